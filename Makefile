@@ -1,0 +1,52 @@
+# Targets a person uses are listed by `make help`.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+.DEFAULT_GOAL := help
+.PHONY: help install run test check format bench docs catalogue lock build
+
+help: ## list these targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+install: $(STAMP) ## make .venv with the breakeven command in it
+
+$(STAMP): requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed, this is " + sys.version.split()[0]) if sys.version_info < (3, 11) else None'
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --require-hashes -r requirements.lock
+	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation -e .
+	@touch $(STAMP)
+
+run: install ## plan the bundled workload and print the answer
+	@$(BIN)/breakeven compare examples/chat-assistant.yaml
+
+test: install ## every test
+	$(BIN)/python -m pytest -n auto
+
+check: install ## lint, types, layers, built files up to date
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/python tools/build_catalogue.py --check
+	$(BIN)/python tools/build_docs.py --check
+
+format: install ## format the code
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+bench: install ## speed, beside the installable peer (in an environment of its own)
+	$(BIN)/python tools/bench.py
+
+docs: install ## generated pages: commands, spec, JSON Schema, the picture in the README
+	$(BIN)/python tools/build_docs.py
+
+catalogue: install ## build the catalogue's one file from its rows
+	$(BIN)/python tools/build_catalogue.py
+
+lock: install ## pin versions and hashes again, without index addresses
+	$(BIN)/python -m pip install --quiet uv
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header --extra dev pyproject.toml -o requirements.lock
