@@ -1,0 +1,110 @@
+"""What the user will and will not consider, and what the user pays beside the list prices."""
+
+from datetime import date
+from decimal import Decimal
+from typing import Literal
+
+import msgspec
+
+from breakeven.errors import SpecError
+
+Architecture = Literal["arm64", "x86_64"]
+Scaling = Literal["hourly", "fixed"]
+DEFAULT_SCALE = "lmarena-text"
+LAMBDA_MEMORY_MB = (128, 10240)
+
+
+class Only(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Narrowing: an empty list means no narrowing. Names may end in ``*``."""
+
+    models: tuple[str, ...] = ()
+    providers: tuple[str, ...] = ()
+    licences: tuple[str, ...] = ()
+    machines: tuple[str, ...] = ()
+    formats: tuple[str, ...] = ()
+    paths: tuple[str, ...] = ()
+    terms: tuple[str, ...] = ()
+    tiers: tuple[str, ...] = ()
+    kinds: tuple[Literal["api", "hosted"], ...] = ()
+
+
+class FixedCost(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A cost that does not depend on traffic, for the options of one kind or for all."""
+
+    name: str
+    usd_per_month: Decimal
+    applies_to: Literal["api", "hosted", "all"] = "hosted"
+
+
+class People(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The working time that self-hosting takes."""
+
+    hours_per_month: Decimal
+    usd_per_hour: Decimal
+
+
+class LambdaConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The function between gateway and endpoint; it is billed while it waits for the model."""
+
+    memory_mb: int = 128
+    architecture: Architecture = "arm64"
+
+    def __post_init__(self) -> None:
+        low, high = LAMBDA_MEMORY_MB
+        if not low <= self.memory_mb <= high:
+            raise SpecError(
+                f"lambda.memory_mb is {self.memory_mb}", expected=f"{low} to {high} MB", do="Correct it"
+            )
+
+
+class Stated(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A response time that the user states for self-hosted machines, in place of a prediction.
+
+    Each replica holds ``concurrency`` requests at a time and answers each in ``response_s`` seconds.
+    """
+
+    response_s: float
+    concurrency: int = 1
+
+    def __post_init__(self) -> None:
+        if not self.response_s > 0 or self.concurrency < 1:
+            raise SpecError(
+                f"hosting states {self.response_s:g} s for {self.concurrency} requests at a time",
+                expected="a response time above 0 s and a concurrency of 1 or more",
+                do="Correct hosting.response_s or hosting.concurrency",
+            )
+
+
+class Policy(msgspec.Struct, frozen=True, kw_only=True):
+    """Everything that is not the workload itself."""
+
+    as_of: date | None = None
+    """``None``: the newest day that the catalogue knows."""
+    region: str = "us-east-1"
+    at_least: str | float | None = None
+    """A model or a score; ``None``: no floor, hence a ranking per class of quality."""
+    quality_scale: str = DEFAULT_SCALE
+    scores: dict[str, float] = {}
+    """The user's own scores by model; they replace the catalogue's scale."""
+    only: Only = Only()
+    scaling: Scaling = "hourly"
+    min_replicas: int = 1
+    api_discount: dict[str, float] = {}
+    """Negotiated discount by provider (0.1 = 10 % off); ``*`` for all."""
+    people: People | None = None
+    fixed_costs: tuple[FixedCost, ...] = ()
+    lambda_: LambdaConfig = LambdaConfig()
+    stated: Stated | None = None
+
+    def __post_init__(self) -> None:
+        if self.min_replicas < 1:
+            raise SpecError(
+                f"min_replicas is {self.min_replicas}", expected="1 or more", do="Correct hosting.min_replicas"
+            )
+        for provider, share in self.api_discount.items():
+            if not 0 <= share < 1:
+                raise SpecError(
+                    f"the API discount of {provider} is {share}",
+                    expected="a share from 0 to below 1 (0.1 = 10 % off)",
+                    do="Correct prices.api_discount",
+                )

@@ -1,0 +1,129 @@
+"""The workload: how many requests in which hour, of which size, under which promise."""
+
+import math
+from collections.abc import Sequence
+from typing import Literal
+
+import msgspec
+
+from breakeven.errors import SpecError
+from breakeven.units import HOURS_PER_DAY, HOURS_PER_WEEK
+from breakeven.workload.usage import TokenMix, TokenUsage
+
+Task = Literal["generate", "encode"]
+
+
+class Slo(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The latency promise: each target holds for the share ``quantile`` of requests. Seconds.
+
+    ``ttft_s``: time to first token (for ``encode``: to the answer). ``tpot_s``: time per output token after it.
+    """
+
+    ttft_s: float | None = None
+    tpot_s: float | None = None
+    quantile: float = 0.95
+
+    def __post_init__(self) -> None:
+        for name in ("ttft_s", "tpot_s"):
+            value = getattr(self, name)
+            if value is not None and not 0 < value < math.inf:
+                raise SpecError(f"latency.{name} is {value}", expected="seconds above 0", do="Correct it")
+        if not 0.5 <= self.quantile < 1:
+            raise SpecError(
+                f"latency.quantile is {self.quantile}",
+                expected="a share from 0.5 to below 1, for example 0.95",
+                do="Write 0.95 for p95",
+            )
+
+    @property
+    def named(self) -> bool:
+        """Whether any target is set."""
+        return self.ttft_s is not None or self.tpot_s is not None
+
+
+class Workload(msgspec.Struct, frozen=True, kw_only=True):
+    """What has to be served.
+
+    ``requests_per_hour``: 24 values (a day) or 168 (a week, from Monday 00:00 UTC). ``assumptions`` are the
+    things that nobody stated; every plan prints them.
+    """
+
+    name: str
+    task: Task
+    mix: TokenMix
+    requests_per_hour: tuple[float, ...]
+    slo: Slo = Slo()
+    deferrable: bool = False
+    """Whether an answer within a day is good enough (batch and flex prices)."""
+    assumptions: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        hours = self.requests_per_hour
+        if len(hours) not in (HOURS_PER_DAY, HOURS_PER_WEEK):
+            raise SpecError(
+                f"traffic has {len(hours)} hours",
+                expected="24 hours (a day) or 168 (a week from Monday 00:00 UTC)",
+                do="Give one number an hour",
+            )
+        if any(not math.isfinite(rate) or rate < 0 for rate in hours):
+            raise SpecError("traffic has a negative or endless hour", expected="0 or more", do="Correct it")
+        if not any(hours):
+            raise SpecError(
+                "traffic is 0 requests a day", expected="more than 0", do="Give traffic.requests_per_day"
+            )
+
+    @classmethod
+    def of(
+        cls,
+        *,
+        requests_per_day: float,
+        input_tokens: float,
+        output_tokens: float = 0.0,
+        weights: Sequence[float] | None = None,
+        slo: Slo | None = None,
+    ) -> "Workload":
+        """The common case: so many equal requests a day.
+
+        Without hourly ``weights`` every hour is alike, and the plan says that this was assumed.
+
+        >>> Workload.of(requests_per_day=24_000, input_tokens=1500, output_tokens=400).requests_per_hour[0]
+        1000.0
+        """
+        assumed = () if weights else ("no hourly profile given: the same traffic in every hour",)
+        return cls(
+            name="workload",
+            task="generate" if output_tokens else "encode",
+            mix=TokenMix.of(TokenUsage(input=input_tokens, output=output_tokens)),
+            requests_per_hour=spread(requests_per_day, weights or [1.0] * HOURS_PER_DAY),
+            slo=slo or Slo(),
+            assumptions=assumed,
+        )
+
+    @property
+    def requests_per_day(self) -> float:
+        """Requests on a mean day."""
+        return math.fsum(self.requests_per_hour) * HOURS_PER_DAY / len(self.requests_per_hour)
+
+    def scaled_to(self, requests_per_day: float) -> "Workload":
+        """The same workload with another volume and the same shape."""
+        factor = requests_per_day / self.requests_per_day
+        return msgspec.structs.replace(
+            self, requests_per_hour=tuple(rate * factor for rate in self.requests_per_hour)
+        )
+
+
+def spread(requests_per_day: float, weights: Sequence[float]) -> tuple[float, ...]:
+    """Requests per hour for a daily volume and hourly weights (their mean does not matter).
+
+    Raises:
+        SpecError: if the volume is not a positive number or the weights are no traffic.
+    """
+    if not 0 < requests_per_day < math.inf:
+        raise SpecError(
+            f"traffic.requests_per_day is {requests_per_day:g}", expected="more than 0", do="Correct it"
+        )
+    total = math.fsum(weights)
+    if not total > 0 or min(weights) < 0:
+        raise SpecError("the hourly weights are no traffic", expected="weights of 0 or more", do="Correct them")
+    per_day = total * HOURS_PER_DAY / len(weights)
+    return tuple(requests_per_day * weight / per_day for weight in weights)

@@ -1,0 +1,253 @@
+"""The workload spec: the YAML file that is carried from plan to deployment to watch."""
+
+from collections.abc import Mapping, Sequence
+from datetime import date
+from pathlib import Path
+from typing import Literal
+
+import msgspec
+
+from breakeven.errors import SpecError, UnknownNameError
+from breakeven.units import HOURS_PER_DAY
+from breakeven.workload.policy import (
+    DEFAULT_SCALE,
+    FixedCost,
+    LambdaConfig,
+    Only,
+    People,
+    Policy,
+    Scaling,
+    Stated,
+)
+from breakeven.workload.profile import Slo, Task, Workload, spread
+from breakeven.workload.usage import TOKENS_PER_WORD, TokenMix, TokenShape, TokenUsage
+from breakeven.yamlfile import read_yaml
+
+HALF = 0.5
+
+
+class TrafficSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How many requests, and when.
+
+    Either ``requests_per_day`` (with ``profile``: a bundled name, ``flat``, or 24 or 168 weights), or
+    ``requests_per_hour``: 24 or 168 numbers, from (Monday) midnight UTC.
+    """
+
+    requests_per_day: float | None = None
+    profile: str | list[float] | None = None
+    requests_per_hour: list[float] | None = None
+
+
+class ShapeSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One kind of request in a mix."""
+
+    share: float
+    input: float
+    output: float = 0.0
+    cached_input: float = 0.0
+    cache_write: float = 0.0
+    reasoning: float = 0.0
+
+
+class TokensSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How long the requests are: means, or a mix of ``shapes``, or words."""
+
+    input: float | None = None
+    output: float | None = None
+    cached_input: float = 0.0
+    cache_write: float = 0.0
+    reasoning: float = 0.0
+    words_per_request: float | None = None
+    output_share: float | None = None
+    shapes: list[ShapeSpec] | None = None
+
+
+class HostingSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How one's own machines are run."""
+
+    scaling: Scaling = "hourly"
+    min_replicas: int = 1
+    response_s: float | None = None
+    concurrency: int = 1
+    lambda_: LambdaConfig = msgspec.field(default_factory=LambdaConfig, name="lambda")
+
+
+class PricesSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Negotiated prices: a share off for all APIs, or by provider."""
+
+    api_discount: float | dict[str, float] = 0.0
+
+
+class Spec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A workload and what may serve it. docs/reference/spec.md explains each field."""
+
+    name: str = "workload"
+    task: Task | None = None
+    traffic: TrafficSpec = TrafficSpec()
+    tokens: TokensSpec = TokensSpec()
+    latency: Slo = Slo()
+    deferrable: bool = False
+    at_least: float | str | None = None
+    quality_scale: str = DEFAULT_SCALE
+    scores: dict[str, float] = {}
+    as_of: date | None = None
+    region: str = "us-east-1"
+    only: Only = Only()
+    hosting: HostingSpec = HostingSpec()
+    prices: PricesSpec = PricesSpec()
+    people: People | None = None
+    fixed_costs: list[FixedCost] = []
+    overlay: str | None = None
+
+    def workload(self, profiles: Mapping[str, Sequence[float]]) -> Workload:
+        """The workload. ``profiles``: the hourly weights of the profiles that can be named.
+
+        Raises:
+            SpecError: if traffic or tokens are missing, contradict each other or make no sense.
+        """
+        mix, assumed_tokens = _mix(self.tokens, self.task)
+        hours, assumed_traffic = _hours(self.traffic, profiles)
+        task: Task = self.task or ("generate" if mix.mean.output > 0 else "encode")
+        if task == "generate" and mix.mean.output == 0:
+            raise SpecError(
+                "task is generate, but a request has no output tokens",
+                expected="tokens.output above 0, or task: encode",
+                do="Give tokens.output",
+            )
+        return Workload(
+            name=self.name,
+            task=task,
+            mix=mix,
+            requests_per_hour=hours,
+            slo=self.latency,
+            deferrable=self.deferrable,
+            assumptions=(*assumed_tokens, *assumed_traffic),
+        )
+
+    def policy(self) -> Policy:
+        """What the user will and will not consider."""
+        discount = self.prices.api_discount
+        hosting = self.hosting
+        return Policy(
+            as_of=self.as_of,
+            region=self.region,
+            at_least=_number(self.at_least),
+            quality_scale=self.quality_scale,
+            scores=self.scores,
+            only=self.only,
+            scaling=hosting.scaling,
+            min_replicas=hosting.min_replicas,
+            api_discount=discount if isinstance(discount, dict) else {"*": discount} if discount else {},
+            people=self.people,
+            fixed_costs=tuple(self.fixed_costs),
+            lambda_=hosting.lambda_,
+            stated=None
+            if hosting.response_s is None
+            else Stated(response_s=hosting.response_s, concurrency=hosting.concurrency),
+        )
+
+
+def read_specs(path: Path) -> tuple[Spec, ...]:
+    """The specs in a YAML file; several are parted by ``---``."""
+    return read_yaml(path, Spec)
+
+
+def _number(floor: float | str | None) -> float | str | None:
+    """A floor that is a number in quotes is a score."""
+    if isinstance(floor, str):
+        try:
+            return float(floor)
+        except ValueError:
+            return floor
+    return floor
+
+
+def _mix(tokens: TokensSpec, task: Literal["generate", "encode"] | None) -> tuple[TokenMix, tuple[str, ...]]:
+    if tokens.shapes is not None:
+        if tokens.input is not None or tokens.output is not None or tokens.words_per_request is not None:
+            raise SpecError(
+                "tokens gives shapes and means at once", expected="one of the two", do="Leave one of them out"
+            )
+        shapes = tuple(
+            TokenShape(
+                share=row.share,
+                usage=TokenUsage(**{n: getattr(row, n) for n in ShapeSpec.__struct_fields__ if n != "share"}),
+            )
+            for row in tokens.shapes
+        )
+        return TokenMix(shapes=shapes), ()
+    if tokens.words_per_request is not None:
+        return _words(tokens, task)
+    if tokens.input is None:
+        raise SpecError(
+            "the spec does not say how long a request is",
+            expected="tokens.input and tokens.output, tokens.words_per_request, or tokens.shapes",
+            do="Add them, or use --input-tokens and --output-tokens",
+        )
+    if tokens.output is None and task != "encode":
+        raise SpecError(
+            "the spec gives tokens.input but not tokens.output",
+            expected="tokens.output (0 for task: encode)",
+            do="Add it, or use --output-tokens",
+        )
+    usage = TokenUsage(
+        input=tokens.input,
+        output=tokens.output or 0.0,
+        cached_input=tokens.cached_input,
+        cache_write=tokens.cache_write,
+        reasoning=tokens.reasoning,
+    )
+    return TokenMix.of(usage), ()
+
+
+def _words(tokens: TokensSpec, task: str | None) -> tuple[TokenMix, tuple[str, ...]]:
+    """Words of input and output together, at 0.75 words a token, rounded to whole tokens as a bill would be."""
+    words = tokens.words_per_request or 0.0
+    if not words > 0:
+        raise SpecError(f"tokens.words_per_request is {words:g}", expected="more than 0", do="Correct it")
+    if tokens.input is not None or tokens.output is not None:
+        raise SpecError("tokens gives words and tokens at once", expected="one of the two", do="Leave one out")
+    share = 0.0 if task == "encode" else tokens.output_share
+    assumed = [f"{words:g} words are {round(words * TOKENS_PER_WORD):,} tokens (0.75 words a token, English)"]
+    if share is None:
+        share = HALF
+        assumed.append("the split of words into input and output was not given: half and half")
+    if not 0 <= share <= 1:
+        raise SpecError(
+            f"tokens.output_share is {share:g}", expected="a share from 0 to 1", do="Write 0.2 for 20 %"
+        )
+    total = round(words * TOKENS_PER_WORD)
+    usage = TokenUsage(input=total * (1 - share), output=total * share)
+    return TokenMix.of(usage), tuple(assumed)
+
+
+def _hours(
+    traffic: TrafficSpec, profiles: Mapping[str, Sequence[float]]
+) -> tuple[tuple[float, ...], tuple[str, ...]]:
+    if traffic.requests_per_hour is not None:
+        if traffic.requests_per_day is not None or traffic.profile is not None:
+            raise SpecError(
+                "traffic gives requests_per_hour beside requests_per_day or profile",
+                expected="requests_per_hour alone, or requests_per_day with a profile",
+                do="Leave one out",
+            )
+        return tuple(traffic.requests_per_hour), ()
+    if traffic.requests_per_day is None:
+        raise SpecError(
+            "the spec does not say how many requests there are",
+            expected="traffic.requests_per_day or traffic.requests_per_hour",
+            do="Add it, or use --requests-per-day",
+        )
+    profile = traffic.profile
+    if profile is None:
+        flat = "no hourly profile given: the same traffic in every hour"
+        return spread(traffic.requests_per_day, [1.0] * HOURS_PER_DAY), (flat,)
+    if profile == "flat":
+        return spread(traffic.requests_per_day, [1.0] * HOURS_PER_DAY), ()
+    if isinstance(profile, str):
+        if profile not in profiles:
+            raise UnknownNameError(
+                "traffic profile", profile, [*profiles, "flat"], search="breakeven catalogue list profiles"
+            )
+        return spread(traffic.requests_per_day, profiles[profile]), ()
+    return spread(traffic.requests_per_day, profile), ()

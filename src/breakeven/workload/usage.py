@@ -1,0 +1,128 @@
+"""The tokens of one request, and of a mix of requests."""
+
+import math
+from collections.abc import Callable
+
+import msgspec
+
+from breakeven.errors import SpecError
+
+TOKENS_PER_WORD = 1 / 0.75
+"""English text: 1 token is about 0.75 words (OpenAI, "What are tokens and how to count them", help.openai.com)."""
+
+
+class TokenUsage(msgspec.Struct, frozen=True, kw_only=True):
+    """Tokens of one request (or their mean over many, hence floats).
+
+    ``cached_input`` and ``cache_write`` are parts of ``input``; ``reasoning`` is a part of ``output``.
+
+    Raises:
+        SpecError: if a count is negative or a part exceeds its whole.
+    """
+
+    input: float
+    output: float = 0.0
+    cached_input: float = 0.0
+    cache_write: float = 0.0
+    reasoning: float = 0.0
+
+    def __post_init__(self) -> None:
+        for name in self.__struct_fields__:
+            value = getattr(self, name)
+            if not math.isfinite(value) or value < 0:
+                raise SpecError(
+                    f"tokens.{name} is {value}", expected="a number of tokens, 0 or more", do="Correct it"
+                )
+        if self.input + self.output == 0:
+            raise SpecError("a request has no tokens", expected="input or output tokens", do="Give tokens.input")
+        if self.cached_input + self.cache_write > self.input:
+            raise SpecError(
+                f"cached_input + cache_write is {self.cached_input + self.cache_write:g} of {self.input:g} input "
+                "tokens",
+                expected="parts that are no larger than tokens.input",
+                do="tokens.input counts all input tokens, cached ones included",
+            )
+        if self.reasoning > self.output:
+            raise SpecError(
+                f"reasoning is {self.reasoning:g} of {self.output:g} output tokens",
+                expected="a part that is no larger than tokens.output",
+                do="tokens.output counts all output tokens, reasoning included",
+            )
+
+    @property
+    def fresh_input(self) -> float:
+        """Input tokens that are neither read from nor written to a cache."""
+        return self.input - self.cached_input - self.cache_write
+
+
+class TokenShape(msgspec.Struct, frozen=True, kw_only=True):
+    """One kind of request in a mix: its share of all requests and its tokens."""
+
+    share: float
+    usage: TokenUsage
+
+
+class TokenMix(msgspec.Struct, frozen=True, kw_only=True):
+    """A joint distribution of input and output tokens, as a few kinds of requests with their shares.
+
+    >>> mix = TokenMix.of(TokenUsage(input=1000, output=100))
+    >>> mix.mean.input
+    1000.0
+    """
+
+    shapes: tuple[TokenShape, ...]
+
+    def __post_init__(self) -> None:
+        total = math.fsum(shape.share for shape in self.shapes)
+        if not self.shapes or any(shape.share <= 0 for shape in self.shapes) or abs(total - 1) > 1e-3:
+            raise SpecError(
+                f"the shares of the token shapes add up to {total:g}",
+                expected="positive shares that add up to 1",
+                do="Correct tokens.shapes",
+            )
+
+    @classmethod
+    def of(cls, usage: TokenUsage) -> "TokenMix":
+        """A mix of equal requests."""
+        return cls(shapes=(TokenShape(share=1.0, usage=usage),))
+
+    def expect(self, value: Callable[[TokenUsage], float]) -> float:
+        """The mean of ``value`` over the requests."""
+        total = math.fsum(shape.share for shape in self.shapes)
+        return math.fsum(shape.share * value(shape.usage) for shape in self.shapes) / total
+
+    @property
+    def mean(self) -> TokenUsage:
+        """The mean tokens of a request."""
+        return TokenUsage(
+            input=self.expect(lambda u: u.input),
+            output=self.expect(lambda u: u.output),
+            cached_input=self.expect(lambda u: u.cached_input),
+            cache_write=self.expect(lambda u: u.cache_write),
+            reasoning=self.expect(lambda u: u.reasoning),
+        )
+
+    @property
+    def longest_tokens(self) -> float:
+        """Input and output tokens of the longest kind of request."""
+        return max(shape.usage.input + shape.usage.output for shape in self.shapes)
+
+    @property
+    def decode_context_tokens(self) -> float:
+        """Mean tokens in the KV cache of a request that is being decoded.
+
+        A request with o output tokens is in decode for a time proportional to o, with i + o/2 tokens on
+        average: E[o (i + o/2)] / E[o]. Without output it is the mean input.
+        """
+        weight = self.expect(lambda u: u.output)
+        if weight == 0:
+            return self.expect(lambda u: u.input)
+        return self.expect(lambda u: u.output * (u.input + u.output / 2)) / weight
+
+    @property
+    def resident_tokens(self) -> float:
+        """Mean tokens for which a request in decode will need memory by its end: E[o (i + o)] / E[o]."""
+        weight = self.expect(lambda u: u.output)
+        if weight == 0:
+            return self.expect(lambda u: u.input)
+        return self.expect(lambda u: u.output * (u.input + u.output)) / weight
