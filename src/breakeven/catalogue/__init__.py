@@ -1,0 +1,1 @@
+"""Dated, sourced facts: prices, machines, accelerators, models, scores, load profiles."""

@@ -1,0 +1,270 @@
+"""The user's own machines, prices and scores, laid over the catalogue for one plan.
+
+Nothing in the catalogue is changed on disk; the digest of the result tells that it is another catalogue.
+"""
+
+import hashlib
+from datetime import date
+from decimal import Decimal
+from pathlib import Path
+from typing import Literal
+
+import msgspec
+
+from breakeven.catalogue.load import ANYWHERE, DIGEST_LENGTH, Catalogue, index
+from breakeven.catalogue.schema import (
+    Accelerator,
+    ApiOffer,
+    ApiPrice,
+    CatalogueFile,
+    Instance,
+    MachinePrice,
+    Score,
+    TokenKind,
+)
+from breakeven.errors import CatalogueError, UnknownNameError
+from breakeven.evidence import Source
+from breakeven.units import HOURS_PER_YEAR, WATTS_PER_KILOWATT
+from breakeven.yamlfile import read_yaml
+
+NOTE = "overlay"
+CENTS = Decimal("0.000001")
+
+
+class Owned(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A machine that was bought: its price over its life, and the power it draws."""
+
+    usd: Decimal
+    life_years: Decimal
+    watts: Decimal = Decimal(0)
+    usd_per_kwh: Decimal = Decimal(0)
+    usd_per_month: Decimal = Decimal(0)
+    """Rack, network, hands."""
+
+    def usd_per_hour(self) -> Decimal:
+        """usd / (life x 8,760 h) + kW x usd_per_kwh + usd_per_month x 12 / 8,760 h."""
+        hours = Decimal(HOURS_PER_YEAR)
+        power = self.watts / WATTS_PER_KILOWATT * self.usd_per_kwh
+        return (self.usd / (self.life_years * hours) + power + self.usd_per_month * 12 / hours).quantize(CENTS)
+
+
+class OwnMachine(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A machine outside the catalogue: rented (``usd_per_hour``) or bought (``owned``)."""
+
+    name: str
+    accelerator: str | None = None
+    accelerator_count: int = 0
+    accelerator_memory_gib_total: float | None = None
+    cpu: str | None = None
+    vcpus: int = 0
+    memory_gib: float = 0.0
+    interconnect: Literal["none", "pcie", "nvlink", "neuronlink", "xgmi", "other"] = "pcie"
+    usd_per_hour: Decimal | None = None
+    owned: Owned | None = None
+    count: int | None = None
+
+
+class OwnAccelerator(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """An accelerator that the catalogue lacks, by its datasheet (dense figures)."""
+
+    name: str
+    vendor: str
+    generation: str
+    memory_gib: float
+    bandwidth_gb_per_s: float
+    bf16_dense_tflops: float
+    fp8_dense_tflops: float = 0.0
+    int8_dense_tops: float = 0.0
+    link_kind: str = "pcie"
+    link_gb_per_s_one_way: float | None = None
+
+
+class OwnApiPrice(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A paid API at the user's own price. USD per million tokens; what is left out is not known."""
+
+    provider: str
+    model: str
+    input: Decimal
+    output: Decimal | None = None
+    cached_input: Decimal | None = None
+    cache_write: Decimal | None = None
+    canonical: str | None = None
+
+
+class OwnScore(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A quality score of the user's own measuring."""
+
+    model: str
+    scale: str
+    score: float
+    conditions: str = ""
+
+
+class Overlay(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """An overlay file. ``source`` says where its figures come from, ``read`` when."""
+
+    source: str
+    read: date
+    effective_from: date | None = None
+    machines: list[OwnMachine] = []
+    accelerators: list[OwnAccelerator] = []
+    api_prices: list[OwnApiPrice] = []
+    scores: list[OwnScore] = []
+
+
+def with_overlay(catalogue: Catalogue, path: Path) -> Catalogue:
+    """The catalogue with an overlay file's rows added; rows of the same name replace the catalogue's.
+
+    Raises:
+        SpecError: if the file does not fit its form.
+        CatalogueError: if a machine has no price or no hardware.
+        UnknownNameError: if a machine names an accelerator or CPU that nobody describes.
+    """
+    overlay = read_yaml(path, Overlay)[0]
+    source = Source(id=f"overlay-{path.stem}", kind="user", title=overlay.source, read=overlay.read)
+    added = _rows(overlay, source.id, catalogue)
+    old = catalogue.tables
+    merged = {
+        name: tuple(added.get(name, ())) + _kept(getattr(old, name), added.get(name, ()))
+        for name in CatalogueFile.__struct_fields__
+        if name != "built_from"
+    }
+    merged["sources"] = (*old.sources, source)
+    merged["api_prices"] = tuple(sorted(merged["api_prices"], key=lambda row: row.effective_from))
+    merged["machine_prices"] = tuple(sorted(merged["machine_prices"], key=lambda row: row.effective_from))
+    digest = hashlib.sha256(catalogue.digest.encode() + path.read_bytes()).hexdigest()[:DIGEST_LENGTH]
+    return index(CatalogueFile(built_from=old.built_from, **merged), digest)
+
+
+def _kept(old: tuple[object, ...], added: tuple[object, ...]) -> tuple[object, ...]:
+    """The catalogue's rows, less those that the overlay names again."""
+    names = {_identity(row) for row in added} - {None}
+    return tuple(row for row in old if _identity(row) not in names)
+
+
+def _identity(row: object) -> object:
+    if isinstance(row, ApiOffer):
+        return row.key
+    if isinstance(row, Score):
+        return row.model, row.scale
+    if isinstance(row, MachinePrice):
+        return row.machine, row.term
+    if isinstance(row, ApiPrice):
+        return row.provider, row.model
+    return getattr(row, "name", None)
+
+
+def _rows(overlay: Overlay, source: str, catalogue: Catalogue) -> dict[str, tuple[object, ...]]:
+    since = overlay.effective_from or overlay.read
+    accelerators = tuple(
+        Accelerator(
+            **{name: getattr(row, name) for name in OwnAccelerator.__struct_fields__},
+            fp4_dense_tflops=0.0,
+            source=source,
+            note=NOTE,
+        )
+        for row in overlay.accelerators
+    )
+    known = {*catalogue.accelerators, *(row.name for row in accelerators)}
+    return {
+        "accelerators": accelerators,
+        "instances": tuple(_instance(row, source, known, catalogue) for row in overlay.machines),
+        "machine_prices": tuple(_price(row, source, since) for row in overlay.machines),
+        "api_offers": tuple(
+            ApiOffer(
+                provider=row.provider,
+                model=row.model,
+                mode="chat" if row.output is not None else "embedding",
+                canonical=row.canonical,
+                source=source,
+            )
+            for row in overlay.api_prices
+        ),
+        "api_prices": tuple(price for row in overlay.api_prices for price in _api_prices(row, source, since)),
+        "scores": tuple(
+            Score(
+                model=row.model,
+                scale=row.scale,
+                score=row.score,
+                conditions=row.conditions or NOTE,
+                observed=overlay.read,
+                source=source,
+            )
+            for row in overlay.scores
+        ),
+    }
+
+
+def _instance(row: OwnMachine, source: str, known: set[str], catalogue: Catalogue) -> Instance:
+    if row.accelerator is None and row.cpu is None:
+        raise CatalogueError(
+            f"the machine {row.name} has neither accelerator nor cpu",
+            expected="an accelerator with accelerator_count, or a cpu with vcpus",
+            do="Name one; `breakeven catalogue list accelerators` lists them",
+        )
+    if row.accelerator is not None and row.accelerator not in known:
+        raise UnknownNameError(
+            "accelerator", row.accelerator, known, search="breakeven catalogue list accelerators"
+        )
+    if row.cpu is not None and row.cpu not in catalogue.cpus:
+        raise UnknownNameError("cpu", row.cpu, catalogue.cpus, search="breakeven catalogue list cpus")
+    if row.accelerator is not None and row.accelerator_count < 1:
+        raise CatalogueError(
+            f"the machine {row.name} has {row.accelerator_count} accelerators",
+            expected="accelerator_count of 1 or more",
+            do="Say how many are in it",
+        )
+    return Instance(
+        name=row.name,
+        vcpus=row.vcpus,
+        memory_gib=row.memory_gib,
+        accelerator=row.accelerator,
+        accelerator_count=row.accelerator_count,
+        accelerator_memory_gib_total=row.accelerator_memory_gib_total,
+        cpu=row.cpu,
+        interconnect=row.interconnect,
+        local_nvme_gb=0.0,
+        count=row.count,
+        own=True,
+        source=source,
+        note=NOTE,
+    )
+
+
+def _price(row: OwnMachine, source: str, since: date) -> MachinePrice:
+    if (row.usd_per_hour is None) == (row.owned is None):
+        raise CatalogueError(
+            f"the machine {row.name} has {'two prices' if row.owned else 'no price'}",
+            expected="either usd_per_hour (rented) or owned (bought)",
+            do="Give one of them",
+        )
+    owned = row.owned
+    return MachinePrice(
+        machine=row.name,
+        service="own",
+        region=ANYWHERE,
+        term="owned" if owned else "on-demand",
+        usd_per_hour=owned.usd_per_hour() if owned else row.usd_per_hour or Decimal(0),
+        effective_from=since,
+        date_basis="stated",
+        source=source,
+        note=f"{owned.usd} USD over {owned.life_years} years and {owned.watts} W" if owned else "",
+    )
+
+
+def _api_prices(row: OwnApiPrice, source: str, since: date) -> list[ApiPrice]:
+    kinds: tuple[TokenKind, ...] = ("input", "cached_input", "cache_write", "output")
+    return [
+        ApiPrice(
+            provider=row.provider,
+            model=row.model,
+            tier="standard",
+            token_kind=kind,
+            usd_per_mtok=usd,
+            effective_from=since,
+            date_basis="stated",
+            source=source,
+        )
+        for kind in kinds
+        if (usd := getattr(row, kind)) is not None
+    ]

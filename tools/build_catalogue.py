@@ -1,0 +1,112 @@
+"""Build the catalogue's one file from its tables of rows; refuse any row without source, date or sense.
+
+    python tools/build_catalogue.py          write the built file
+    python tools/build_catalogue.py --check  exit 1 if the built file is not what the rows give
+"""
+
+import csv
+import hashlib
+import sys
+from pathlib import Path
+from typing import Any, get_args, get_origin, get_type_hints
+
+import msgspec
+
+from breakeven.catalogue import schema
+from breakeven.catalogue.load import BUILT_FILE, index
+from breakeven.errors import BreakevenError, CatalogueError
+from breakeven.evidence import Source
+
+DATA = Path(__file__).parent.parent / "src" / "breakeven" / "catalogue" / "data"
+
+TABLES: dict[str, type[msgspec.Struct]] = {
+    "sources": Source,
+    "api_offers": schema.ApiOffer,
+    "api_prices": schema.ApiPrice,
+    "peak_windows": schema.PeakWindow,
+    "machine_prices": schema.MachinePrice,
+    "service_prices": schema.ServicePrice,
+    "instances": schema.Instance,
+    "accelerators": schema.Accelerator,
+    "cpus": schema.Cpu,
+    "models": schema.ModelSpec,
+    "formats": schema.NumberFormat,
+    "engines": schema.Engine,
+    "paths": schema.ServingPath,
+    "scores": schema.Score,
+    "profiles": schema.Profile,
+}
+DATED = {"api_prices", "machine_prices", "service_prices"}
+
+
+def rows_of(table: str, folder: Path) -> list[Any]:
+    """The rows of one table, typed; a row that the schema refuses is named with its file and line."""
+    kind = TABLES[table]
+    path = folder / f"{table}.csv"
+    hints = get_type_hints(kind)
+    with path.open(newline="", encoding="utf-8") as lines:
+        reader = csv.DictReader(lines)
+        unknown = set(reader.fieldnames or ()) - set(kind.__struct_fields__)
+        if unknown:
+            raise CatalogueError(
+                f"{path.name} has the columns {sorted(unknown)}",
+                expected=f"columns among {', '.join(kind.__struct_fields__)}",
+                do="Rename or remove them",
+            )
+        typed = [_row(kind, hints, cells, f"{path.name}, line {reader.line_num}") for cells in reader]
+    return sorted(typed, key=lambda row: row.effective_from) if table in DATED else typed
+
+
+def _row(kind: type[msgspec.Struct], hints: dict[str, Any], cells: dict[str, str], where: str) -> Any:  # noqa: ANN401
+    given = {name: _cell(hints[name], text) for name, text in cells.items() if text != ""}
+    missing = [f.name for f in msgspec.structs.fields(kind) if f.required and f.name not in given]
+    optional = [name for name in missing if type(None) in get_args(hints[name])]
+    try:
+        values = msgspec.convert({**given, **dict.fromkeys(optional)}, dict[str, Any])
+        typed = {
+            name: msgspec.convert(value, hints[name], strict=False) if value is not None else None
+            for name, value in values.items()
+        }
+        return kind(**typed)
+    except (msgspec.MsgspecError, TypeError, ValueError) as wrong:
+        raise CatalogueError(
+            f"{where} is refused: {wrong}",
+            expected=f"a {kind.__name__} with source, date and sense",
+            do="Mend the row, or leave it out if the figure is not known",
+        ) from wrong
+
+
+def _cell(hint: Any, text: str) -> Any:  # noqa: ANN401
+    return text.split() if get_origin(hint) is tuple else text
+
+
+def build(folder: Path = DATA) -> bytes:
+    """The bytes of the built file for the tables in ``folder``."""
+    digest = hashlib.sha256()
+    for table in TABLES:
+        digest.update((folder / f"{table}.csv").read_bytes())
+    tables = {name: tuple(rows_of(name, folder)) for name in TABLES}
+    built = schema.CatalogueFile(built_from=digest.hexdigest(), **tables)
+    index(built, "check")
+    return msgspec.msgpack.encode(built)
+
+
+def main() -> int:
+    """Write or check the built file; the exit code."""
+    target = DATA / BUILT_FILE
+    try:
+        built = build()
+    except BreakevenError as wrong:
+        print(wrong, file=sys.stderr)
+        return 1
+    if "--check" in sys.argv:
+        same = target.exists() and target.read_bytes() == built
+        print("the built catalogue is up to date" if same else "the built catalogue is stale: make catalogue")
+        return 0 if same else 1
+    target.write_bytes(built)
+    print(f"{target.name}: {len(built):,} bytes, {sum(1 for _ in TABLES)} tables")
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
