@@ -1,0 +1,1 @@
+"""How many replicas and machines the traffic needs, hour by hour."""

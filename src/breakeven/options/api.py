@@ -1,0 +1,148 @@
+"""Paid APIs as options: which offers and tiers compete for this workload on this day."""
+
+from dataclasses import dataclass
+from datetime import date
+from fnmatch import fnmatchcase
+
+from breakeven.catalogue.load import ApiTariff, Catalogue, Snapshot
+from breakeven.errors import NoDataError, UnknownNameError
+from breakeven.options.quality import Quality
+from breakeven.options.ruling import Ruling
+from breakeven.workload.policy import Policy
+from breakeven.workload.profile import Workload
+
+SLOW_TIERS = {"batch": "answers come within a day", "flex": "answers may be slow or refused"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ApiOption:
+    """A paid API in one tier."""
+
+    tariff: ApiTariff
+    score: float
+
+    @property
+    def id(self) -> str:
+        """The option's name, for example ``api:openai/gpt-4o@batch``."""
+        offer, tier = self.tariff.offer, self.tariff.tier
+        return f"api:{offer.provider}/{offer.model}" + ("" if tier == "standard" else f"@{tier}")
+
+
+def api_options(
+    catalogue: Catalogue, snapshot: Snapshot, workload: Workload, policy: Policy, quality: Quality, ruling: Ruling
+) -> tuple[tuple[ApiOption, ...], int]:
+    """The API options that compete, and how many were considered.
+
+    Raises:
+        UnknownNameError: if the narrowing names a provider or model that no table holds.
+        NoDataError: if everything it names has its first known price only later.
+    """
+    if policy.only.kinds and "api" not in policy.only.kinds:
+        return (), 0
+    _check_names(catalogue, snapshot, policy)
+    competing: list[ApiOption] = []
+    considered = 0
+    for tariff in snapshot.tariffs:
+        if not _selected(tariff, policy):
+            continue
+        considered += 1
+        option = ApiOption(tariff=tariff, score=quality.score(tariff.offer.canonical or tariff.offer.model))
+        reason = _ruled_out(option, snapshot.as_of, workload, quality)
+        if reason:
+            ruling.add(reason[0], 1, [f"{option.id}{': ' + reason[1] if reason[1] else ''}"])
+        else:
+            competing.append(option)
+    return tuple(competing), considered
+
+
+def matches(name: str, patterns: tuple[str, ...]) -> bool:
+    """Whether a name is among the patterns (``*`` stands for anything); no patterns match everything.
+
+    >>> matches("ml.g5.xlarge", ("ml.g5.*",)), matches("gpt-4", ())
+    (True, True)
+    """
+    return not patterns or any(fnmatchcase(name, pattern) for pattern in patterns)
+
+
+def _selected(tariff: ApiTariff, policy: Policy) -> bool:
+    offer, only = tariff.offer, policy.only
+    named = matches(offer.model, only.models) or bool(offer.canonical and matches(offer.canonical, only.models))
+    return named and matches(offer.provider, only.providers) and matches(tariff.tier, only.tiers)
+
+
+def _ruled_out(
+    option: ApiOption, as_of: date, workload: Workload, quality: Quality
+) -> tuple[str, str] | None:
+    """Why an offer does not compete: the reason and, if it helps, a detail; ``None`` if it does."""
+    offer, tier = option.tariff.offer, option.tariff.tier
+    wanted = "chat" if workload.task == "generate" else "embedding"
+    if offer.retired_on and offer.retired_on <= as_of:
+        return "retired by its provider", f"since {offer.retired_on}"
+    if offer.delisted_by and offer.delisted_by <= as_of:
+        return "no longer in the price tables", f"not listed on {offer.delisted_by}"
+    if offer.mode == "fine-tuned":
+        return "fine-tuned model: needs a training run of yours", ""
+    if offer.mode != wanted:
+        task = "text generation" if wanted == "chat" else "embedding"
+        return f"not a {task} model", ""
+    if tier in SLOW_TIERS and not workload.deferrable:
+        return f"{tier} tier: {SLOW_TIERS[tier]}, and the workload is not deferrable", ""
+    missing = [kind for kind in _kinds(workload) if not any(key[0] == kind for key in option.tariff.prices)]
+    if missing:
+        return "a price it would need is not known", f"{tier} {' and '.join(missing)}"
+    return _out_of_bounds(option, workload) or below_floor(option.score, quality)
+
+
+def _kinds(workload: Workload) -> tuple[str, ...]:
+    return ("input", "output") if workload.task == "generate" else ("input",)
+
+
+def _out_of_bounds(option: ApiOption, workload: Workload) -> tuple[str, str] | None:
+    offer = option.tariff.offer
+    longest_in = max(shape.usage.input for shape in workload.mix.shapes)
+    longest_out = max(shape.usage.output for shape in workload.mix.shapes)
+    if offer.max_input_tokens and longest_in > offer.max_input_tokens:
+        return "context too short", f"{offer.max_input_tokens:,} tokens against {longest_in:,.0f}"
+    if workload.task == "generate" and offer.max_output_tokens and longest_out > offer.max_output_tokens:
+        return "longest answer too short", f"{offer.max_output_tokens:,} tokens against {longest_out:,.0f}"
+    return None
+
+
+def below_floor(score: float, quality: Quality) -> tuple[str, str] | None:
+    """Why a score does not pass the floor; an unknown score never does."""
+    if quality.floor is None:
+        return None
+    if score != score:  # NaN: not known
+        return f"quality not known on {quality.scale}, so it cannot pass the floor", ""
+    if score < quality.floor:
+        return f"below the quality floor ({quality.floor_words})", f"{score:g}"
+    return None
+
+
+def _check_names(catalogue: Catalogue, snapshot: Snapshot, policy: Policy) -> None:
+    offers = catalogue.tables.api_offers
+    providers = {offer.provider for offer in offers}
+    for name in policy.only.providers:
+        if not any(fnmatchcase(provider, name) for provider in providers):
+            raise UnknownNameError("provider", name, providers, search="breakeven catalogue list providers")
+    later = {offer.key: offer for offer in snapshot.not_yet}
+    for name in policy.only.models:
+        named = [o for o in offers if fnmatchcase(o.model, name) or fnmatchcase(o.canonical or "", name)]
+        hosted = [model for model in catalogue.models if fnmatchcase(model, name)]
+        if not named and not hosted:
+            known = {o.model for o in offers} | set(catalogue.models)
+            raise UnknownNameError("model", name, known, search="breakeven catalogue search")
+        if named and not hosted and all(offer.key in later for offer in named):
+            raise NoDataError(
+                f"{name} has no known price on {snapshot.as_of}",
+                expected=f"a day from {first_known(catalogue, [o.key for o in named])} on, its first known price",
+                do="Take a later --as-of, or leave the model out",
+            )
+
+
+def first_known(catalogue: Catalogue, keys: list[tuple[str, str]]) -> date:
+    """The first day on which any of the offers has a known price."""
+    wanted = set(keys)
+    return min(
+        row.effective_from for row in catalogue.tables.api_prices if (row.provider, row.model) in wanted
+    )

@@ -1,0 +1,283 @@
+"""Self-hosted options: open model x number format x hardware, as columns, and what cannot be.
+
+A row of the grid is a replica: a model in a number format on a kind of hardware. Each row stands for as many
+options as there are priced ways to rent that hardware.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import date
+from fnmatch import fnmatchcase
+
+import numpy as np
+
+from breakeven.catalogue.load import Catalogue, Snapshot
+from breakeven.catalogue.schema import Engine, ModelSpec, NumberFormat
+from breakeven.errors import UnknownNameError
+from breakeven.options.api import below_floor, matches
+from breakeven.options.machines import Fleet, Hardware, fleet, known_on
+from breakeven.options.quality import Quality
+from breakeven.options.ruling import Floats, Ints, Mask, Ruling
+from breakeven.workload.policy import Policy
+from breakeven.workload.profile import Workload
+
+NARROW_FORMATS = {
+    "bf16": ("bf16", "fp8", "int8", "int4"),
+    "fp8": ("fp8", "int4"),
+    "mxfp4": ("mxfp4",),
+    "int4": ("int4",),
+}
+"""Formats offered by the format in which a model was published: that one and narrower ones."""
+CPU_FORMATS = ("fp32", "bf16")
+WIDE_BITS = 8.0
+"""A score measured on the published weights is taken to hold down to this many bits a weight, not below."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class HostedGrid:
+    """Columns, one row a replica kind; ``alive`` says which rows still compete."""
+
+    models: tuple[ModelSpec, ...]
+    formats: tuple[NumberFormat, ...]
+    engines: tuple[Engine, ...]
+    fleet: Fleet
+    model: Ints
+    number_format: Ints
+    hardware: Ints
+    engine: Ints
+    """-1 where no engine of the day serves the model on the hardware."""
+    score: Floats
+    weight: Ints
+    """How many options a row stands for."""
+    alive: Mask
+
+    def words(self, row: int) -> str:
+        """A row in words."""
+        hardware = self.fleet.hardware[self.hardware[row]]
+        degree = f" x{hardware.tensor_parallel}" if hardware.tensor_parallel > 1 else ""
+        return (
+            f"{self.models[self.model[row]].name} {self.formats[self.number_format[row]].name} "
+            f"on {hardware.device}{degree}"
+        )
+
+
+def hosted_grid(
+    catalogue: Catalogue, snapshot: Snapshot, workload: Workload, policy: Policy, quality: Quality, ruling: Ruling
+) -> HostedGrid:
+    """The grid of the narrowing, with everything ruled out that the catalogue's facts alone rule out."""
+    models = _models(catalogue, policy)
+    formats = tuple(row for row in catalogue.tables.formats if matches(row.name, policy.only.formats))
+    if not formats:
+        raise UnknownNameError(
+            "number format", ", ".join(policy.only.formats), [row.name for row in catalogue.tables.formats]
+        )
+    hosting = not policy.only.kinds or "hosted" in policy.only.kinds
+    machines = fleet(catalogue, snapshot, policy) if hosting else Fleet(hardware=(), offers=(), carriers=())
+    model, number_format, hardware = _cross(models, formats, machines.hardware)
+    engines, engine = _engines(catalogue, snapshot.as_of, models, machines.hardware, model, hardware)
+    scores = np.array([quality.score(row.name) for row in models])
+    grid = HostedGrid(
+        models=models,
+        formats=formats,
+        engines=engines,
+        fleet=machines,
+        model=model,
+        number_format=number_format,
+        hardware=hardware,
+        engine=engine,
+        score=_scores(scores, models, formats, model, number_format),
+        weight=np.array([len(pairs) for pairs in machines.carriers], dtype=np.int64)[hardware],
+        alive=np.ones(len(model), dtype=np.bool_),
+    )
+    return _ruled(grid, snapshot.as_of, workload, quality, ruling)
+
+
+def _models(catalogue: Catalogue, policy: Policy) -> tuple[ModelSpec, ...]:
+    licences = {row.licence for row in catalogue.models.values() if row.licence}
+    for name in policy.only.licences:
+        if not any(fnmatchcase(licence, name) for licence in licences):
+            raise UnknownNameError("licence", name, licences)
+    return tuple(
+        row
+        for row in catalogue.models.values()
+        if matches(row.name, policy.only.models) and matches(row.licence or "unknown", policy.only.licences)
+    )
+
+
+def _cross(
+    models: tuple[ModelSpec, ...], formats: tuple[NumberFormat, ...], hardware: tuple[Hardware, ...]
+) -> tuple[Ints, Ints, Ints]:
+    """Every model in every format worth considering, on every kind of hardware: three columns."""
+    names = {row.name: number for number, row in enumerate(formats)}
+    is_cpu = np.array([row.accelerator is None for row in hardware], dtype=np.bool_)
+    pairs: dict[bool, list[tuple[int, int]]] = {False: [], True: []}
+    for number, row in enumerate(models):
+        narrow = NARROW_FORMATS[row.native_format] if row.kind == "decoder" else ("bf16",)
+        pairs[False] += [(number, names[f]) for f in narrow if f in names]
+        pairs[True] += [(number, names[f]) for f in CPU_FORMATS if f in names]
+    columns: list[Ints] = []
+    for on_cpu, found in pairs.items():
+        where = np.flatnonzero(is_cpu == on_cpu)
+        table = np.array(found, dtype=np.int64).reshape(-1, 2)
+        crossed = np.empty((len(table) * len(where), 3), dtype=np.int64)
+        crossed[:, :2] = np.repeat(table, len(where), axis=0)
+        crossed[:, 2] = np.tile(where, len(table))
+        columns.append(crossed)
+    joined = np.concatenate(columns)
+    return joined[:, 0], joined[:, 1], joined[:, 2]
+
+
+def _engines(
+    catalogue: Catalogue,
+    as_of: date,
+    models: tuple[ModelSpec, ...],
+    hardware: tuple[Hardware, ...],
+    model: Ints,
+    on: Ints,
+) -> tuple[tuple[Engine, ...], Ints]:
+    """For each row the newest engine of the day that serves its kind of model on its hardware."""
+    engines = tuple(row for row in catalogue.tables.engines if row.released <= as_of)
+    kinds = sorted({row.kind for row in models})
+    generations = sorted({row.generation for row in hardware})
+    best = np.full((len(kinds), len(generations)), -1, dtype=np.int64)
+    for k, kind in enumerate(kinds):
+        for g, generation in enumerate(generations):
+            fit = [i for i, e in enumerate(engines) if kind in e.serves and generation in e.generations]
+            best[k, g] = max(fit, key=lambda i: engines[i].released, default=-1)
+    kind_of = np.array([kinds.index(row.kind) for row in models], dtype=np.int64)
+    generation_of = np.array([generations.index(row.generation) for row in hardware], dtype=np.int64)
+    return engines, best[kind_of[model], generation_of[on]] if len(model) else np.empty(0, dtype=np.int64)
+
+
+def _scores(
+    scores: Floats,
+    models: tuple[ModelSpec, ...],
+    formats: tuple[NumberFormat, ...],
+    model: Ints,
+    number_format: Ints,
+) -> Floats:
+    """The score of each row: the model's, unknown where the format is narrower than the score vouches for."""
+    native = np.array([[row.native_format == f.name for f in formats] for row in models], dtype=np.bool_)
+    wide = np.array([f.weight_bits >= WIDE_BITS for f in formats], dtype=np.bool_)
+    holds = native[model, number_format] | wide[number_format] if len(model) else np.empty(0, dtype=np.bool_)
+    return np.where(holds, scores[model] if len(model) else 0.0, np.nan)
+
+
+def _ruled(
+    grid: HostedGrid, as_of: date, workload: Workload, quality: Quality, ruling: Ruling
+) -> HostedGrid:
+    """Rule out, in this order, what needs no arithmetic on speed."""
+    alive = grid.alive
+
+    def by_model(because: str, out: Callable[[ModelSpec], bool], detail: Callable[[ModelSpec], str]) -> Mask:
+        hit = np.array([out(row) for row in grid.models], dtype=np.bool_)
+        return ruling.exclude(
+            alive,
+            hit[grid.model],
+            because,
+            lambda row: grid.models[grid.model[row]].name + detail(grid.models[grid.model[row]]),
+            grid.weight,
+        )
+
+    kinds = ("decoder", "encoder-decoder") if workload.task == "generate" else ("encoder",)
+    task = "generate text" if workload.task == "generate" else "encode text into vectors or labels"
+    alive = by_model(f"the model does not {task}", lambda m: m.kind not in kinds, lambda m: f" ({m.kind})")
+    alive = by_model("the weights are not public", lambda m: m.weights_public is False, lambda _: "")
+    alive = by_model("parameter count not known", lambda m: m.params_total is None, lambda _: "")
+    alive = by_model(
+        f"not released by {as_of}, or its release date is not known",
+        lambda m: _not_out(m, as_of, grid),
+        lambda m: f": released {m.released}" if m.released else ": release date not known",
+    )
+    longest = workload.mix.longest_tokens
+    alive = by_model(
+        "context too short",
+        lambda m: m.max_context is not None and longest > m.max_context,
+        lambda m: f": {m.max_context:,} tokens against {longest:,.0f}",
+    )
+    alive = _ruled_by_hardware(grid, alive, ruling)
+    if quality.floor is not None:
+        alive = _ruled_by_quality(grid, alive, quality, ruling)
+    return HostedGrid(**{name: getattr(grid, name) for name in HostedGrid.__slots__} | {"alive": alive})
+
+
+def _not_out(model: ModelSpec, as_of: date, grid: HostedGrid) -> bool:
+    if model.released is not None:
+        return not known_on(model.released, as_of)
+    return as_of < grid_first_sure_day(grid)
+
+
+def grid_first_sure_day(grid: HostedGrid) -> date:
+    """From this day on a model of unknown release date is taken to be out: the newest known release."""
+    return max((row.released for row in grid.models if row.released), default=date.min)
+
+
+def _ruled_by_hardware(grid: HostedGrid, alive: Mask, ruling: Ruling) -> Mask:
+    hardware, formats = grid.fleet.hardware, grid.formats
+
+    def describe(row: int) -> str:
+        device = hardware[grid.hardware[row]].device
+        return f"{formats[grid.number_format[row]].name} on {device} ({grid.models[grid.model[row]].name})"
+
+    unknown = np.array([_datasheet_gap(row) for row in hardware], dtype=np.bool_)[grid.hardware]
+    alive = ruling.exclude(alive, unknown, "datasheet figure not known", grid.words, grid.weight)
+    runs = np.array([[_runs(f, h) for h in hardware] for f in formats], dtype=np.bool_)
+    for number, number_format in enumerate(formats):
+        lacks = (grid.number_format == number) & ~runs[number, grid.hardware]
+        alive = ruling.exclude(
+            alive, lacks, f"no {number_format.name} on this hardware", describe, grid.weight
+        )
+    alive = ruling.exclude(
+        alive, grid.engine < 0, "no serving engine of the day runs it on this hardware", grid.words, grid.weight
+    )
+    degree = np.array([row.tensor_parallel for row in hardware], dtype=np.int64)[grid.hardware]
+    heads = np.array([max(row.attention_heads, 1) for row in grid.models], dtype=np.int64)[grid.model]
+    return ruling.exclude(
+        alive,
+        heads % degree != 0,
+        "attention heads do not divide over the devices",
+        lambda row: f"{grid.words(row)}: {heads[row]} heads",
+        grid.weight,
+    )
+
+
+def _datasheet_gap(hardware: Hardware) -> bool:
+    if hardware.accelerator:
+        return not (hardware.accelerator.bandwidth_gb_per_s and hardware.accelerator.bf16_dense_tflops)
+    cpu = hardware.cpu
+    return cpu is None or not (
+        cpu.memory_bandwidth_gb_per_s
+        and cpu.cores_per_socket
+        and cpu.clock_ghz
+        and cpu.fp32_flops_per_core_per_cycle
+    )
+
+
+def _runs(number_format: NumberFormat, hardware: Hardware) -> bool:
+    if hardware.accelerator is None:
+        if number_format.compute == "bf16":
+            return bool(hardware.cpu and hardware.cpu.bf16_flops_per_core_per_cycle)
+        return "cpu" in number_format.generations
+    rate = {
+        "fp8": hardware.accelerator.fp8_dense_tflops,
+        "int8": hardware.accelerator.int8_dense_tops,
+    }.get(number_format.compute, hardware.accelerator.bf16_dense_tflops)
+    return bool(rate) and hardware.generation in number_format.generations
+
+
+def _ruled_by_quality(grid: HostedGrid, alive: Mask, quality: Quality, ruling: Ruling) -> Mask:
+    for because in (
+        f"quality not known on {quality.scale}, so it cannot pass the floor",
+        f"below the quality floor ({quality.floor_words})",
+    ):
+        unknown = because.startswith("quality not known")
+        out = np.isnan(grid.score) if unknown else grid.score < (quality.floor or 0.0)
+
+        def describe(row: int) -> str:
+            reason = below_floor(float(grid.score[row]), quality)
+            name = grid.models[grid.model[row]].name
+            number_format = grid.formats[grid.number_format[row]].name
+            return f"{name} {number_format}" + (f": {reason[1]}" if reason and reason[1] else "")
+
+        alive = ruling.exclude(alive, out, because, describe, grid.weight)
+    return alive

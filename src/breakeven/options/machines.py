@@ -1,0 +1,157 @@
+"""The machines a replica can run on: kinds of hardware, and every priced way to rent them."""
+
+from collections import defaultdict
+from dataclasses import dataclass
+from datetime import date
+
+from breakeven.catalogue.load import Catalogue, Snapshot
+from breakeven.catalogue.schema import Accelerator, Cpu, Instance, MachinePrice, ServingPath
+from breakeven.errors import UnknownNameError
+from breakeven.options.api import matches
+from breakeven.workload.policy import Policy
+
+TENSOR_PARALLEL = (1, 2, 4, 8, 16, 32, 64)
+SAGEMAKER_PREFIX = "ml."
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MachineOffer:
+    """One instance type at one price on one serving path; ``price`` is ``None`` if none is known that day."""
+
+    machine: str
+    instance: Instance
+    path: ServingPath
+    term: str
+    price: MachinePrice | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hardware:
+    """What a replica sees: so many devices of one kind, linked in one way.
+
+    Machines that differ only in host size or price share a ``Hardware``: speed is computed once for it.
+    """
+
+    accelerator: Accelerator | None
+    cpu: Cpu | None
+    vcpus: int
+    tensor_parallel: int
+    interconnect: str
+    memory_gib_per_device: float
+
+    @property
+    def generation(self) -> str:
+        """The hardware generation, ``cpu`` for a CPU machine."""
+        return self.accelerator.generation if self.accelerator else "cpu"
+
+    @property
+    def device(self) -> str:
+        """The name of the accelerator or CPU."""
+        if self.accelerator:
+            return self.accelerator.name
+        return f"{self.cpu.name if self.cpu else 'unknown CPU'} ({self.vcpus} vCPU)"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fleet:
+    """Hardware kinds, offers, and which offer carries which hardware (how many replicas a machine)."""
+
+    hardware: tuple[Hardware, ...]
+    offers: tuple[MachineOffer, ...]
+    carriers: tuple[tuple[tuple[int, int], ...], ...]
+    """For each hardware: (offer, replicas a machine)."""
+
+
+def fleet(catalogue: Catalogue, snapshot: Snapshot, policy: Policy) -> Fleet:
+    """Every machine of the narrowing, as hardware and priced offers.
+
+    Raises:
+        UnknownNameError: if the narrowing names a machine or serving path that no table holds.
+    """
+    offers = _offers(catalogue, snapshot, policy)
+    carriers: dict[Hardware, list[tuple[int, int]]] = defaultdict(list)
+    for number, offer in enumerate(offers):
+        for hardware in _hardware_of(catalogue, offer.instance):
+            devices = offer.instance.accelerator_count if hardware.accelerator else 1
+            carriers[hardware].append((number, devices // hardware.tensor_parallel))
+    return Fleet(
+        hardware=tuple(carriers), offers=offers, carriers=tuple(tuple(pairs) for pairs in carriers.values())
+    )
+
+
+def _offers(catalogue: Catalogue, snapshot: Snapshot, policy: Policy) -> tuple[MachineOffer, ...]:
+    paths = [path for path in catalogue.tables.paths if matches(path.name, policy.only.paths)]
+    for name in policy.only.paths:
+        if not any(matches(path.name, (name,)) for path in catalogue.tables.paths):
+            raise UnknownNameError("serving path", name, [path.name for path in catalogue.tables.paths])
+    terms_of: dict[str, list[tuple[str, MachinePrice]]] = defaultdict(list)
+    for (machine, term), price in snapshot.machine_prices.items():
+        terms_of[machine].append((term, price))
+    found: list[MachineOffer] = []
+    for instance in catalogue.instances.values():
+        for service, machine in _rented_as(instance):
+            if not matches(machine, policy.only.machines):
+                continue
+            priced = [(t, p) for t, p in terms_of.get(machine, []) if matches(t, policy.only.terms)]
+            for path in paths:
+                if path.service == service:
+                    found.extend(
+                        MachineOffer(machine=machine, instance=instance, path=path, term=term, price=price)
+                        for term, price in (priced or [("on-demand", None)])
+                    )
+    _check_machines(catalogue, policy)
+    return tuple(found)
+
+
+def _rented_as(instance: Instance) -> list[tuple[str, str]]:
+    """The (service, machine name) pairs under which an instance type is rented."""
+    if instance.own:
+        return [("own", instance.name)]
+    pairs = [("ec2", instance.name)]
+    if instance.sagemaker_endpoint:
+        pairs.append(("sagemaker", SAGEMAKER_PREFIX + instance.name))
+    return pairs
+
+
+def _check_machines(catalogue: Catalogue, policy: Policy) -> None:
+    known = {SAGEMAKER_PREFIX + i.name for i in catalogue.instances.values() if i.sagemaker_endpoint}
+    known |= set(catalogue.instances)
+    for name in policy.only.machines:
+        if not any(matches(machine, (name,)) for machine in known):
+            raise UnknownNameError("machine", name, known, search="breakeven catalogue search")
+
+
+def _hardware_of(catalogue: Catalogue, instance: Instance) -> list[Hardware]:
+    if instance.accelerator is None:
+        cpu = catalogue.cpus.get(instance.cpu or "")
+        return [
+            Hardware(
+                accelerator=None,
+                cpu=cpu,
+                vcpus=instance.vcpus,
+                tensor_parallel=1,
+                interconnect="none",
+                memory_gib_per_device=instance.memory_gib,
+            )
+        ]
+    accelerator = catalogue.accelerators[instance.accelerator]
+    count = instance.accelerator_count
+    total = instance.accelerator_memory_gib_total
+    memory = total / count if total else (accelerator.memory_gib or 0.0)
+    degrees = sorted({n for n in TENSOR_PARALLEL if count % n == 0} | {count})
+    return [
+        Hardware(
+            accelerator=accelerator,
+            cpu=None,
+            vcpus=0,
+            tensor_parallel=degree,
+            interconnect=instance.interconnect if degree > 1 else "none",
+            memory_gib_per_device=memory,
+        )
+        for degree in degrees
+    ]
+
+
+def known_on(day: date | None, as_of: date) -> bool:
+    """Whether something with a first day exists on ``as_of``; ``None`` means it always did."""
+    return day is None or day <= as_of

@@ -1,0 +1,112 @@
+"""What a replica holds in memory: weights, KV cache, and how many requests fit."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from breakeven.catalogue.schema import ModelSpec, NumberFormat
+from breakeven.options.hosted import HostedGrid
+from breakeven.options.ruling import Floats, Ints, Mask, Ruling
+from breakeven.performance.calibration import Parameters
+from breakeven.units import BITS_PER_BYTE, BYTES_PER_GB, BYTES_PER_GIB
+from breakeven.workload.profile import Workload
+
+WIDE_BYTES = 2.0
+"""Embeddings, output head, KV cache and activations stay 16 bits wide."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Footprint:
+    """Memory of each grid row; bytes are for the whole replica."""
+
+    weights_bytes: Floats
+    expert_bytes: Floats
+    """Part of ``weights_bytes`` that belongs to routed experts."""
+    kv_bytes_per_request: Floats
+    """At the mean length that a request in decode will need."""
+    kv_bytes_in_decode: Floats
+    """At the mean context of a request that is being decoded: what one decode step reads for it."""
+    kv_shards: Ints
+    """Over how many devices the KV cache of a request is spread."""
+    largest_concurrency: Floats
+    """Requests in flight that memory and the engine admit; below 1 the model does not fit."""
+
+
+def footprint(
+    grid: HostedGrid, workload: Workload, parameters: Parameters, ruling: Ruling
+) -> tuple[Footprint, Mask]:
+    """Memory of every row, and the rows that are still alive once those that do not fit are ruled out."""
+    by_pair = np.array([[_weights(m, f) for f in grid.formats] for m in grid.models]).reshape(
+        len(grid.models), len(grid.formats), 2
+    )
+    weights, experts = (by_pair[grid.model, grid.number_format, part] for part in (0, 1))
+    degree = np.array([row.tensor_parallel for row in grid.fleet.hardware], dtype=np.int64)[grid.hardware]
+    device = np.array([row.memory_gib_per_device for row in grid.fleet.hardware])[grid.hardware]
+    heads = np.array([1 if m.latent_kv else max(m.kv_heads, 1) for m in grid.models], dtype=np.int64)
+    shards = np.minimum(degree, heads[grid.model])
+    resident = np.array([kv_bytes(m, workload.mix.resident_tokens) for m in grid.models])[grid.model]
+    in_decode = np.array([kv_bytes(m, workload.mix.decode_context_tokens) for m in grid.models])[grid.model]
+    usable = device * parameters.usable_memory_share - parameters.overhead_gib
+    free = usable * BYTES_PER_GIB - weights / degree
+    alive = _fits(grid, free < 0, weights, device * degree, ruling)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        fitting = np.where(resident > 0, free * shards / resident, np.inf)
+    limit = parameters.batch_limit if workload.task == "generate" else parameters.encoder_batch_limit
+    alive = ruling.exclude(
+        alive,
+        fitting < 1,
+        "no memory left for the KV cache of one request",
+        lambda row: f"{grid.words(row)}: {resident[row] / BYTES_PER_GB:.1f} GB needed, "
+        f"{max(free[row], 0) * shards[row] / BYTES_PER_GB:.1f} GB free",
+        grid.weight,
+    )
+    return Footprint(
+        weights_bytes=weights,
+        expert_bytes=experts,
+        kv_bytes_per_request=resident,
+        kv_bytes_in_decode=in_decode,
+        kv_shards=shards,
+        largest_concurrency=np.minimum(np.floor(fitting), limit),
+    ), alive
+
+
+def _fits(grid: HostedGrid, short: Mask, weights: Floats, memory_gib: Floats, ruling: Ruling) -> Mask:
+    return ruling.exclude(
+        grid.alive,
+        short,
+        "weights do not fit",
+        lambda row: f"{grid.words(row)}: weights {weights[row] / BYTES_PER_GB:.1f} GB do not fit "
+        f"{memory_gib[row] * BYTES_PER_GIB / BYTES_PER_GB:.1f} GB",
+        grid.weight,
+    )
+
+
+def _weights(model: ModelSpec, number_format: NumberFormat) -> tuple[float, float]:
+    """Bytes of all weights and of the routed experts; the embeddings stay 16 bits wide in narrow formats.
+
+    >>> from breakeven.catalogue.load import load_catalogue
+    >>> rows = load_catalogue()
+    >>> bf16 = next(row for row in rows.tables.formats if row.name == "bf16")
+    >>> round(_weights(rows.models["flan-ul2"], bf16)[0] / 1e9, 1)
+    39.2
+    """
+    if model.params_total is None:
+        return 0.0, 0.0
+    narrow = number_format.weight_bits / BITS_PER_BYTE
+    embedding = model.vocab * model.hidden_size * (1 if model.tied_embeddings else 2)
+    experts = model.params_in_experts * narrow
+    rest = model.params_total - model.params_in_experts
+    kept = rest if number_format.experts_only else min(embedding, rest)
+    wide = max(narrow, WIDE_BYTES)
+    return experts + kept * wide + (rest - kept) * narrow, experts
+
+
+def kv_bytes(model: ModelSpec, tokens: float) -> float:
+    """Bytes of KV cache for a context of so many tokens: whole layers see all of it, windowed ones a part.
+
+    >>> from breakeven.catalogue.load import load_catalogue
+    >>> kv_bytes(load_catalogue().models["llama3-70b"], 1000) / 1000  # 80 layers x 8 heads x 128 x 2 x 2 bytes
+    327680.0
+    """
+    seen = model.full_attention_layers * tokens + model.windowed_layers * min(tokens, model.window_tokens)
+    return seen * model.kv_elements_per_token_layer * WIDE_BYTES
