@@ -1,0 +1,39 @@
+"""The commands."""
+
+from typing import Annotated
+
+import typer
+
+from breakeven.cli.catalogue import catalogue_app
+from breakeven.cli.compare import compare
+
+app = typer.Typer(
+    name="breakeven",
+    help="Is a paid LLM API or a self-hosted open model cheaper for my traffic, and from which traffic on?",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+    rich_markup_mode=None,
+)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        from breakeven import __version__  # noqa: PLC0415
+        from breakeven.catalogue.load import load_catalogue  # noqa: PLC0415
+
+        typer.echo(f"breakeven {__version__}, catalogue {load_catalogue().digest}")
+        raise typer.Exit
+
+
+@app.callback()
+def _main(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Version and catalogue.")
+    ] = False,
+) -> None:
+    del version
+
+
+app.command()(compare)
+app.add_typer(catalogue_app, name="catalogue")

@@ -1,0 +1,180 @@
+"""`breakeven compare`: a workload in, the cheapest way to serve it out."""
+
+from datetime import date
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import msgspec
+import typer
+
+from breakeven.errors import SpecError
+
+if TYPE_CHECKING:
+    from breakeven.catalogue.load import Catalogue
+    from breakeven.planner import Plan
+    from breakeven.workload.spec import Spec
+
+TOP_WITH_FLOOR, TOP_PER_CLASS = 10, 2
+WIDTH = 100
+
+
+def compare(  # noqa: PLR0913 - one parameter a flag
+    spec: Annotated[Path | None, typer.Argument(help="Workload spec (YAML); see docs/reference/spec.md.")] = None,
+    requests_per_day: Annotated[float | None, typer.Option(help="Traffic on a mean day.")] = None,
+    words_per_request: Annotated[float | None, typer.Option(help="Words in and out, together.")] = None,
+    output_share: Annotated[float | None, typer.Option(help="Share of the words that is output, 0 to 1.")] = None,
+    input_tokens: Annotated[float | None, typer.Option(help="Input tokens a request.")] = None,
+    output_tokens: Annotated[float | None, typer.Option(help="Output tokens a request.")] = None,
+    cached_input_tokens: Annotated[float | None, typer.Option(help="Part of the input that a cache holds.")] = None,
+    profile: Annotated[str | None, typer.Option(help="Hourly profile by name, or flat.")] = None,
+    task: Annotated[str | None, typer.Option(help="generate or encode.")] = None,
+    at_least: Annotated[str | None, typer.Option(help="Quality floor: a model or a score.")] = None,
+    ttft_s: Annotated[float | None, typer.Option(help="Target for the time to first token.")] = None,
+    tpot_s: Annotated[float | None, typer.Option(help="Target for the time per output token.")] = None,
+    quantile: Annotated[float | None, typer.Option(help="Share of requests that keep the target.")] = None,
+    deferrable: Annotated[bool | None, typer.Option("--deferrable", help="An answer within a day will do.")] = None,
+    region: Annotated[str | None, typer.Option(help="Cloud region.")] = None,
+    as_of: Annotated[str | None, typer.Option(help="Prices of that day (YYYY-MM-DD).")] = None,
+    model: Annotated[list[str] | None, typer.Option(help="Only this model (repeatable, * allowed).")] = None,
+    provider: Annotated[list[str] | None, typer.Option(help="Only this API provider (repeatable).")] = None,
+    licence: Annotated[list[str] | None, typer.Option(help="Only open models of this licence.")] = None,
+    machine: Annotated[list[str] | None, typer.Option(help="Only this machine (repeatable, * allowed).")] = None,
+    overlay: Annotated[Path | None, typer.Option(help="Your own machines and prices (YAML).")] = None,
+    top: Annotated[int | None, typer.Option(min=1, help="How many to show (in each class of quality).")] = None,
+    by: Annotated[str, typer.Option(help="One line a model, machine or option.")] = "model",
+    explain: Annotated[str | None, typer.Option(help="One option in full: its bill and its sources.")] = None,
+    json: Annotated[str | None, typer.Option(help="Write the plan as JSON to a file, or - for stdout.")] = None,
+) -> None:
+    """Rank every way to serve a workload: paid APIs and open models on machines of one's own."""
+    flags = {
+        "traffic": {"requests_per_day": requests_per_day, "profile": profile},
+        "tokens": {
+            "input": input_tokens,
+            "output": output_tokens,
+            "cached_input": cached_input_tokens,
+            "words_per_request": words_per_request,
+            "output_share": output_share,
+        },
+        "latency": {"ttft_s": ttft_s, "tpot_s": tpot_s, "quantile": quantile},
+        "only": {"models": model, "providers": provider, "licences": licence, "machines": machine},
+        "": {
+            "task": task,
+            "at_least": at_least,
+            "region": region,
+            "as_of": _day(as_of),
+            "deferrable": deferrable,
+            "overlay": str(overlay) if overlay else None,
+        },
+    }
+    plans = [_plan(one, spec, _by(by)) for one in _specs(spec, flags)]
+    if json:
+        _write_json(plans, json, top)
+    if json != "-":
+        _show(plans, top, explain)
+
+
+def _specs(path: Path | None, flags: dict[str, dict[str, Any]]) -> "list[Spec]":
+    """The specs of the file, or an empty one, with the flags laid over them."""
+    from breakeven.workload.spec import Spec, read_specs  # noqa: PLC0415
+
+    specs = read_specs(path) if path else (Spec(),)
+    return [_with_flags(one, flags) for one in specs]
+
+
+def _with_flags(spec: "Spec", flags: dict[str, dict[str, Any]]) -> "Spec":
+    raw = msgspec.to_builtins(spec)
+    for section, values in flags.items():
+        given = {name: value for name, value in values.items() if value is not None and value != []}
+        target = raw.setdefault(section, {}) if section else raw
+        if section == "tokens" and given:
+            _replace_tokens(target, given)
+        elif section == "traffic" and given:
+            target.pop("requests_per_hour", None)
+        target.update(given)
+    try:
+        return msgspec.convert(raw, type(spec), strict=False)
+    except msgspec.ValidationError as wrong:
+        raise wrong.__cause__ if isinstance(wrong.__cause__, SpecError) else SpecError(
+            f"a flag does not fit: {wrong}", expected="the values that --help names", do="Correct it"
+        ) from wrong
+
+
+def _replace_tokens(target: dict[str, Any], given: dict[str, Any]) -> None:
+    """Token flags replace another way of giving tokens in the file instead of contradicting it."""
+    words = given.keys() & {"words_per_request"}
+    if words:
+        target.update(input=None, output=None, shapes=None)
+    elif given.keys() & {"input", "output"}:
+        target.update(words_per_request=None, shapes=None)
+
+
+def _day(text: str | None) -> str | None:
+    if text is None:
+        return None
+    try:
+        date.fromisoformat(text)
+    except ValueError as wrong:
+        raise SpecError(
+            f"--as-of {text} is not a day", expected="a date like 2023-04-24", do="Write year-month-day"
+        ) from wrong
+    return text
+
+
+def _by(by: str) -> str:
+    if by not in ("model", "machine", "option"):
+        raise SpecError(f"--by {by} is not known", expected="model, machine or option", do="Choose one of them")
+    return by
+
+
+def _plan(spec: "Spec", path: Path | None, by: str) -> "Plan":
+    from breakeven.planner import plan  # noqa: PLC0415
+
+    catalogue = _catalogue(spec, path)
+    profiles = {name: row.weights for name, row in catalogue.profiles.items()}
+    policy = spec.policy()
+    if policy.as_of is None:
+        policy = msgspec.structs.replace(policy, as_of=max(date.today(), catalogue.last_day))
+    return plan(spec.workload(profiles), catalogue, policy, by)  # type: ignore[arg-type]
+
+
+def _catalogue(spec: "Spec", path: Path | None) -> "Catalogue":
+    from breakeven.catalogue.load import load_catalogue  # noqa: PLC0415
+
+    catalogue = load_catalogue()
+    if spec.overlay is None:
+        return catalogue
+    from breakeven.catalogue.overlay import with_overlay  # noqa: PLC0415
+
+    named = Path(spec.overlay)
+    beside = path.parent / named if path else named
+    return with_overlay(catalogue, beside if beside.exists() or not named.exists() else named)
+
+
+def _top(plan: "Plan", top: int | None) -> int:
+    return top or (TOP_WITH_FLOOR if plan.ranking.floor else TOP_PER_CLASS)
+
+
+def _show(plans: "list[Plan]", top: int | None, explain: str | None) -> None:
+    from rich.console import Console  # noqa: PLC0415
+
+    from breakeven.report.tables import print_plan, print_verdict  # noqa: PLC0415
+
+    console = Console(width=WIDTH, highlight=False)
+    for number, one in enumerate(plans):
+        if number:
+            console.rule()
+        if explain:
+            print_verdict(one.explain(explain), one, console)
+        else:
+            print_plan(one, console, _top(one, top))
+
+
+def _write_json(plans: "list[Plan]", target: str, top: int | None) -> None:
+    from breakeven.cli.files import write_whole  # noqa: PLC0415
+    from breakeven.report.document import plan_document, to_json  # noqa: PLC0415
+
+    raw = to_json(tuple(plan_document(one, _top(one, top)) for one in plans))
+    if target == "-":
+        typer.echo(raw.decode(), nl=False)
+    else:
+        write_whole(Path(target), raw)

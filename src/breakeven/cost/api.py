@@ -1,0 +1,135 @@
+"""What a paid API charges for the workload, for all offers at once."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from breakeven.catalogue.schema import PeakWindow
+from breakeven.cost.bill import Charge, total_usd_per_day
+from breakeven.options.api import ApiOption
+from breakeven.options.ruling import Floats
+from breakeven.units import HOURS_PER_DAY, TOKENS_PER_MTOK
+from breakeven.workload.policy import Policy
+from breakeven.workload.profile import Workload
+from breakeven.workload.usage import TokenShape
+
+KINDS = ("input", "cached_input", "cache_write", "output")
+NAMES = {
+    "input": "input tokens",
+    "cached_input": "cached input tokens",
+    "cache_write": "cache-write tokens",
+    "output": "output tokens",
+}
+STANDS_IN = {"cached_input": "input", "cache_write": "input"}
+"""Where an offer has no price of its own for a kind, these tokens are charged as plain input."""
+WINDOWS = ("", "peak", "off_peak")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class ApiCosts:
+    """Charges and totals of the API options, in their order."""
+
+    options: tuple[ApiOption, ...]
+    charges: tuple[Charge, ...]
+    usd_per_day: Floats
+
+
+def api_costs(
+    options: tuple[ApiOption, ...],
+    workload: Workload,
+    policy: Policy,
+    windows: dict[str, PeakWindow],
+    fixed: Sequence[Charge] = (),
+) -> ApiCosts:
+    """Tokens of each kind x the price in force for that kind, tier, length of prompt and hour of the week.
+
+    Cached tokens are part of the input; a discount by caching never touches output. A negotiated discount takes
+    its share off the list price of every kind.
+    """
+    charges: list[Charge] = []
+    peak = [_peak_share(workload, windows.get(option.tariff.offer.provider)) for option in options]
+    by_length = [n for n, o in enumerate(options) if any(above for _, _, above in o.tariff.prices)]
+    for kind in KINDS:
+        amounts = [
+            workload.requests_per_day * shape.share * _amount(shape, kind) / TOKENS_PER_MTOK
+            for shape in workload.mix.shapes
+        ]
+        tokens = np.full(len(options), sum(amounts))
+        usd = np.zeros(len(options))
+        if sum(amounts):
+            usd = tokens * [_usd_per_mtok(o, kind, 0.0, peak[n]) for n, o in enumerate(options)]
+            for n in by_length:
+                usd[n] = sum(
+                    amount * _usd_per_mtok(options[n], kind, shape.usage.input, peak[n])
+                    for amount, shape in zip(amounts, workload.mix.shapes, strict=True)
+                )
+        price = np.divide(usd, tokens, out=np.full(len(options), np.nan), where=tokens > 0)
+        charges.append(
+            Charge(
+                name=NAMES[kind],
+                unit="million tokens",
+                quantity_per_day=tokens,
+                usd_per_unit=price * _kept(options, policy),
+                source=lambda i, kind=kind: _sources(options[i], kind),  # type: ignore[misc]
+            )
+        )
+    charges.extend(fixed)
+    return ApiCosts(
+        options=options, charges=tuple(charges), usd_per_day=total_usd_per_day(charges, len(options))
+    )
+
+
+def _amount(shape: TokenShape, kind: str) -> float:
+    usage = shape.usage
+    return {
+        "input": usage.fresh_input,
+        "cached_input": usage.cached_input,
+        "cache_write": usage.cache_write,
+        "output": usage.output,
+    }[kind]
+
+
+def _usd_per_mtok(option: ApiOption, kind: str, prompt_tokens: float, peak_share: float) -> float:
+    """The price of one kind for a prompt of that length, averaged over peak and other hours."""
+    prices = {window: _price(option, kind, prompt_tokens, window) for window in WINDOWS}
+    if prices["peak"] is not None and prices["off_peak"] is not None:
+        return peak_share * prices["peak"] + (1 - peak_share) * prices["off_peak"]
+    found = prices[""] if prices[""] is not None else prices["peak"]
+    return float("nan") if found is None else found
+
+
+def _price(option: ApiOption, kind: str, prompt_tokens: float, window: str) -> float | None:
+    rows = {
+        above: row
+        for (k, w, above), row in option.tariff.prices.items()
+        if k == kind and w == window and prompt_tokens > above
+    } or {
+        above: row
+        for (k, w, above), row in option.tariff.prices.items()
+        if k == kind and w == window and above == 0
+    }
+    if rows:
+        return float(rows[max(rows)].usd_per_mtok)
+    return _price(option, STANDS_IN[kind], prompt_tokens, window) if kind in STANDS_IN else None
+
+
+def _peak_share(workload: Workload, window: PeakWindow | None) -> float:
+    """The share of requests that fall into a provider's peak hours."""
+    if window is None:
+        return 1.0
+    week = np.resize(np.array(workload.requests_per_hour), 7 * HOURS_PER_DAY)
+    return float(week[list(window.hours_of_week_utc)].sum() / week.sum())
+
+
+def _kept(options: tuple[ApiOption, ...], policy: Policy) -> Floats:
+    """What is left of the list price after the negotiated discount."""
+    cut = policy.api_discount
+    return np.array([1 - cut.get(o.tariff.offer.provider, cut.get("*", 0.0)) for o in options], dtype=np.float64)
+
+
+def _sources(option: ApiOption, kind: str) -> tuple[str, ...]:
+    wanted = {kind, STANDS_IN.get(kind, kind)}
+    own = [row.source for key, row in option.tariff.prices.items() if key[0] == kind]
+    rows = own or [row.source for key, row in option.tariff.prices.items() if key[0] in wanted]
+    return tuple(dict.fromkeys(rows))

@@ -1,0 +1,134 @@
+"""Charges for whole columns of options, and the bill of one of them.
+
+A ``Charge`` is one line of the bill for every option at once; the ranking adds the columns, a bill shows one
+entry of each. So the two agree by construction.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+
+import msgspec
+import numpy as np
+
+from breakeven.catalogue.schema import ServicePrice
+from breakeven.options.ruling import Floats
+from breakeven.units import DAYS_PER_MONTH
+
+USD_PLACES = Decimal("0.00000001")
+
+
+class CostLine(msgspec.Struct, frozen=True, kw_only=True):
+    """One line of a bill, per day. ``usd`` is ``None`` where the unit price is not known."""
+
+    name: str
+    quantity: Decimal
+    unit: str
+    usd_per_unit: Decimal | None
+    usd: Decimal | None
+    source: tuple[str, ...]
+
+
+class Bill(msgspec.Struct, frozen=True, kw_only=True):
+    """What a day costs: the sum of its lines and nothing else."""
+
+    lines: tuple[CostLine, ...]
+
+    @property
+    def usd_per_day(self) -> Decimal:
+        """The sum of all lines with a known price."""
+        return sum((line.usd for line in self.lines if line.usd is not None), Decimal(0))
+
+    @property
+    def usd_per_month(self) -> Decimal:
+        """A month of 730 hours."""
+        return self.usd_per_day * Decimal(str(DAYS_PER_MONTH))
+
+    @property
+    def unpriced(self) -> tuple[str, ...]:
+        """Names of lines whose price is not known: the bill is at least what it says."""
+        return tuple(line.name for line in self.lines if line.usd is None)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Charge:
+    """A line of the bill for every option: quantity a day, price a unit (NaN: not known), sources."""
+
+    name: str
+    unit: str
+    quantity_per_day: Floats
+    usd_per_unit: Floats
+    source: Callable[[int], tuple[str, ...]]
+
+    @property
+    def usd_per_day(self) -> Floats:
+        """Quantity x price; a line without quantity costs nothing, an unknown price counts as nothing here."""
+        return np.where(
+            (self.quantity_per_day == 0) | np.isnan(self.usd_per_unit),
+            0.0,
+            self.quantity_per_day * np.nan_to_num(self.usd_per_unit),
+        )
+
+
+def total_usd_per_day(charges: Sequence[Charge], options: int) -> Floats:
+    """The cost of every option: the column that the ranking uses."""
+    total = np.zeros(options)
+    for charge in charges:
+        total = total + charge.usd_per_day
+    return total
+
+
+def bill_of(charges: Sequence[Charge], option: int) -> Bill:
+    """The bill of one option: one line a charge, without those of quantity 0."""
+    lines = []
+    for charge in charges:
+        quantity = _exact(charge.quantity_per_day[option])
+        if quantity == 0:
+            continue
+        price = None if np.isnan(charge.usd_per_unit[option]) else _exact(charge.usd_per_unit[option])
+        usd = None if price is None else (quantity * price).quantize(USD_PLACES)
+        lines.append(
+            CostLine(
+                name=charge.name,
+                quantity=quantity,
+                unit=charge.unit,
+                usd_per_unit=price,
+                usd=usd,
+                source=charge.source(option),
+            )
+        )
+    return Bill(lines=tuple(lines))
+
+
+def _exact(value: float) -> Decimal:
+    """The shortest decimal that is this float: a price read as 2.03 is 2.03 again."""
+    return Decimal(repr(float(value)))
+
+
+def tiered_usd(tiers: Sequence[ServicePrice], quantity_per_month: Floats) -> Floats:
+    """Mean USD per unit of a monthly quantity over its tiers; NaN where a tier is missing.
+
+    >>> from breakeven.catalogue.load import load_catalogue
+    >>> rows = load_catalogue()
+    >>> tiers = rows.on(rows.last_day, "us-east-1").service_tiers["apigateway", "HTTP API requests"]
+    >>> float(tiered_usd(tiers, np.array([600e6]))[0]) * 600e6  # 300 M at 1.00 and 300 M at 0.90 a million
+    570.0
+    """
+    quantity = np.asarray(quantity_per_month, dtype=np.float64)
+    if not tiers:
+        return np.full_like(quantity, np.nan)
+    if len(tiers) == 1 and tiers[0].tier_to is None:
+        return np.full_like(quantity, float(tiers[0].usd))
+    usd = np.zeros_like(quantity)
+    for tier in tiers:
+        top = np.inf if tier.tier_to is None else tier.tier_to
+        usd = usd + np.clip(quantity - tier.tier_from, 0, top - tier.tier_from) * float(tier.usd)
+    end = np.inf if tiers[-1].tier_to is None else tiers[-1].tier_to
+    with np.errstate(invalid="ignore", divide="ignore"):
+        mean = np.where(quantity > 0, usd / quantity, float(tiers[0].usd))
+    return np.where(quantity > end, np.nan, mean)
+
+
+def flat(value: float, options: int) -> Floats:
+    """The same value for every option."""
+    return np.full(options, value)

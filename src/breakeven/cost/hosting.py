@@ -1,0 +1,339 @@
+"""What self-hosting charges: machines, the serving path, storage, transfer, logs, people.
+
+Serving path and purchase term multiply money only: the speed and the number of machines were computed before,
+once for each replica kind.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from breakeven.capacity.sizing import ALWAYS_ON_TERMS, Sizing
+from breakeven.catalogue.load import Snapshot
+from breakeven.cost.bill import Charge, flat, tiered_usd, total_usd_per_day
+from breakeven.options.hosted import HostedGrid
+from breakeven.options.machines import MachineOffer
+from breakeven.options.ruling import Floats, Ints, Mask, Ruling
+from breakeven.performance.predict import Speed
+from breakeven.units import (
+    BYTES_PER_GB,
+    DAYS_PER_MONTH,
+    HOURS_PER_DAY,
+    HOURS_PER_MONTH,
+    MIB_PER_GIB,
+    MILLISECONDS_PER_SECOND,
+)
+from breakeven.workload.policy import Policy
+from breakeven.workload.profile import Workload
+
+BYTES_PER_TOKEN = 4.0
+"""English text: about 4 characters a token (OpenAI, "What are tokens and how to count them", help.openai.com)."""
+BYTES_PER_STREAMED_TOKEN = 220.0
+"""Assumption: one server-sent event a token, in the chat completion chunk format."""
+BYTES_PER_REQUEST = 1000.0
+"""Assumption: headers and JSON around a request, and the same around its answer."""
+LOG_BYTES_PER_REQUEST = 1000.0
+"""Assumption: one structured usage record a request."""
+BYTES_PER_METERED_REQUEST = 512 * 1024
+"""API Gateway meters HTTP API requests in pieces of 512 KB (docs.aws.amazon.com, private APIs whitepaper)."""
+STORED_PER_WEIGHT_BYTE = 1.5
+"""Assumption: the disk of a machine holds the weights and half as much again for the image and scratch."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class HostedOptions:
+    """The hosted options as columns: a replica row, a machine offer, and the pair that sizes them."""
+
+    row: Ints
+    """Row of the ``Speed`` (and of the sizing)."""
+    offer: Ints
+    """Machine offer of the fleet."""
+    pair: Ints
+    """Pair of the sizing (row x replicas a machine)."""
+    offers: tuple[MachineOffer, ...]
+
+    def by_offer(self, values: Sequence[float]) -> Floats:
+        """A value of each offer, as a column of options."""
+        return np.array(values, dtype=np.float64)[self.offer] if len(self.offer) else np.empty(0)
+
+    def flag(self, values: Sequence[bool]) -> Mask:
+        """A flag of each offer, as a column of options."""
+        return np.array(values, dtype=np.bool_)[self.offer] if len(self.offer) else np.empty(0, dtype=np.bool_)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class HostedCosts:
+    """Charges and totals of the hosted options, in their order."""
+
+    options: HostedOptions
+    charges: tuple[Charge, ...]
+    usd_per_day: Floats
+
+
+def hosted_options(
+    grid: HostedGrid, speed: Speed, sizing: Sizing, snapshot: Snapshot, ruling: Ruling
+) -> HostedOptions:
+    """Every row with every priced way to rent its hardware, less what a path, a day or a count forbids."""
+    _count_unpriced(grid, speed, sizing, snapshot, ruling)
+    joined = _within_paths(_expand(grid, speed, sizing), grid, speed, snapshot, ruling)
+    return _within_count(joined, grid, speed, sizing, ruling)
+
+
+def hosted_costs(
+    options: HostedOptions,
+    speed: Speed,
+    sizing: Sizing,
+    snapshot: Snapshot,
+    policy: Policy,
+    fixed: Sequence[Charge] = (),
+) -> HostedCosts:
+    """The charges of every option. ``fixed``: charges that do not depend on traffic."""
+    machines = _machine_charge(options, sizing)
+    requests = sizing.requests_per_day[options.row]
+    charges = (
+        machines,
+        *_lambda_charges(options, sizing, snapshot, policy),
+        _gateway_charge(options, requests, snapshot, speed.workload),
+        *_data_charges(options, requests, snapshot, speed.workload),
+        *_storage_charges(options, speed, machines, snapshot),
+        *fixed,
+    )
+    return HostedCosts(
+        options=options, charges=charges, usd_per_day=total_usd_per_day(charges, len(options.row))
+    )
+
+
+def _expand(grid: HostedGrid, speed: Speed, sizing: Sizing) -> HostedOptions:
+    """Join rows with offers: one option for every priced offer of a pair's hardware."""
+    by_key: dict[tuple[int, int], list[int]] = {}
+    for hardware, pairs in enumerate(grid.fleet.carriers):
+        for offer, per_machine in pairs:
+            if grid.fleet.offers[offer].price is not None:
+                by_key.setdefault((hardware, per_machine), []).append(offer)
+    keys = list(by_key)
+    wide = max((per_machine for _, per_machine in keys), default=0) + 1
+    lookup = np.full((len(grid.fleet.hardware) + 1, wide), len(keys), dtype=np.int64)
+    for number, (hardware, per_machine) in enumerate(keys):
+        lookup[hardware, per_machine] = number
+    on = grid.hardware[speed.rows][sizing.pair_row]
+    known = sizing.pair_replicas_per_machine < wide
+    key = np.where(known, lookup[on, np.where(known, sizing.pair_replicas_per_machine, 0)], len(keys))
+    lengths = np.array([*(len(by_key[k]) for k in keys), 0], dtype=np.int64)
+    starts = np.cumsum([0, *lengths[:-1]])
+    pair = np.repeat(np.arange(len(key)), lengths[key])
+    within = np.arange(len(pair)) - np.repeat(np.cumsum(lengths[key]) - lengths[key], lengths[key])
+    every = np.array([offer for k in keys for offer in by_key[k]], dtype=np.int64)
+    offer = every[starts[key[pair]] + within] if len(pair) else np.empty(0, dtype=np.int64)
+    return HostedOptions(row=sizing.pair_row[pair], offer=offer, pair=pair, offers=grid.fleet.offers)
+
+
+def _count_unpriced(
+    grid: HostedGrid, speed: Speed, sizing: Sizing, snapshot: Snapshot, ruling: Ruling
+) -> None:
+    """Count the offers without a price on that day; they take no further part."""
+    hardware = grid.hardware[speed.rows][sizing.pair_row]
+    unpriced: dict[tuple[int, int], list[str]] = {}
+    for kind, pairs in enumerate(grid.fleet.carriers):
+        for offer, per_machine in pairs:
+            if grid.fleet.offers[offer].price is None:
+                unpriced.setdefault((kind, per_machine), []).append(grid.fleet.offers[offer].machine)
+    for (kind, per_machine), machines in unpriced.items():
+        rows = int(np.sum((hardware == kind) & (sizing.pair_replicas_per_machine == per_machine)))
+        ruling.add(f"no machine price known on {snapshot.as_of}", rows * len(machines), machines)
+
+
+def _take(options: HostedOptions, alive: Mask) -> HostedOptions:
+    return HostedOptions(
+        row=options.row[alive], offer=options.offer[alive], pair=options.pair[alive], offers=options.offers
+    )
+
+
+def _within_paths(
+    options: HostedOptions, grid: HostedGrid, speed: Speed, snapshot: Snapshot, ruling: Ruling
+) -> HostedOptions:
+    """Rule out by time limits, streaming and the day a path came to be."""
+    paths = [offer.path for offer in options.offers]
+    one_each = np.ones(len(options.row), dtype=np.int64)
+    alive = np.ones(len(options.row), dtype=np.bool_)
+    slo = speed.workload.slo
+    response = speed.latency(speed.largest_concurrency).response_s[options.row]
+    alone = speed.latency(np.ones_like(speed.largest_concurrency)).response_s[options.row]
+
+    def words(i: int, found: Floats) -> str:
+        offer = options.offers[options.offer[i]]
+        return f"{grid.words(int(speed.rows[options.row[i]]))}, {offer.path.name}: {found[i]:.3g} s"
+
+    late = options.flag([bool(p.available_from and p.available_from > snapshot.as_of) for p in paths])
+    alive = ruling.exclude(
+        alive, late, "serving path not available yet on that day", lambda i: words(i, response), one_each
+    )
+    limit = options.by_offer([p.response_limit_s or np.inf for p in paths])
+    for seconds, path in sorted({(p.response_limit_s, p.name) for p in paths if p.response_limit_s}):
+        alive = ruling.exclude(
+            alive,
+            (limit == seconds) & (response > limit),
+            f"{seconds:g} s limit of {path}",
+            lambda i: words(i, response),
+            one_each,
+        )
+    if slo.ttft_s is not None:
+        buffered = options.flag([not p.streams for p in paths]) & (response > slo.ttft_s)
+        alive = ruling.exclude(
+            alive,
+            buffered,
+            f"path without streaming: the first token comes with the last, against TTFT {slo.ttft_s:g} s",
+            lambda i: words(i, alone),
+            one_each,
+        )
+    return _take(options, alive)
+
+
+def _within_count(
+    options: HostedOptions, grid: HostedGrid, speed: Speed, sizing: Sizing, ruling: Ruling
+) -> HostedOptions:
+    """Rule out fleets larger than the number of machines that exist."""
+    count = options.by_offer([float(offer.instance.count or np.inf) for offer in options.offers])
+    peak = sizing.peak_machines[options.pair] if len(options.pair) else np.empty(0)
+    alive = ruling.exclude(
+        np.ones(len(options.row), dtype=np.bool_),
+        peak > count,
+        "more machines needed than there are",
+        lambda i: f"{grid.words(int(speed.rows[options.row[i]]))}: {peak[i]:.0f} machines against {count[i]:.0f}",
+        np.ones(len(options.row), dtype=np.int64),
+    )
+    return _take(options, alive)
+
+
+def _machine_charge(options: HostedOptions, sizing: Sizing) -> Charge:
+    always = options.flag([offer.term in ALWAYS_ON_TERMS for offer in options.offers])
+    peak_hours = sizing.peak_machines[options.pair] * HOURS_PER_DAY
+    hours = np.where(always, peak_hours, sizing.machine_hours_per_day[options.pair])
+    prices = [float(o.price.usd_per_hour) if o.price else np.nan for o in options.offers]
+
+    def source(i: int) -> tuple[str, ...]:
+        price = options.offers[options.offer[i]].price
+        return (price.source,) if price else ()
+
+    return Charge(
+        name="machines",
+        unit="machine-hour",
+        quantity_per_day=hours,
+        usd_per_unit=options.by_offer(prices),
+        source=source,
+    )
+
+
+def _service_charge(
+    name: str, unit: str, snapshot: Snapshot, key: tuple[str, str], quantity_per_day: Floats
+) -> Charge:
+    tiers = snapshot.service_tiers.get(key, ())
+    price = tiered_usd(tiers, quantity_per_day * DAYS_PER_MONTH)
+    sources = tuple(dict.fromkeys(tier.source for tier in tiers))
+    return Charge(
+        name=name,
+        unit=unit,
+        quantity_per_day=quantity_per_day,
+        usd_per_unit=price,
+        source=lambda _: sources,
+    )
+
+
+def _lambda_charges(
+    options: HostedOptions, sizing: Sizing, snapshot: Snapshot, policy: Policy
+) -> list[Charge]:
+    """Lambda is billed for its wait: memory x the whole response time, rounded up to a millisecond."""
+    used = options.flag([offer.path.uses_lambda for offer in options.offers])
+    requests = np.where(used, sizing.requests_per_day[options.row], 0.0)
+    milliseconds = np.ceil(sizing.response_s[options.row] * MILLISECONDS_PER_SECOND - 1e-6)
+    gb = policy.lambda_.memory_mb / MIB_PER_GIB
+    waiting = requests * milliseconds / MILLISECONDS_PER_SECOND * gb
+    duration = ("lambda", f"duration {policy.lambda_.architecture}")
+    return [
+        _service_charge("Lambda, waiting for the model", "GB-second", snapshot, duration, waiting),
+        _service_charge("Lambda requests", "request", snapshot, ("lambda", "requests"), requests),
+    ]
+
+
+def _gateway_charge(
+    options: HostedOptions, requests: Floats, snapshot: Snapshot, workload: Workload
+) -> Charge:
+    """API Gateway requests; an HTTP API meters large payloads in pieces."""
+    items = [offer.path.gateway_item for offer in options.offers]
+    pieces = workload.mix.expect(lambda u: float(np.ceil(_payload_bytes(u.input) / BYTES_PER_METERED_REQUEST)))
+    quantity = np.zeros(len(options.row))
+    price = np.full(len(options.row), np.nan)
+    sources: dict[str | None, tuple[str, ...]] = {}
+    for item in sorted({item for item in items if item}):
+        through = options.flag([name == item for name in items])
+        metered = pieces if item.startswith("HTTP") else 1.0
+        charge = _service_charge(
+            "", "", snapshot, ("apigateway", item), np.where(through, requests * metered, 0.0)
+        )
+        quantity = quantity + charge.quantity_per_day
+        price = np.where(through, charge.usd_per_unit, price)
+        sources[item] = charge.source(0)
+    return Charge(
+        name="API Gateway requests",
+        unit="request",
+        quantity_per_day=quantity,
+        usd_per_unit=price,
+        source=lambda i: sources.get(items[options.offer[i]], ()),
+    )
+
+
+def _payload_bytes(tokens: float) -> float:
+    return tokens * BYTES_PER_TOKEN + BYTES_PER_REQUEST
+
+
+def _data_charges(
+    options: HostedOptions, requests: Floats, snapshot: Snapshot, workload: Workload
+) -> list[Charge]:
+    """SageMaker's data processing, transfer out to the internet, and one usage record a request in the logs."""
+    aws = options.flag([offer.path.service != "own" for offer in options.offers])
+    sagemaker = options.flag([offer.path.service == "sagemaker" for offer in options.offers])
+    streams = options.flag([offer.path.streams for offer in options.offers])
+    mean = workload.mix.mean
+    streamed = BYTES_PER_STREAMED_TOKEN * mean.output + BYTES_PER_REQUEST
+    out_bytes = np.where(streams, streamed, _payload_bytes(mean.output))
+    gb = requests / BYTES_PER_GB
+    return [
+        _service_charge(
+            "SageMaker data processed",
+            "GB",
+            snapshot,
+            ("sagemaker", "data processed"),
+            np.where(sagemaker, gb * (_payload_bytes(mean.input) + out_bytes), 0.0),
+        ),
+        _service_charge(
+            "data transfer out",
+            "GB",
+            snapshot,
+            ("data-transfer", "out to internet"),
+            np.where(aws, gb * out_bytes, 0.0),
+        ),
+        _service_charge(
+            "logs",
+            "GB",
+            snapshot,
+            ("cloudwatch-logs", "ingestion"),
+            np.where(aws, gb * LOG_BYTES_PER_REQUEST, 0.0),
+        ),
+    ]
+
+
+def _storage_charges(
+    options: HostedOptions, speed: Speed, machines: Charge, snapshot: Snapshot
+) -> list[Charge]:
+    """Disks for the weights of every machine that stands; machines with local NVMe need none."""
+    disk = [offer.instance.local_nvme_gb <= 0 and offer.path.service != "own" for offer in options.offers]
+    weights = speed.memory.weights_bytes[speed.rows][options.row] / BYTES_PER_GB
+    gb_months = weights * STORED_PER_WEIGHT_BYTE * machines.quantity_per_day / HOURS_PER_MONTH
+    charges = []
+    for service, key in (("ec2", ("ebs", "gp3 storage")), ("sagemaker", ("sagemaker", "hosting storage"))):
+        here = options.flag(
+            [d and o.path.service == service for d, o in zip(disk, options.offers, strict=True)]
+        )
+        quantity = np.where(here, gb_months, 0.0)
+        charges.append(_service_charge(f"storage ({key[0]})", "GB-month", snapshot, key, quantity))
+    return charges

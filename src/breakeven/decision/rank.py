@@ -1,0 +1,146 @@
+"""The ranking: the cheapest way to serve each model at each provider, like with like.
+
+One contender stands for a *choice*: a provider's model, or an open model hosted by oneself on whatever machine,
+format, path and term is cheapest. With a floor all contenders compete; without one each class of quality has a
+ranking of its own, because a cheap weak model does not beat a good one.
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from breakeven.cost.api import ApiCosts
+from breakeven.cost.hosting import HostedCosts
+from breakeven.options.hosted import HostedGrid
+from breakeven.options.quality import Quality
+from breakeven.options.ruling import Ints
+from breakeven.performance.predict import Speed
+from breakeven.workload.profile import Slo
+
+By = Literal["model", "machine", "option"]
+"""What one contender stands for: a model, a model on a machine type, or every single option."""
+OVERALL = "all that pass the floor"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Contender:
+    """One choice in the ranking."""
+
+    kind: Literal["api", "hosted"]
+    number: int
+    """Its place in the API or hosted options."""
+    usd_per_day: float
+    score: float
+    group: str
+    """The class of quality in which it competes, or ``OVERALL``."""
+    rank: int
+    """From 1, within the group."""
+    meets_slo: bool | None
+    """``None``: not known, never counted as a pass."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ranking:
+    """Contenders by group (best quality first), by rank within it."""
+
+    contenders: tuple[Contender, ...]
+    floor: bool
+
+    @property
+    def groups(self) -> tuple[str, ...]:
+        """The groups in order."""
+        return tuple(dict.fromkeys(c.group for c in self.contenders))
+
+    def of(self, group: str) -> tuple[Contender, ...]:
+        """The contenders of one group by rank."""
+        return tuple(c for c in self.contenders if c.group == group)
+
+    @property
+    def winner(self) -> Contender | None:
+        """The overall winner; ``None`` without a floor, or if nothing competes."""
+        return self.contenders[0] if self.floor and self.contenders else None
+
+
+def rank(
+    api: ApiCosts,
+    hosted: HostedCosts,
+    grid: HostedGrid,
+    speed: Speed,
+    quality: Quality,
+    slo: Slo,
+    by: By = "model",
+) -> Ranking:
+    """Order the cheapest option of every choice: known to keep the target first, then by cost.
+
+    The latency of a paid API is not known, so with a target it never counts as kept.
+    """
+    unranked = [
+        Contender(
+            kind="api",
+            number=number,
+            usd_per_day=float(api.usd_per_day[number]),
+            score=option.score,
+            group=_group(quality, option.score),
+            rank=0,
+            meets_slo=None if slo.named else True,
+        )
+        for number, option in enumerate(api.options)
+        if not np.isnan(api.usd_per_day[number])
+    ]
+    for number in _cheapest(hosted, grid, speed, by):
+        score = float(grid.score[speed.rows[hosted.options.row[number]]])
+        unranked.append(
+            Contender(
+                kind="hosted",
+                number=int(number),
+                usd_per_day=float(hosted.usd_per_day[number]),
+                score=score,
+                group=_group(quality, score),
+                rank=0,
+                meets_slo=True,
+            )
+        )
+    return Ranking(contenders=_ordered(unranked), floor=quality.floor is not None)
+
+
+def _group(quality: Quality, score: float) -> str:
+    return OVERALL if quality.floor is not None else quality.class_of(score)
+
+
+def _ordered(unranked: list[Contender]) -> tuple[Contender, ...]:
+    best: dict[str, float] = {}
+    for c in unranked:
+        score = -np.inf if np.isnan(c.score) else c.score
+        best[c.group] = max(best.get(c.group, -np.inf), score)
+    ordered = sorted(
+        unranked,
+        key=lambda c: (-best[c.group], c.group, c.meets_slo is None, c.usd_per_day, c.kind, c.number),
+    )
+    places: dict[str, int] = {}
+    ranked = []
+    for c in ordered:
+        places[c.group] = places.get(c.group, 0) + 1
+        ranked.append(
+            Contender(**{n: getattr(c, n) for n in Contender.__slots__} | {"rank": places[c.group]})
+        )
+    return tuple(ranked)
+
+
+def _cheapest(hosted: HostedCosts, grid: HostedGrid, speed: Speed, by: By) -> Ints:
+    """The cheapest hosted option of every choice."""
+    options = hosted.options
+    if not len(options.row) or by == "option":
+        return np.arange(len(options.row), dtype=np.int64)
+    rows = speed.rows[options.row]
+    choice = grid.model[rows].astype(np.int64)
+    if by == "machine":
+        names = sorted({offer.machine for offer in options.offers})
+        machine = np.array([names.index(offer.machine) for offer in options.offers], dtype=np.int64)
+        choice = choice * len(names) + machine[options.offer]
+    scored = np.isnan(grid.score[rows])
+    choice = choice * 2 + scored  # a format whose quality is not known is a choice of its own
+    order = np.lexsort((options.offer, hosted.usd_per_day, choice))
+    first = np.unique(choice[order], return_index=True)[1]
+    cheapest: Ints = order[first]
+    return cheapest

@@ -1,0 +1,201 @@
+"""The plan, in reading order: options, performance, capacity, cost, decision."""
+
+from dataclasses import dataclass
+from datetime import date
+
+import numpy as np
+
+from breakeven.capacity.sizing import Sizing, machine_pairs, size
+from breakeven.catalogue.load import Catalogue, Snapshot
+from breakeven.cost.api import ApiCosts, api_costs
+from breakeven.cost.fixed import fixed_charges, fixed_costs
+from breakeven.cost.hosting import HostedCosts, hosted_costs, hosted_options
+from breakeven.decision.crossover import Crossover, Envelope, break_evens
+from breakeven.decision.curves import Curves
+from breakeven.decision.rank import By, Contender, Ranking, rank
+from breakeven.errors import NoDataError, UnknownNameError
+from breakeven.options.api import api_options
+from breakeven.options.hosted import HostedGrid, hosted_grid
+from breakeven.options.quality import Quality, quality_of
+from breakeven.options.ruling import Rejected, Ruling
+from breakeven.performance.predict import Speed, predict
+from breakeven.planner.verdict import Verdict, api_verdict, hosted_id, hosted_verdict
+from breakeven.planner.words import assumptions_of
+from breakeven.workload.policy import Policy
+from breakeven.workload.profile import Workload
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Freshness:
+    """How old the prices are on which the answer rests."""
+
+    oldest_effective_from: date
+    item: str
+    age_days: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Plan:
+    """The answer: who competes, who wins, what was ruled out, and from which traffic on that changes.
+
+    Bills and sentences are built when asked for, from the same columns that were ranked.
+    """
+
+    workload: Workload
+    policy: Policy
+    as_of: date
+    catalogue_digest: str
+    options_considered: int
+    competing: int
+    ranking: Ranking
+    rejected: tuple[Rejected, ...]
+    crossovers: tuple[Crossover, ...]
+    envelopes: tuple[Envelope, ...]
+    assumptions: tuple[str, ...]
+    catalogue: Catalogue
+    quality: Quality
+    snapshot: Snapshot
+    grid: HostedGrid
+    speed: Speed
+    sizing: Sizing
+    hosted: HostedCosts
+    api: ApiCosts
+    curves: Curves
+
+    def verdict(self, contender: Contender) -> Verdict:
+        """One contender in full."""
+        if contender.kind == "api":
+            return api_verdict(contender, self.api, self.quality)
+        return hosted_verdict(contender, self.grid, self.speed, self.sizing, self.hosted, self.quality)
+
+    def verdicts(self, top: int = 10) -> tuple[Verdict, ...]:
+        """The first ``top`` of every group, groups in order of quality."""
+        return tuple(self.verdict(c) for c in self.ranking.contenders if c.rank <= top)
+
+    @property
+    def winner(self) -> Verdict | None:
+        """The overall winner; ``None`` without a quality floor, because unlike options have no common winner."""
+        return self.verdict(self.ranking.winner) if self.ranking.winner else None
+
+    def option_id(self, contender: Contender) -> str:
+        """The id of a contender's option, without building its verdict."""
+        if contender.kind == "api":
+            return self.api.options[contender.number].id
+        return hosted_id(self.grid, self.speed, self.hosted, contender.number)
+
+    def explain(self, option_id: str) -> Verdict:
+        """Any option that competes, by its id (or its id without ``api:``/``host:``).
+
+        Raises:
+            UnknownNameError: with near matches, if no such option competes.
+        """
+        known = {self.option_id(c): c for c in self.ranking.contenders}
+        for spelt in (option_id, f"api:{option_id}", f"host:{option_id}"):
+            if spelt in known:
+                return self.verdict(known[spelt])
+        every = rank(
+            self.api, self.hosted, self.grid, self.speed, self.quality, self.workload.slo, by="option"
+        )
+        all_ids = {self.option_id(c): c for c in every.contenders}
+        for spelt in (option_id, f"api:{option_id}", f"host:{option_id}"):
+            if spelt in all_ids:
+                return self.verdict(all_ids[spelt])
+        raise UnknownNameError("competing option", option_id, all_ids, search="breakeven compare --top 50")
+
+    @property
+    def freshness(self) -> Freshness:
+        """The oldest price among those that the shown contenders rest on, and its age."""
+        dated: list[tuple[date, str]] = []
+        for contender in self.ranking.contenders:
+            if contender.kind == "api":
+                tariff = self.api.options[contender.number].tariff
+                dated += [
+                    (row.effective_from, self.option_id(contender)) for row in tariff.prices.values()
+                ]
+            else:
+                offer = self.hosted.options.offers[self.hosted.options.offer[contender.number]]
+                if offer.price:
+                    dated.append((offer.price.effective_from, offer.machine))
+        oldest, item = min(dated)
+        return Freshness(
+            oldest_effective_from=oldest, item=item, age_days=(self.as_of - oldest).days
+        )
+
+
+def plan(workload: Workload, catalogue: Catalogue, policy: Policy | None = None, by: By = "model") -> Plan:
+    """Plan a workload over the whole catalogue.
+
+    ``by``: what one line of the ranking stands for (a model, a model on a machine, or a single option).
+
+    Raises:
+        UnknownNameError: the policy names something that the catalogue does not hold.
+        NoDataError: nothing is known for the day or region, or nothing is left to compare.
+
+    >>> from breakeven import Workload, load_catalogue, plan
+    >>> answer = plan(Workload.of(requests_per_day=1e6, input_tokens=1500, output_tokens=400), load_catalogue())
+    >>> answer.options_considered > 10_000
+    True
+    """
+    policy = policy or Policy()
+    as_of = policy.as_of or catalogue.last_day
+    snapshot = catalogue.on(as_of, policy.region)
+    quality = quality_of(catalogue, policy)
+    ruling = Ruling()
+    apis, apis_seen = api_options(catalogue, snapshot, workload, policy, quality, ruling)
+    grid = hosted_grid(catalogue, snapshot, workload, policy, quality, ruling)
+    speed = predict(grid, workload, ruling, policy.stated)
+    sizing = size(speed, machine_pairs(speed, grid), workload, policy)
+    options = hosted_options(grid, speed, sizing, snapshot, ruling)
+    hosted_fixed = fixed_charges(fixed_costs(policy, "hosted"), len(options.row))
+    hosted = hosted_costs(options, speed, sizing, snapshot, policy, hosted_fixed)
+    api_fixed = fixed_charges(fixed_costs(policy, "api"), len(apis))
+    api = api_costs(apis, workload, policy, catalogue.windows, api_fixed)
+    ranking = rank(api, hosted, grid, speed, quality, workload.slo, by)
+    if not ranking.contenders:
+        raise _nothing_left(ruling)
+    curves = Curves(
+        speed=speed,
+        hosted=hosted,
+        per_machine=sizing.pair_replicas_per_machine[options.pair],
+        api=api,
+        snapshot=snapshot,
+        policy=policy,
+    )
+    envelopes, crossovers = break_evens(
+        ranking,
+        curves,
+        grid,
+        quality,
+        lambda number: hosted_id(grid, speed, hosted, number),
+    )
+    return Plan(
+        workload=workload,
+        policy=policy,
+        as_of=as_of,
+        catalogue_digest=catalogue.digest,
+        options_considered=int(grid.weight.sum()) + apis_seen,
+        competing=len(options.row) + len(apis),
+        ranking=ranking,
+        rejected=ruling.rejected,
+        crossovers=crossovers,
+        envelopes=envelopes,
+        assumptions=assumptions_of(workload, policy, np.asarray(sizing.replicas_by_hour).size > 0),
+        catalogue=catalogue,
+        quality=quality,
+        snapshot=snapshot,
+        grid=grid,
+        speed=speed,
+        sizing=sizing,
+        hosted=hosted,
+        api=api,
+        curves=curves,
+    )
+
+
+def _nothing_left(ruling: Ruling) -> NoDataError:
+    reasons = "; ".join(f"{r.because} ({r.count:,})" for r in ruling.rejected[:4]) or "nothing was selected"
+    return NoDataError(
+        f"no option is left to compare: {reasons}",
+        expected="at least one option that passes the workload's demands",
+        do="Loosen the latency target, the quality floor or the narrowing",
+    )

@@ -1,0 +1,245 @@
+"""One option in full: what it is, what it costs, what it does, and why it ranks where it does."""
+
+from typing import Literal
+
+import msgspec
+import numpy as np
+
+from breakeven.capacity.sizing import Sizing, headroom
+from breakeven.cost.api import ApiCosts
+from breakeven.cost.bill import Bill, bill_of
+from breakeven.cost.hosting import HostedCosts
+from breakeven.decision.rank import Contender
+from breakeven.evidence import Basis, Estimate
+from breakeven.options.hosted import HostedGrid
+from breakeven.options.quality import Quality
+from breakeven.performance.predict import Latency, Speed
+from breakeven.performance.roofline import decode_step, prefill
+from breakeven.units import SECONDS_PER_HOUR
+
+
+class Option(msgspec.Struct, frozen=True, kw_only=True):
+    """What is bought or rented. Fields that do not apply to its kind are ``None``."""
+
+    id: str
+    kind: Literal["api", "hosted", "hybrid"]
+    model: str
+    provider: str
+    quality_score: float | None
+    quality_class: str
+    tier: str | None = None
+    number_format: str | None = None
+    engine: str | None = None
+    engine_version: str | None = None
+    machine: str | None = None
+    accelerator: str | None = None
+    tensor_parallel: int | None = None
+    replicas_per_machine: int | None = None
+    serving_path: str | None = None
+    term: str | None = None
+
+
+class Performance(msgspec.Struct, frozen=True, kw_only=True):
+    """One replica, at the latency quantile of the busiest hour. ``None`` where it is not known (paid APIs)."""
+
+    ttft_s: Estimate | None
+    tpot_s: Estimate | None
+    response_s: Estimate | None
+    output_tokens_per_s: Estimate | None
+    """Of one replica, when as many requests are in flight as it admits."""
+    largest_concurrency: int | None
+    """Requests in flight per replica up to which memory, engine and target hold."""
+    bound_by: str | None
+
+
+class Capacity(msgspec.Struct, frozen=True, kw_only=True):
+    """The fleet, hour by hour (24 hours or 168). Empty for paid APIs."""
+
+    replicas_by_hour: tuple[int, ...]
+    utilisation_by_hour: tuple[float, ...]
+    peak_machines: int | None
+    mean_utilisation: float | None
+
+
+class Verdict(msgspec.Struct, frozen=True, kw_only=True):
+    """One option with its place, its bill, its speed and the reason."""
+
+    rank: int
+    group: str
+    option: Option
+    meets_slo: bool | None
+    because: str
+    basis: Basis
+    bill: Bill
+    performance: Performance
+    capacity: Capacity
+
+
+NO_PERFORMANCE = Performance(
+    ttft_s=None, tpot_s=None, response_s=None, output_tokens_per_s=None, largest_concurrency=None, bound_by=None
+)
+NO_CAPACITY = Capacity(replicas_by_hour=(), utilisation_by_hour=(), peak_machines=None, mean_utilisation=None)
+
+
+def api_verdict(contender: Contender, api: ApiCosts, quality: Quality) -> Verdict:
+    """The verdict on a paid API."""
+    option = api.options[contender.number]
+    offer = option.tariff.offer
+    known = _known(contender.score)
+    latency = "" if contender.meets_slo else "; its latency is not known, so the target is not counted as kept"
+    return Verdict(
+        rank=contender.rank,
+        group=contender.group,
+        option=Option(
+            id=option.id,
+            kind="api",
+            model=offer.canonical or offer.model,
+            provider=offer.provider,
+            quality_score=known,
+            quality_class=quality.class_of(contender.score),
+            tier=option.tariff.tier,
+        ),
+        meets_slo=contender.meets_slo,
+        because=f"list price of {_newest(option.tariff.prices.values())}{latency}",
+        basis="listed",
+        bill=bill_of(api.charges, contender.number),
+        performance=NO_PERFORMANCE,
+        capacity=NO_CAPACITY,
+    )
+
+
+def _newest(prices: object) -> str:
+    return str(max(row.effective_from for row in prices))  # type: ignore[attr-defined]
+
+
+def _known(score: float) -> float | None:
+    return None if np.isnan(score) else score
+
+
+def hosted_id(grid: HostedGrid, speed: Speed, hosted: HostedCosts, number: int) -> str:
+    """The name of a hosted option: ``host:llama-3.3-70b:fp8:ml.p5.48xlarge:tp8:direct``; a term other than on
+    demand follows an ``@``."""
+    row = int(speed.rows[hosted.options.row[number]])
+    offer = hosted.options.offers[hosted.options.offer[number]]
+    term = "" if offer.term == "on-demand" else f"@{offer.term}"
+    return (
+        f"host:{grid.models[grid.model[row]].name}:{grid.formats[grid.number_format[row]].name}:{offer.machine}"
+        f":tp{grid.fleet.hardware[grid.hardware[row]].tensor_parallel}:{offer.path.name}{term}"
+    )
+
+
+def hosted_verdict(
+    contender: Contender, grid: HostedGrid, speed: Speed, sizing: Sizing, hosted: HostedCosts, quality: Quality
+) -> Verdict:
+    """The verdict on a self-hosted model."""
+    number = contender.number
+    at = int(hosted.options.row[number])
+    row = int(speed.rows[at])
+    offer = hosted.options.offers[hosted.options.offer[number]]
+    pair = int(hosted.options.pair[number])
+    hardware = grid.fleet.hardware[grid.hardware[row]]
+    engine = grid.engines[grid.engine[row]]
+    basis: Basis = "assumed" if speed.stated else "extrapolated"
+    fleet = _capacity(speed, sizing, at, pair)
+    found = _performance(speed, sizing, at, basis)
+    option = Option(
+        id=hosted_id(grid, speed, hosted, number),
+        kind="hosted",
+        model=grid.models[grid.model[row]].name,
+        provider={"sagemaker": "aws-sagemaker", "ec2": "aws-ec2", "own": "own"}[offer.path.service],
+        quality_score=_known(contender.score),
+        quality_class=quality.class_of(contender.score),
+        number_format=grid.formats[grid.number_format[row]].name,
+        engine=engine.name,
+        engine_version=f">={engine.version}",
+        machine=offer.machine,
+        accelerator=hardware.device,
+        tensor_parallel=hardware.tensor_parallel,
+        replicas_per_machine=int(sizing.pair_replicas_per_machine[pair]),
+        serving_path=offer.path.name,
+        term=offer.term,
+    )
+    return Verdict(
+        rank=contender.rank,
+        group=contender.group,
+        option=option,
+        meets_slo=contender.meets_slo,
+        because=_hosted_because(option, fleet, found, speed),
+        basis=basis,
+        bill=bill_of(hosted.charges, number),
+        performance=found,
+        capacity=fleet,
+    )
+
+
+def _hosted_because(option: Option, fleet: Capacity, found: Performance, speed: Speed) -> str:
+    ttft = f"TTFT {found.ttft_s.mid:.2g} s" if found.ttft_s else ""
+    tpot = f", TPOT {found.tpot_s.mid * 1000:.3g} ms" if found.tpot_s and found.tpot_s.mid else ""
+    stated = " (stated by you)" if speed.stated else ""
+    return (
+        f"{fleet.peak_machines} x {option.machine} in the busiest hour, {fleet.mean_utilisation:.0%} used over the "
+        f"week; up to {found.largest_concurrency} requests at a time on each replica, bound by {found.bound_by}; "
+        f"{ttft}{tpot} at p{speed.workload.slo.quantile * 100:g}{stated}"
+    )
+
+
+def _capacity(speed: Speed, sizing: Sizing, at: int, pair: int) -> Capacity:
+    replicas = sizing.replicas_by_hour[at]
+    room = replicas * speed.largest_concurrency[at]
+    used = sizing.in_flight_by_hour[at] / room
+    return Capacity(
+        replicas_by_hour=tuple(int(n) for n in replicas),
+        utilisation_by_hour=tuple(round(float(u), 4) for u in used),
+        peak_machines=int(sizing.peak_machines[pair]),
+        mean_utilisation=float(sizing.in_flight_by_hour[at].sum() / room.sum()),
+    )
+
+
+def _performance(speed: Speed, sizing: Sizing, at: int, basis: Basis) -> Performance:
+    busiest = int(np.argmax(sizing.in_flight_by_hour[at]))
+    room = headroom(sizing.in_flight_by_hour[at, [busiest]], speed.workload.slo.quantile)
+    most = speed.largest_concurrency[at]
+    in_flight = np.minimum(room / sizing.replicas_by_hour[at, busiest], most)
+    everywhere = np.full_like(speed.largest_concurrency, in_flight[0])
+    busy = speed.latency(everywhere)
+    full = speed.latency(speed.largest_concurrency)
+    output = speed.workload.mix.mean.output
+    generated = most * output / full.response_s[at] if output else None
+
+    def estimate(value: float) -> Estimate:
+        return Estimate(mid=float(value), basis=basis, sources=(speed.parameters.source,))
+
+    return Performance(
+        ttft_s=estimate(busy.ttft_s[at]),
+        tpot_s=estimate(busy.tpot_s[at]) if output else None,
+        response_s=estimate(busy.response_s[at]),
+        output_tokens_per_s=estimate(generated) if generated is not None else None,
+        largest_concurrency=int(most),
+        bound_by=_bound_by(speed, at, full),
+    )
+
+
+def _bound_by(speed: Speed, at: int, full: Latency) -> str:
+    """What keeps a replica from taking one request more."""
+    if speed.stated is not None:
+        return "the response time you stated"
+    if speed.largest_concurrency[at] < speed.admitted[at]:
+        slo = speed.workload.slo
+        if full.prefill_load[at] > speed.parameters.largest_prefill_load * 0.98:
+            return "prefill"
+        return "the latency target" if slo.named else "prefill"
+    if speed.admitted[at] >= speed.engine_limit:
+        return f"the engine's limit of {speed.engine_limit:.0f} (each step by {_slowest(speed, at)})"
+    return f"memory for the KV cache (each step by {_slowest(speed, at)})"
+
+
+def _slowest(speed: Speed, at: int) -> str:
+    most = speed.largest_concurrency
+    if speed.workload.task == "encode":
+        return prefill(speed.replica, speed.workload.mix.mean.input, speed.parameters, most).bound_by()[at]
+    return decode_step(speed.replica, most, speed.parameters).bound_by()[at]
+
+
+def requests_per_s_at_peak(speed: Speed) -> float:
+    """Arrivals a second in the busiest hour."""
+    return max(speed.workload.requests_per_hour) / SECONDS_PER_HOUR

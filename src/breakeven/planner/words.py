@@ -1,0 +1,34 @@
+"""Sentences about a plan: what was assumed, and who wins."""
+
+from breakeven.cost.hosting import BYTES_PER_STREAMED_TOKEN, LOG_BYTES_PER_REQUEST
+from breakeven.workload.policy import Policy
+from breakeven.workload.profile import Workload
+
+
+def assumptions_of(workload: Workload, policy: Policy, hosting: bool) -> tuple[str, ...]:
+    """What nobody stated and the plan took anyway, in sentences."""
+    found = list(workload.assumptions)
+    if not hosting:
+        return tuple(found)
+    if policy.stated:
+        found.append(
+            f"self-hosted machines: {policy.stated.response_s:g} s a response, {policy.stated.concurrency} at a time, "
+            "as stated; no speed was predicted"
+        )
+    else:
+        found.append("speeds are predicted with typical values, not measured for these pairs (basis: extrapolated)")
+    if not workload.slo.named:
+        found.append("no latency target: machines are filled as far as memory and engine admit")
+    found.append(
+        f"head-room: at p{workload.slo.quantile * 100:g} every request finds room at once; Poisson arrivals"
+    )
+    scaling = "hour by hour" if policy.scaling == "hourly" else "fixed at the busiest hour"
+    least = f", at least {policy.min_replicas} replica{'s' if policy.min_replicas > 1 else ''}"
+    found.append(f"on-demand fleets are sized {scaling}{least}; reserved and owned machines stand all day")
+    if workload.mix.mean.cached_input and not policy.stated:
+        found.append("cached input is found in the prefix cache of one's own machines as often as in the API's")
+    found.append(
+        f"answers leave AWS as events of {BYTES_PER_STREAMED_TOKEN:g} bytes a token; logs of {LOG_BYTES_PER_REQUEST:g} "
+        "bytes a request"
+    )
+    return tuple(found)

@@ -1,0 +1,1 @@
+"""A plan for people and programs: the terminal's tables, and a JSON document with a versioned schema."""

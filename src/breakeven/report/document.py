@@ -1,0 +1,199 @@
+"""The plan as a JSON document with a versioned schema.
+
+Money is a JSON number written from the exact decimal. Fields that are not known are ``null``.
+"""
+
+from datetime import date
+from decimal import Decimal
+from typing import Any, Literal
+
+import msgspec
+
+from breakeven.cost.bill import Bill, CostLine
+from breakeven.decision.crossover import Crossover
+from breakeven.evidence import Basis, Source
+from breakeven.options.ruling import Rejected
+from breakeven.planner import Plan
+from breakeven.planner.verdict import Capacity, Option, Performance, Verdict
+from breakeven.units import DAYS_PER_MONTH, TOKENS_PER_MTOK
+
+SCHEMA_VERSION = "1.0"
+PLACES = Decimal("0.000001")
+
+
+class WorkloadDocument(msgspec.Struct, frozen=True, kw_only=True):
+    """The workload as it was understood."""
+
+    name: str
+    task: str
+    requests_per_day: float
+    requests_per_hour: tuple[float, ...]
+    input_tokens: float
+    cached_input_tokens: float
+    cache_write_tokens: float
+    output_tokens: float
+    token_shapes: int
+    ttft_s: float | None
+    tpot_s: float | None
+    quantile: float
+    deferrable: bool
+    at_least: str | float | None
+    region: str
+
+
+class BillDocument(msgspec.Struct, frozen=True, kw_only=True):
+    """A bill. ``low`` and ``high`` are the 80 % band, ``null`` until speeds carry one."""
+
+    usd_per_day: Decimal
+    usd_per_day_low: Decimal | None
+    usd_per_day_high: Decimal | None
+    usd_per_month: Decimal
+    usd_per_million_tokens: Decimal | None
+    unpriced: tuple[str, ...]
+    lines: tuple[CostLine, ...]
+
+
+class VerdictDocument(msgspec.Struct, frozen=True, kw_only=True):
+    """One option with its place, bill, speed and reason."""
+
+    rank: int
+    group: str
+    option: Option
+    meets_slo: bool | None
+    because: str
+    basis: Basis
+    bill: BillDocument
+    performance: Performance
+    capacity: Capacity
+
+
+class FreshnessDocument(msgspec.Struct, frozen=True, kw_only=True):
+    """The oldest price on which the ranking rests."""
+
+    oldest_effective_from: date
+    item: str
+    age_days: int
+
+
+class PlanDocument(msgspec.Struct, frozen=True, kw_only=True):
+    """A plan. ``winner`` is an option id, ``null`` without a quality floor."""
+
+    schema_version: Literal["1.0"]
+    as_of: date
+    catalogue_digest: str
+    options_considered: int
+    options_competing: int
+    workload: WorkloadDocument
+    winner: str | None
+    verdicts: tuple[VerdictDocument, ...]
+    rejected: tuple[Rejected, ...]
+    crossovers: tuple[Crossover, ...]
+    assumptions: tuple[str, ...]
+    freshness: FreshnessDocument
+    sources: tuple[Source, ...]
+
+
+def plan_document(plan: Plan, top: int = 10) -> PlanDocument:
+    """The document of a plan with the first ``top`` verdicts of every group."""
+    verdicts = tuple(verdict_document(verdict, plan) for verdict in plan.verdicts(top))
+    cited = {source for verdict in verdicts for line in verdict.bill.lines for source in line.source}
+    fresh = plan.freshness
+    return PlanDocument(
+        schema_version=SCHEMA_VERSION,
+        as_of=plan.as_of,
+        catalogue_digest=plan.catalogue_digest,
+        options_considered=plan.options_considered,
+        options_competing=plan.competing,
+        workload=_workload(plan),
+        winner=plan.winner.option.id if plan.winner else None,
+        verdicts=verdicts,
+        rejected=plan.rejected,
+        crossovers=plan.crossovers,
+        assumptions=plan.assumptions,
+        freshness=FreshnessDocument(
+            oldest_effective_from=fresh.oldest_effective_from, item=fresh.item, age_days=fresh.age_days
+        ),
+        sources=tuple(plan.catalogue.sources[s] for s in sorted(cited) if s in plan.catalogue.sources),
+    )
+
+
+def verdict_document(verdict: Verdict, plan: Plan) -> VerdictDocument:
+    """The document of one verdict."""
+    return VerdictDocument(
+        **{
+            name: getattr(verdict, name) for name in VerdictDocument.__struct_fields__ if name != "bill"
+        },
+        bill=_bill(verdict.bill, plan),
+    )
+
+
+def _bill(bill: Bill, plan: Plan) -> BillDocument:
+    return BillDocument(
+        usd_per_day=bill.usd_per_day,
+        usd_per_day_low=None,
+        usd_per_day_high=None,
+        usd_per_month=(bill.usd_per_day * Decimal(str(DAYS_PER_MONTH))).quantize(PLACES),
+        usd_per_million_tokens=usd_per_mtok(bill, plan),
+        unpriced=bill.unpriced,
+        lines=bill.lines,
+    )
+
+
+def usd_per_mtok(bill: Bill, plan: Plan) -> Decimal | None:
+    """USD for a million tokens of the workload, input and output together."""
+    mean = plan.workload.mix.mean
+    mtok = plan.workload.requests_per_day * (mean.input + mean.output) / TOKENS_PER_MTOK
+    return (bill.usd_per_day / Decimal(repr(mtok))).quantize(PLACES) if mtok else None
+
+
+def _workload(plan: Plan) -> WorkloadDocument:
+    workload, mean = plan.workload, plan.workload.mix.mean
+    return WorkloadDocument(
+        name=workload.name,
+        task=workload.task,
+        requests_per_day=workload.requests_per_day,
+        requests_per_hour=workload.requests_per_hour,
+        input_tokens=mean.input,
+        cached_input_tokens=mean.cached_input,
+        cache_write_tokens=mean.cache_write,
+        output_tokens=mean.output,
+        token_shapes=len(workload.mix.shapes),
+        ttft_s=workload.slo.ttft_s,
+        tpot_s=workload.slo.tpot_s,
+        quantile=workload.slo.quantile,
+        deferrable=workload.deferrable,
+        at_least=plan.policy.at_least,
+        region=plan.policy.region,
+    )
+
+
+def to_json(documents: tuple[PlanDocument, ...]) -> bytes:
+    """JSON of one plan, or of a list of plans for a spec with several documents."""
+    encoder = msgspec.json.Encoder(decimal_format="number")
+    raw = encoder.encode(documents[0] if len(documents) == 1 else documents)
+    return msgspec.json.format(raw, indent=2) + b"\n"
+
+
+def json_schema() -> dict[str, Any]:
+    """The JSON Schema of a plan, generated from the types."""
+    schema = msgspec.json.schema(PlanDocument, schema_hook=_hook)
+    definitions = {name: _numbers(body) for name, body in schema.pop("$defs", {}).items()}
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": f"breakeven plan, schema {SCHEMA_VERSION}",
+        **schema,
+        "$defs": definitions,
+    }
+
+
+def _hook(kind: type) -> dict[str, Any]:
+    raise NotImplementedError(kind)
+
+
+def _numbers(body: Any) -> Any:  # noqa: ANN401 - a JSON value
+    """Decimals are written as numbers, so the schema says number where msgspec says decimal text."""
+    if isinstance(body, dict):
+        if body.get("format") == "decimal":
+            return {**{k: v for k, v in body.items() if k != "format"}, "type": "number"}
+        return {key: _numbers(value) for key, value in body.items()}
+    return [_numbers(item) for item in body] if isinstance(body, list) else body

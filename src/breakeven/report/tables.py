@@ -1,0 +1,250 @@
+"""A plan in the terminal: an answer, a ranking, the break-even drawn, what was ruled out and assumed."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from rich import box
+from rich.console import Console, Group, RenderableType
+from rich.markup import escape
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+from breakeven.decision.crossover import Crossover, Envelope
+from breakeven.evidence import Estimate
+from breakeven.planner import Plan
+from breakeven.planner.answer import answer, break_even_sentence
+from breakeven.planner.verdict import Verdict
+from breakeven.report.document import usd_per_mtok
+from breakeven.report.words import count, seconds, share, usd
+from breakeven.units import DAYS_PER_MONTH
+
+WIDTH = 100
+REASONS_SHOWN = 12
+CHART_WIDTH, CHART_HEIGHT = 78, 13
+CHARTS_SHOWN = 1
+
+
+def print_plan(plan: Plan, console: Console, top: int) -> None:
+    """The whole answer, at most 100 columns wide."""
+    parts = [_head(plan), _answer(plan), _ranking(plan, top), _break_evens(plan)]
+    for part in (*parts, _ruled_out(plan), _foot(plan)):
+        console.print(part)
+
+
+def _title(text: str) -> Text:
+    return Text(f"\n{text.upper()}", style="bold cyan")
+
+
+def _head(plan: Plan) -> RenderableType:
+    workload, mean = plan.workload, plan.workload.mix.mean
+    slo = workload.slo
+    targets = [
+        f"{name} ≤ {seconds(value)}" for name, value in (("TTFT", slo.ttft_s), ("TPOT", slo.tpot_s)) if value
+    ]
+    promise = f"{', '.join(targets)} at p{slo.quantile * 100:g}" if targets else "no latency target"
+    shapes = f" in {len(workload.mix.shapes)} kinds of request" if len(workload.mix.shapes) > 1 else ""
+    peak = max(workload.requests_per_hour) * 24 / workload.requests_per_day
+    cached = f" ({share(mean.cached_input / mean.input)} cached)" if mean.cached_input else ""
+    return Group(
+        Text(f"{workload.name}: {plan.as_of}, catalogue {plan.catalogue_digest}", style="bold"),
+        Text(
+            f"{count(workload.requests_per_day)} requests a day (busiest hour {peak:.1f}x the mean), "
+            f"{mean.input:,.0f} tokens in{cached}, {mean.output:,.0f} out{shapes}"
+        ),
+        Text(f"{promise}; {plan.policy.region}; {plan.options_considered:,} options considered"),
+    )
+
+
+def _answer(plan: Plan) -> RenderableType:
+    lines = [_title("Answer"), *(Padding(Text(s), (0, 0, 0, 2)) for s in answer(plan))]
+    return Group(*lines)
+
+
+def _ranking(plan: Plan, top: int) -> RenderableType:
+    table = Table(box=box.SIMPLE_HEAD, width=WIDTH, pad_edge=False, padding=(0, 1))
+    table.add_column("#", justify="right", no_wrap=True)
+    table.add_column("option", overflow="fold", ratio=1)
+    for name in ("USD/day", "USD/month", "USD/Mtok"):
+        table.add_column(name, justify="right", no_wrap=True)
+    table.add_column("target", no_wrap=True)
+    table.add_column("basis", no_wrap=True)
+    group = ""
+    for verdict in plan.verdicts(top):
+        if verdict.group != group and not plan.ranking.floor:
+            table.add_row("", Text(f"{plan.quality.scale} {verdict.group}", style="bold"))
+        group = verdict.group
+        table.add_row(*_row(verdict, plan))
+    note = Text(
+        "  one line a model: its cheapest tier, or machine, format, path and term; --explain OPTION shows the bill",
+        style="dim",
+    )
+    return Group(_title("Ranking"), table, note)
+
+
+def _row(verdict: Verdict, plan: Plan) -> Sequence[RenderableType]:
+    bill = verdict.bill
+    least = "≥ " if bill.unpriced else ""
+    kept = {True: "kept" if plan.workload.slo.named else "none", None: "unknown", False: "missed"}
+    return (
+        str(verdict.rank),
+        escape(verdict.option.id),
+        least + usd(bill.usd_per_day),
+        least + usd(float(bill.usd_per_day) * DAYS_PER_MONTH),
+        usd(usd_per_mtok(bill, plan)),
+        kept[verdict.meets_slo],
+        verdict.basis,
+    )
+
+
+def _break_evens(plan: Plan) -> RenderableType:
+    parts: list[RenderableType] = [_title("Break-even")]
+    drawn = 0
+    for crossover in plan.crossovers:
+        label = "" if plan.ranking.floor else f"{crossover.group}: "
+        parts.append(Padding(Text(label + break_even_sentence(crossover)), (0, 0, 0, 2)))
+    for lines in plan.envelopes:
+        if drawn < CHARTS_SHOWN and _worth_drawing(lines, plan):
+            parts.append(_chart(lines, plan, _crossover_of(lines, plan)))
+            drawn += 1
+    if len(parts) == 1:
+        parts.append(Text("  nothing to compare: only one side is in the ranking"))
+    return Group(*parts)
+
+
+def _crossover_of(lines: Envelope, plan: Plan) -> Crossover | None:
+    return next((c for c in plan.crossovers if c.group == lines.group), None)
+
+
+def _worth_drawing(lines: Envelope, plan: Plan) -> bool:
+    crossover = _crossover_of(lines, plan)
+    crossing = crossover is not None and crossover.requests_per_day is not None
+    any_crossing = any(c.requests_per_day is not None for c in plan.crossovers)
+    both = lines.api_usd_per_day is not None and lines.hosted_usd_per_day is not None
+    return both and (crossing or not any_crossing)
+
+
+def _chart(lines: Envelope, plan: Plan, crossover: Crossover | None) -> RenderableType:
+    """Cost a day against requests a day, both logarithmic: the API as a line, self-hosting as steps of dots."""
+    from uniplot import plot_to_string  # noqa: PLC0415 - drawn only when shown
+
+    volume, api, hosted = lines.requests_per_day, lines.api_usd_per_day, lines.hosted_usd_per_day
+    if api is None or hosted is None:
+        return Text("")
+    finite = np.isfinite(hosted)
+    you = plan.workload.requests_per_day
+    here = float(np.exp(np.interp(np.log(you), np.log(volume), np.log(np.minimum(api, hosted)))))
+    xs, ys = [volume, volume[finite], [you]], [api, hosted[finite], [here]]
+    labels = ["paid API (line)", "self-hosting (dots)", "your traffic"]
+    if crossover and crossover.requests_per_day:
+        at = crossover.requests_per_day
+        xs.append([at])
+        ys.append([float(np.exp(np.interp(np.log(at), np.log(volume), np.log(api))))])
+        labels.append("break-even")
+    drawn = plot_to_string(
+        xs=xs,
+        ys=ys,
+        x_as_log=True,
+        y_as_log=True,
+        lines=[True, False, False, False][: len(xs)],
+        legend_labels=labels,
+        width=CHART_WIDTH,
+        height=CHART_HEIGHT,
+        color=True,
+        title=f"USD a day against requests a day ({lines.group})",
+    )
+    text = Text.from_ansi("\n".join(drawn) if isinstance(drawn, list) else drawn)
+    return Padding(text, (1, 0, 0, 2))
+
+
+def _ruled_out(plan: Plan) -> RenderableType:
+    table = Table(box=None, width=WIDTH, pad_edge=False, padding=(0, 1), show_header=False)
+    table.add_column(justify="right", no_wrap=True)
+    table.add_column(ratio=1, overflow="fold")
+    for reason in plan.rejected[:REASONS_SHOWN]:
+        example = f"  [dim]{escape(reason.examples[0])}[/dim]" if reason.examples else ""
+        table.add_row(f"{reason.count:,}", escape(reason.because) + example)
+    rest = plan.rejected[REASONS_SHOWN:]
+    if rest:
+        left = sum(reason.count for reason in rest)
+        table.add_row(f"{left:,}", f"{len(rest)} more reasons (--json lists all of them)")
+    total = sum(reason.count for reason in plan.rejected)
+    return Group(_title(f"Ruled out: {total:,} of {plan.options_considered:,}"), table)
+
+
+def _foot(plan: Plan) -> RenderableType:
+    fresh = plan.freshness
+    lines = [Text(f"  - {sentence}") for sentence in plan.assumptions]
+    lines.append(
+        Text(
+            f"  - oldest price in the ranking: {fresh.item}, in force since {fresh.oldest_effective_from} "
+            f"({fresh.age_days:,} days)"
+        )
+    )
+    return Group(_title("Assumed"), *lines)
+
+
+def print_verdict(verdict: Verdict, plan: Plan, console: Console) -> None:
+    """One option with its bill: every line with quantity, unit price and source."""
+    option = verdict.option
+    console.print(Text(option.id, style="bold"))
+    console.print(Text(f"rank {verdict.rank} in {verdict.group}; {verdict.because}"))
+    table = Table(box=box.SIMPLE_HEAD, width=WIDTH, pad_edge=False, padding=(0, 1))
+    for name in ("line", "quantity a day", "USD a unit", "USD a day"):
+        table.add_column(name, justify="left" if name == "line" else "right", no_wrap=name != "line")
+    table.add_column("source", overflow="fold", ratio=1)
+    for line in verdict.bill.lines:
+        table.add_row(
+            line.name,
+            f"{float(line.quantity):,.6g} {line.unit}",
+            "unknown" if line.usd_per_unit is None else f"{float(line.usd_per_unit):.6g}",
+            usd(line.usd),
+            ", ".join(line.source),
+        )
+    table.add_section()
+    table.add_row("total", "", "", usd(verdict.bill.usd_per_day), _total_words(verdict, plan))
+    console.print(table)
+    for name, value in _facts(verdict):
+        console.print(Text(f"  {name:<22}{value}"))
+    console.print(_title("Sources"))
+    for source_id in dict.fromkeys(s for line in verdict.bill.lines for s in line.source):
+        source = plan.catalogue.sources.get(source_id)
+        if source:
+            console.print(Text(f"  {source.id}: {source.title} ({source.kind}, read {source.read})", style="dim"))
+
+
+def _total_words(verdict: Verdict, plan: Plan) -> str:
+    month = usd(float(verdict.bill.usd_per_day) * DAYS_PER_MONTH)
+    missing = f"; not priced: {', '.join(verdict.bill.unpriced)}" if verdict.bill.unpriced else ""
+    return f"{month} a month, {usd(usd_per_mtok(verdict.bill, plan))} a million tokens{missing}"
+
+
+def _facts(verdict: Verdict) -> list[tuple[str, str]]:
+    option, found, fleet = verdict.option, verdict.performance, verdict.capacity
+
+    def told(estimate: Estimate | None, as_seconds: bool = True) -> str | None:
+        if estimate is None:
+            return None
+        value = seconds(estimate.mid) if as_seconds else f"{estimate.mid:,.0f}"
+        band = "" if estimate.low is None else f" ({estimate.low:.3g} to {estimate.high:.3g})"
+        return f"{value}{band} ({estimate.basis})"
+
+    score = None if option.quality_score is None else f"{option.quality_score:g} (class {option.quality_class})"
+    engine = f"{option.engine} {option.engine_version}, {option.number_format}" if option.engine else None
+    on = f"{option.accelerator} x{option.tensor_parallel}" if option.accelerator else None
+    hours = f"{min(fleet.replicas_by_hour)} to {max(fleet.replicas_by_hour)}" if fleet.replicas_by_hour else None
+    rows = [
+        ("quality", score),
+        ("engine", engine),
+        ("replica on", on),
+        ("requests at a time", None if found.largest_concurrency is None else f"{found.largest_concurrency}"),
+        ("bound by", found.bound_by),
+        ("TTFT, busiest hour", told(found.ttft_s)),
+        ("TPOT, busiest hour", told(found.tpot_s)),
+        ("whole answer", told(found.response_s)),
+        ("tokens/s, full replica", told(found.output_tokens_per_s, as_seconds=False)),
+        ("replicas by hour", hours),
+        ("machines at peak", None if fleet.peak_machines is None else f"{fleet.peak_machines}"),
+        ("mean utilisation", None if fleet.mean_utilisation is None else share(fleet.mean_utilisation)),
+    ]
+    return [(name, value) for name, value in rows if value is not None]

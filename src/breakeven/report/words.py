@@ -1,0 +1,50 @@
+"""Numbers as people read them."""
+
+from decimal import Decimal
+
+
+def usd(amount: float | Decimal | None) -> str:
+    """Dollars with as many digits as matter.
+
+    >>> usd(1234567.8), usd(12.345), usd(0.00042), usd(None)
+    ('$1,234,568', '$12.35', '$0.00042', 'unknown')
+    """
+    if amount is None:
+        return "unknown"
+    value = float(amount)
+    if value == float("inf"):
+        return "cannot"
+    if abs(value) >= 1000:
+        return f"${value:,.0f}"
+    if abs(value) >= 0.1 or value == 0:
+        return f"${value:,.2f}"
+    return f"${value:.2g}"
+
+
+def count(value: float) -> str:
+    """A volume with three significant digits and thousands separators.
+
+    >>> count(78467.4), count(1234567), count(950)
+    ('78,500', '1.23 million', '950')
+    """
+    if value >= 1e6:
+        return f"{value / 1e6:,.3g} million"
+    return f"{float(f'{value:.3g}'):,.0f}"
+
+
+def seconds(value: float) -> str:
+    """A duration in ms below a second, else in s.
+
+    >>> seconds(0.0472), seconds(2.345)
+    ('47 ms', '2.3 s')
+    """
+    return f"{value * 1000:.2g} ms" if value < 0.0995 else (f"{value * 1000:.0f} ms" if value < 1 else f"{value:.2g} s")
+
+
+def share(part: float) -> str:
+    """A share in percent.
+
+    >>> share(0.8421)
+    '84 %'
+    """
+    return f"{part * 100:.0f} %"
