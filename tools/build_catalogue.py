@@ -1,7 +1,7 @@
 """Build the catalogue's one file from its tables of rows; refuse any row without source, date or sense.
 
-    python tools/build_catalogue.py          write the built file
-    python tools/build_catalogue.py --check  exit 1 if the built file is not what the rows give
+python tools/build_catalogue.py          write the built file
+python tools/build_catalogue.py --check  exit 1 if the built file is not what the rows give
 """
 
 import csv
@@ -13,7 +13,7 @@ from typing import Any, get_args, get_origin, get_type_hints
 import msgspec
 
 from breakeven.catalogue import schema
-from breakeven.catalogue.load import BUILT_FILE, index
+from breakeven.catalogue.load import BUILT_FILE
 from breakeven.errors import BreakevenError, CatalogueError
 from breakeven.evidence import Source
 
@@ -86,9 +86,21 @@ def build(folder: Path = DATA) -> bytes:
     for table in TABLES:
         digest.update((folder / f"{table}.csv").read_bytes())
     tables = {name: tuple(rows_of(name, folder)) for name in TABLES}
-    built = schema.CatalogueFile(built_from=digest.hexdigest(), **tables)
-    index(built, "check")
-    return msgspec.msgpack.encode(built)
+    _check_sources(tables)
+    return msgspec.msgpack.encode(schema.CatalogueFile(built_from=digest.hexdigest(), **tables))
+
+
+def _check_sources(tables: dict[str, tuple[Any, ...]]) -> None:
+    """Refuse a row whose source is not in the table of sources."""
+    sources = {row.id for row in tables["sources"]}
+    for rows in (rows for name, rows in tables.items() if name != "sources"):
+        for row in rows:
+            if row.source not in sources:
+                raise CatalogueError(
+                    f"{row!r} names the source {row.source!r}",
+                    expected="a source of sources.csv",
+                    do="Add the source with its title and the day on which it was read",
+                )
 
 
 def main() -> int:

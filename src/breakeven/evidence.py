@@ -16,7 +16,15 @@ not measured for this pair. ``assumed``: stated by the user or by a row that say
 BASES: tuple[Basis, ...] = ("listed", "measured", "calibrated", "extrapolated", "assumed")
 
 SourceKind = Literal[
-    "list_price", "price_table", "datasheet", "measurement", "paper", "leaderboard", "documentation", "assumption", "user"
+    "list_price",
+    "price_table",
+    "datasheet",
+    "measurement",
+    "paper",
+    "leaderboard",
+    "documentation",
+    "assumption",
+    "user",
 ]
 
 

@@ -26,7 +26,7 @@ def read_yaml(path: Path, kind: type[T]) -> tuple[T, ...]:
     text = _text(path)
     try:
         nodes = [node for node in yaml.compose_all(text, Loader=SafeLoader) if node is not None]
-        documents = [document for document in yaml.load_all(text, Loader=SafeLoader) if document is not None]  # noqa: S506
+        documents = [document for document in yaml.load_all(text, Loader=SafeLoader) if document is not None]
     except yaml.YAMLError as wrong:
         mark = getattr(wrong, "problem_mark", None)
         where = f", line {mark.line + 1}, column {mark.column + 1}" if mark else ""
@@ -37,9 +37,7 @@ def read_yaml(path: Path, kind: type[T]) -> tuple[T, ...]:
         ) from wrong
     if not documents:
         raise SpecError(f"{path} is empty", expected="a YAML document", do="See docs/reference/spec.md")
-    return tuple(
-        _typed(document, kind, path, node) for document, node in zip(documents, nodes, strict=True)
-    )
+    return tuple(_typed(document, kind, path, node) for document, node in zip(documents, nodes, strict=True))
 
 
 def _text(path: Path) -> str:
@@ -82,7 +80,9 @@ def _typed(document: object, kind: type[T], path: Path, node: yaml.Node) -> T:
         if isinstance(cause, BreakevenError):
             raise type(cause)(f"{place}: {cause.given}", expected=cause.expected, do=cause.do) from wrong
         raise SpecError(
-            f"{place}: {_given(what, unknown)}", expected=_expected(what, kind, steps, unknown), do="Mend that field"
+            f"{place}: {_given(what, unknown)}",
+            expected=_expected(what, kind, steps, unknown),
+            do="Mend that field",
         ) from wrong
 
 

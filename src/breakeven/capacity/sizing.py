@@ -15,8 +15,8 @@ from statistics import NormalDist
 
 import numpy as np
 
+from breakeven.options.columns import Floats, Ints, one_to_many
 from breakeven.options.hosted import HostedGrid
-from breakeven.options.ruling import Floats, Ints
 from breakeven.performance.predict import Speed
 from breakeven.units import HOURS_PER_DAY, SECONDS_PER_HOUR
 from breakeven.workload.policy import Policy
@@ -92,16 +92,11 @@ def size(
 
 def machine_pairs(speed: Speed, grid: HostedGrid) -> tuple[Ints, Ints]:
     """Each row with each number of replicas a machine that its hardware comes with."""
-    kinds = [sorted({per_machine for _, per_machine in pairs}) for pairs in grid.fleet.carriers]
-    hardware = grid.hardware[speed.rows]
-    if not len(hardware):
-        return np.empty(0, dtype=np.int64), np.empty(0, dtype=np.int64)
-    counts = np.array([len(kind) for kind in kinds], dtype=np.int64)[hardware]
-    rows = np.repeat(np.arange(len(speed.rows)), counts)
-    every = np.array([k for kind in kinds for k in kind], dtype=np.int64)
-    starts = np.cumsum([0, *(len(kind) for kind in kinds)])[:-1]
-    within = np.arange(len(rows)) - np.repeat(np.cumsum(counts) - counts, counts)
-    return rows, every[starts[hardware[rows]] + within]
+    kinds = [sorted({per_machine for _, per_machine in carriers}) for carriers in grid.fleet.carriers]
+    lengths = np.array([len(kind) for kind in kinds], dtype=np.int64)
+    every = np.array([per_machine for kind in kinds for per_machine in kind], dtype=np.int64)
+    row, place = one_to_many(lengths, grid.hardware[speed.rows])
+    return row, every[place]
 
 
 def _machines(replicas: Floats, pair_row: Ints, per_machine: Ints, policy: Policy) -> tuple[Floats, Floats]:

@@ -162,20 +162,7 @@ def catalogue_of(raw: bytes) -> Catalogue:
 
 
 def index(tables: CatalogueFile, digest: str) -> Catalogue:
-    """A catalogue over ``tables``, with every table by name.
-
-    Raises:
-        CatalogueError: if a row names a source that is not in the table of sources, or a name stands twice.
-    """
-    sources = {row.id: row for row in tables.sources}
-    for rows in _sourced_tables(tables):
-        for row in rows:
-            if row.source not in sources:
-                raise CatalogueError(
-                    f"{row!r} names the source {row.source!r}",
-                    expected="a source of the sources table",
-                    do="Add the source with its title and the day on which it was read",
-                )
+    """A catalogue over ``tables``, with every table by name."""
     return Catalogue(
         tables=tables,
         digest=digest,
@@ -183,16 +170,10 @@ def index(tables: CatalogueFile, digest: str) -> Catalogue:
         instances={row.name: row for row in tables.instances},
         accelerators={row.name: row for row in tables.accelerators},
         cpus={row.name: row for row in tables.cpus},
-        sources=sources,
+        sources={row.id: row for row in tables.sources},
         profiles={row.name: row for row in tables.profiles},
         windows={row.provider: row for row in tables.peak_windows},
     )
-
-
-def _sourced_tables(tables: CatalogueFile) -> list[tuple[object, ...]]:  # type: ignore[misc]
-    return [
-        getattr(tables, name) for name in tables.__struct_fields__ if name not in ("built_from", "sources")
-    ]
 
 
 def _snapshot(catalogue: Catalogue, as_of: date, region: str) -> Snapshot:
@@ -235,9 +216,7 @@ def _tariffs(catalogue: Catalogue, as_of: date) -> tuple[tuple[ApiTariff, ...], 
     return tariffs, tuple(offer for key, offer in offers.items() if key not in priced)
 
 
-def _machine_prices(
-    rows: Iterable[MachinePrice], as_of: date, region: str
-) -> dict[tuple[str, str], MachinePrice]:
+def _machine_prices(rows: Iterable[MachinePrice], as_of: date, region: str) -> dict[tuple[str, str], MachinePrice]:
     held: dict[tuple[str, str], MachinePrice] = {}
     for row in rows:
         if row.effective_from <= as_of and row.region in (region, ANYWHERE):
@@ -253,6 +232,4 @@ def _service_tiers(
     for row in rows:
         if row.effective_from <= as_of and row.region == region:
             sets[row.service, row.item][row.effective_from].append(row)
-    return {
-        key: tuple(sorted(by_day[max(by_day)], key=lambda row: row.tier_from)) for key, by_day in sets.items()
-    }
+    return {key: tuple(sorted(by_day[max(by_day)], key=lambda row: row.tier_from)) for key, by_day in sets.items()}

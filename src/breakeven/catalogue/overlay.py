@@ -7,7 +7,7 @@ import hashlib
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import msgspec
 
@@ -16,7 +16,6 @@ from breakeven.catalogue.schema import (
     Accelerator,
     ApiOffer,
     ApiPrice,
-    CatalogueFile,
     Instance,
     MachinePrice,
     Score,
@@ -42,7 +41,7 @@ class Owned(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     """Rack, network, hands."""
 
     def usd_per_hour(self) -> Decimal:
-        """usd / (life x 8,760 h) + kW x usd_per_kwh + usd_per_month x 12 / 8,760 h."""
+        """Usd / (life x 8,760 h) + kW x usd_per_kwh + usd_per_month x 12 / 8,760 h."""
         hours = Decimal(HOURS_PER_YEAR)
         power = self.watts / WATTS_PER_KILOWATT * self.usd_per_kwh
         return (self.usd / (self.life_years * hours) + power + self.usd_per_month * 12 / hours).quantize(CENTS)
@@ -124,19 +123,16 @@ def with_overlay(catalogue: Catalogue, path: Path) -> Catalogue:
     source = Source(id=f"overlay-{path.stem}", kind="user", title=overlay.source, read=overlay.read)
     added = _rows(overlay, source.id, catalogue)
     old = catalogue.tables
-    merged = {
-        name: tuple(added.get(name, ())) + _kept(getattr(old, name), added.get(name, ()))
-        for name in CatalogueFile.__struct_fields__
-        if name != "built_from"
+    merged: dict[str, tuple[Any, ...]] = {
+        name: (*rows, *_kept(getattr(old, name), rows)) for name, rows in added.items()
     }
-    merged["sources"] = (*old.sources, source)
-    merged["api_prices"] = tuple(sorted(merged["api_prices"], key=lambda row: row.effective_from))
-    merged["machine_prices"] = tuple(sorted(merged["machine_prices"], key=lambda row: row.effective_from))
+    for dated in ("api_prices", "machine_prices"):
+        merged[dated] = tuple(sorted(merged[dated], key=lambda row: row.effective_from))
     digest = hashlib.sha256(catalogue.digest.encode() + path.read_bytes()).hexdigest()[:DIGEST_LENGTH]
-    return index(CatalogueFile(built_from=old.built_from, **merged), digest)
+    return index(msgspec.structs.replace(old, sources=(*old.sources, source), **merged), digest)
 
 
-def _kept(old: tuple[object, ...], added: tuple[object, ...]) -> tuple[object, ...]:
+def _kept(old: tuple[Any, ...], added: tuple[Any, ...]) -> tuple[Any, ...]:
     """The catalogue's rows, less those that the overlay names again."""
     names = {_identity(row) for row in added} - {None}
     return tuple(row for row in old if _identity(row) not in names)
@@ -154,7 +150,7 @@ def _identity(row: object) -> object:
     return getattr(row, "name", None)
 
 
-def _rows(overlay: Overlay, source: str, catalogue: Catalogue) -> dict[str, tuple[object, ...]]:
+def _rows(overlay: Overlay, source: str, catalogue: Catalogue) -> dict[str, tuple[Any, ...]]:
     since = overlay.effective_from or overlay.read
     accelerators = tuple(
         Accelerator(
@@ -203,9 +199,7 @@ def _instance(row: OwnMachine, source: str, known: set[str], catalogue: Catalogu
             do="Name one; `breakeven catalogue list accelerators` lists them",
         )
     if row.accelerator is not None and row.accelerator not in known:
-        raise UnknownNameError(
-            "accelerator", row.accelerator, known, search="breakeven catalogue list accelerators"
-        )
+        raise UnknownNameError("accelerator", row.accelerator, known, search="breakeven catalogue list accelerators")
     if row.cpu is not None and row.cpu not in catalogue.cpus:
         raise UnknownNameError("cpu", row.cpu, catalogue.cpus, search="breakeven catalogue list cpus")
     if row.accelerator is not None and row.accelerator_count < 1:

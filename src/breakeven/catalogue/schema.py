@@ -246,6 +246,10 @@ class Engine(Row, frozen=True, kw_only=True, array_like=True):
     serves: tuple[ModelKind, ...]
     generations: tuple[str, ...]
     """Hardware generations it runs on."""
+    formats: tuple[str, ...]
+    """Number formats it runs."""
+    families: tuple[str, ...] = ()
+    """Model families it is known to run on that hardware; empty: no family is known to fail."""
     note: str = ""
 
 

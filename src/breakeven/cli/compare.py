@@ -18,7 +18,7 @@ TOP_WITH_FLOOR, TOP_PER_CLASS = 10, 2
 WIDTH = 100
 
 
-def compare(  # noqa: PLR0913 - one parameter a flag
+def compare(  # noqa: PLR0913, PLR0917 - one parameter a flag
     spec: Annotated[Path | None, typer.Argument(help="Workload spec (YAML); see docs/reference/spec.md.")] = None,
     requests_per_day: Annotated[float | None, typer.Option(help="Traffic on a mean day.")] = None,
     words_per_request: Annotated[float | None, typer.Option(help="Words in and out, together.")] = None,
@@ -46,7 +46,7 @@ def compare(  # noqa: PLR0913 - one parameter a flag
     json: Annotated[str | None, typer.Option(help="Write the plan as JSON to a file, or - for stdout.")] = None,
 ) -> None:
     """Rank every way to serve a workload: paid APIs and open models on machines of one's own."""
-    flags = {
+    flags: dict[str, dict[str, Any]] = {
         "traffic": {"requests_per_day": requests_per_day, "profile": profile},
         "tokens": {
             "input": input_tokens,
@@ -94,8 +94,10 @@ def _with_flags(spec: "Spec", flags: dict[str, dict[str, Any]]) -> "Spec":
     try:
         return msgspec.convert(raw, type(spec), strict=False)
     except msgspec.ValidationError as wrong:
-        raise wrong.__cause__ if isinstance(wrong.__cause__, SpecError) else SpecError(
-            f"a flag does not fit: {wrong}", expected="the values that --help names", do="Correct it"
+        raise (
+            wrong.__cause__
+            if isinstance(wrong.__cause__, SpecError)
+            else SpecError(f"a flag does not fit: {wrong}", expected="the values that --help names", do="Correct it")
         ) from wrong
 
 

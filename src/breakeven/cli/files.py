@@ -18,7 +18,9 @@ def write_whole(path: Path, content: bytes) -> None:
         handle, name = tempfile.mkstemp(dir=folder, prefix=f".{path.name}.")
     except OSError as wrong:
         raise SpecError(
-            f"{path} cannot be written: {wrong.strerror}", expected="a folder that exists", do="Check the path"
+            f"{path} cannot be written: {wrong.strerror}",
+            expected="a folder that exists",
+            do="Check the path",
         ) from wrong
     temporary = Path(name)
     try:
@@ -29,5 +31,7 @@ def write_whole(path: Path, content: bytes) -> None:
     except OSError as wrong:
         temporary.unlink(missing_ok=True)
         raise SpecError(
-            f"{path} cannot be written: {wrong.strerror}", expected="a file that can be written", do="Check it"
+            f"{path} cannot be written: {wrong.strerror}",
+            expected="a file that can be written",
+            do="Check it",
         ) from wrong

@@ -8,7 +8,7 @@ import numpy as np
 from breakeven.catalogue.schema import PeakWindow
 from breakeven.cost.bill import Charge, total_usd_per_day
 from breakeven.options.api import ApiOption
-from breakeven.options.ruling import Floats
+from breakeven.options.columns import Floats
 from breakeven.units import HOURS_PER_DAY, TOKENS_PER_MTOK
 from breakeven.workload.policy import Policy
 from breakeven.workload.profile import Workload
@@ -75,9 +75,7 @@ def api_costs(
             )
         )
     charges.extend(fixed)
-    return ApiCosts(
-        options=options, charges=tuple(charges), usd_per_day=total_usd_per_day(charges, len(options))
-    )
+    return ApiCosts(options=options, charges=tuple(charges), usd_per_day=total_usd_per_day(charges, len(options)))
 
 
 def _amount(shape: TokenShape, kind: str) -> float:
@@ -104,11 +102,7 @@ def _price(option: ApiOption, kind: str, prompt_tokens: float, window: str) -> f
         above: row
         for (k, w, above), row in option.tariff.prices.items()
         if k == kind and w == window and prompt_tokens > above
-    } or {
-        above: row
-        for (k, w, above), row in option.tariff.prices.items()
-        if k == kind and w == window and above == 0
-    }
+    } or {above: row for (k, w, above), row in option.tariff.prices.items() if k == kind and w == window and above == 0}
     if rows:
         return float(rows[max(rows)].usd_per_mtok)
     return _price(option, STANDS_IN[kind], prompt_tokens, window) if kind in STANDS_IN else None

@@ -12,7 +12,7 @@ import msgspec
 import numpy as np
 
 from breakeven.catalogue.schema import ServicePrice
-from breakeven.options.ruling import Floats
+from breakeven.options.columns import Floats
 from breakeven.units import DAYS_PER_MONTH
 
 USD_PLACES = Decimal("0.00000001")

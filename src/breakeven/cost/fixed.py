@@ -14,15 +14,11 @@ def fixed_costs(policy: Policy, kind: str) -> tuple[tuple[str, float], ...]:
     """(name, USD a day) of the fixed costs that apply to ``api`` or ``hosted`` options."""
     days = Decimal(str(DAYS_PER_MONTH))
     named = [
-        (cost.name, float(cost.usd_per_month / days))
-        for cost in policy.fixed_costs
-        if cost.applies_to in (kind, "all")
+        (cost.name, float(cost.usd_per_month / days)) for cost in policy.fixed_costs if cost.applies_to in (kind, "all")
     ]
     if policy.people and kind == "hosted":
         hours = policy.people.hours_per_month
-        named.append(
-            (f"people, {hours:f} hours a month", float(hours * policy.people.usd_per_hour / days))
-        )
+        named.append((f"people, {hours:f} hours a month", float(hours * policy.people.usd_per_hour / days)))
     return tuple(named)
 
 

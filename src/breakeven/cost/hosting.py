@@ -11,10 +11,11 @@ import numpy as np
 
 from breakeven.capacity.sizing import ALWAYS_ON_TERMS, Sizing
 from breakeven.catalogue.load import Snapshot
-from breakeven.cost.bill import Charge, flat, tiered_usd, total_usd_per_day
+from breakeven.cost.bill import Charge, tiered_usd, total_usd_per_day
+from breakeven.options.columns import Floats, Ints, Mask, one_to_many
 from breakeven.options.hosted import HostedGrid
 from breakeven.options.machines import MachineOffer
-from breakeven.options.ruling import Floats, Ints, Mask, Ruling
+from breakeven.options.ruling import Ruling
 from breakeven.performance.predict import Speed
 from breakeven.units import (
     BYTES_PER_GB,
@@ -71,9 +72,7 @@ class HostedCosts:
     usd_per_day: Floats
 
 
-def hosted_options(
-    grid: HostedGrid, speed: Speed, sizing: Sizing, snapshot: Snapshot, ruling: Ruling
-) -> HostedOptions:
+def hosted_options(grid: HostedGrid, speed: Speed, sizing: Sizing, snapshot: Snapshot, ruling: Ruling) -> HostedOptions:
     """Every row with every priced way to rent its hardware, less what a path, a day or a count forbids."""
     _count_unpriced(grid, speed, sizing, snapshot, ruling)
     joined = _within_paths(_expand(grid, speed, sizing), grid, speed, snapshot, ruling)
@@ -99,38 +98,27 @@ def hosted_costs(
         *_storage_charges(options, speed, machines, snapshot),
         *fixed,
     )
-    return HostedCosts(
-        options=options, charges=charges, usd_per_day=total_usd_per_day(charges, len(options.row))
-    )
+    return HostedCosts(options=options, charges=charges, usd_per_day=total_usd_per_day(charges, len(options.row)))
 
 
 def _expand(grid: HostedGrid, speed: Speed, sizing: Sizing) -> HostedOptions:
     """Join rows with offers: one option for every priced offer of a pair's hardware."""
-    by_key: dict[tuple[int, int], list[int]] = {}
-    for hardware, pairs in enumerate(grid.fleet.carriers):
-        for offer, per_machine in pairs:
+    priced: dict[tuple[int, int], list[int]] = {}
+    for hardware, carriers in enumerate(grid.fleet.carriers):
+        for offer, per_machine in carriers:
             if grid.fleet.offers[offer].price is not None:
-                by_key.setdefault((hardware, per_machine), []).append(offer)
-    keys = list(by_key)
-    wide = max((per_machine for _, per_machine in keys), default=0) + 1
-    lookup = np.full((len(grid.fleet.hardware) + 1, wide), len(keys), dtype=np.int64)
-    for number, (hardware, per_machine) in enumerate(keys):
-        lookup[hardware, per_machine] = number
-    on = grid.hardware[speed.rows][sizing.pair_row]
-    known = sizing.pair_replicas_per_machine < wide
-    key = np.where(known, lookup[on, np.where(known, sizing.pair_replicas_per_machine, 0)], len(keys))
-    lengths = np.array([*(len(by_key[k]) for k in keys), 0], dtype=np.int64)
-    starts = np.cumsum([0, *lengths[:-1]])
-    pair = np.repeat(np.arange(len(key)), lengths[key])
-    within = np.arange(len(pair)) - np.repeat(np.cumsum(lengths[key]) - lengths[key], lengths[key])
-    every = np.array([offer for k in keys for offer in by_key[k]], dtype=np.int64)
-    offer = every[starts[key[pair]] + within] if len(pair) else np.empty(0, dtype=np.int64)
-    return HostedOptions(row=sizing.pair_row[pair], offer=offer, pair=pair, offers=grid.fleet.offers)
+                priced.setdefault((hardware, per_machine), []).append(offer)
+    wide = 1 + max((per_machine for carriers in grid.fleet.carriers for _, per_machine in carriers), default=0)
+    numbers = np.full(len(grid.fleet.hardware) * wide, len(priced), dtype=np.int64)
+    numbers[[hardware * wide + per_machine for hardware, per_machine in priced]] = np.arange(len(priced))
+    kind = numbers[grid.hardware[speed.rows][sizing.pair_row] * wide + sizing.pair_replicas_per_machine]
+    lengths = np.array([*(len(offers) for offers in priced.values()), 0], dtype=np.int64)
+    every = np.array([offer for offers in priced.values() for offer in offers], dtype=np.int64)
+    pair, place = one_to_many(lengths, kind)
+    return HostedOptions(row=sizing.pair_row[pair], offer=every[place], pair=pair, offers=grid.fleet.offers)
 
 
-def _count_unpriced(
-    grid: HostedGrid, speed: Speed, sizing: Sizing, snapshot: Snapshot, ruling: Ruling
-) -> None:
+def _count_unpriced(grid: HostedGrid, speed: Speed, sizing: Sizing, snapshot: Snapshot, ruling: Ruling) -> None:
     """Count the offers without a price on that day; they take no further part."""
     hardware = grid.hardware[speed.rows][sizing.pair_row]
     unpriced: dict[tuple[int, int], list[str]] = {}
@@ -224,9 +212,7 @@ def _machine_charge(options: HostedOptions, sizing: Sizing) -> Charge:
     )
 
 
-def _service_charge(
-    name: str, unit: str, snapshot: Snapshot, key: tuple[str, str], quantity_per_day: Floats
-) -> Charge:
+def _service_charge(name: str, unit: str, snapshot: Snapshot, key: tuple[str, str], quantity_per_day: Floats) -> Charge:
     tiers = snapshot.service_tiers.get(key, ())
     price = tiered_usd(tiers, quantity_per_day * DAYS_PER_MONTH)
     sources = tuple(dict.fromkeys(tier.source for tier in tiers))
@@ -239,9 +225,7 @@ def _service_charge(
     )
 
 
-def _lambda_charges(
-    options: HostedOptions, sizing: Sizing, snapshot: Snapshot, policy: Policy
-) -> list[Charge]:
+def _lambda_charges(options: HostedOptions, sizing: Sizing, snapshot: Snapshot, policy: Policy) -> list[Charge]:
     """Lambda is billed for its wait: memory x the whole response time, rounded up to a millisecond."""
     used = options.flag([offer.path.uses_lambda for offer in options.offers])
     requests = np.where(used, sizing.requests_per_day[options.row], 0.0)
@@ -255,9 +239,7 @@ def _lambda_charges(
     ]
 
 
-def _gateway_charge(
-    options: HostedOptions, requests: Floats, snapshot: Snapshot, workload: Workload
-) -> Charge:
+def _gateway_charge(options: HostedOptions, requests: Floats, snapshot: Snapshot, workload: Workload) -> Charge:
     """API Gateway requests; an HTTP API meters large payloads in pieces."""
     items = [offer.path.gateway_item for offer in options.offers]
     pieces = workload.mix.expect(lambda u: float(np.ceil(_payload_bytes(u.input) / BYTES_PER_METERED_REQUEST)))
@@ -267,9 +249,7 @@ def _gateway_charge(
     for item in sorted({item for item in items if item}):
         through = options.flag([name == item for name in items])
         metered = pieces if item.startswith("HTTP") else 1.0
-        charge = _service_charge(
-            "", "", snapshot, ("apigateway", item), np.where(through, requests * metered, 0.0)
-        )
+        charge = _service_charge("", "", snapshot, ("apigateway", item), np.where(through, requests * metered, 0.0))
         quantity = quantity + charge.quantity_per_day
         price = np.where(through, charge.usd_per_unit, price)
         sources[item] = charge.source(0)
@@ -286,9 +266,7 @@ def _payload_bytes(tokens: float) -> float:
     return tokens * BYTES_PER_TOKEN + BYTES_PER_REQUEST
 
 
-def _data_charges(
-    options: HostedOptions, requests: Floats, snapshot: Snapshot, workload: Workload
-) -> list[Charge]:
+def _data_charges(options: HostedOptions, requests: Floats, snapshot: Snapshot, workload: Workload) -> list[Charge]:
     """SageMaker's data processing, transfer out to the internet, and one usage record a request in the logs."""
     aws = options.flag([offer.path.service != "own" for offer in options.offers])
     sagemaker = options.flag([offer.path.service == "sagemaker" for offer in options.offers])
@@ -322,18 +300,14 @@ def _data_charges(
     ]
 
 
-def _storage_charges(
-    options: HostedOptions, speed: Speed, machines: Charge, snapshot: Snapshot
-) -> list[Charge]:
+def _storage_charges(options: HostedOptions, speed: Speed, machines: Charge, snapshot: Snapshot) -> list[Charge]:
     """Disks for the weights of every machine that stands; machines with local NVMe need none."""
     disk = [offer.instance.local_nvme_gb <= 0 and offer.path.service != "own" for offer in options.offers]
     weights = speed.memory.weights_bytes[speed.rows][options.row] / BYTES_PER_GB
     gb_months = weights * STORED_PER_WEIGHT_BYTE * machines.quantity_per_day / HOURS_PER_MONTH
     charges = []
     for service, key in (("ec2", ("ebs", "gp3 storage")), ("sagemaker", ("sagemaker", "hosting storage"))):
-        here = options.flag(
-            [d and o.path.service == service for d, o in zip(disk, options.offers, strict=True)]
-        )
+        here = options.flag([d and o.path.service == service for d, o in zip(disk, options.offers, strict=True)])
         quantity = np.where(here, gb_months, 0.0)
         charges.append(_service_charge(f"storage ({key[0]})", "GB-month", snapshot, key, quantity))
     return charges

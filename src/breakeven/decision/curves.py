@@ -13,7 +13,7 @@ from breakeven.catalogue.load import Snapshot
 from breakeven.cost.api import ApiCosts
 from breakeven.cost.fixed import fixed_charges, fixed_costs
 from breakeven.cost.hosting import HostedCosts, HostedOptions, hosted_costs
-from breakeven.options.ruling import Floats, Ints
+from breakeven.options.columns import Floats, Ints
 from breakeven.performance.predict import Speed, take
 from breakeven.workload.policy import Policy
 

@@ -12,11 +12,10 @@ import numpy as np
 
 from breakeven.cost.api import ApiCosts
 from breakeven.cost.hosting import HostedCosts
+from breakeven.options.columns import Ints
 from breakeven.options.hosted import HostedGrid
 from breakeven.options.quality import Quality
-from breakeven.options.ruling import Ints
 from breakeven.performance.predict import Speed
-from breakeven.workload.profile import Slo
 
 By = Literal["model", "machine", "option"]
 """What one contender stands for: a model, a model on a machine type, or every single option."""
@@ -68,7 +67,6 @@ def rank(
     grid: HostedGrid,
     speed: Speed,
     quality: Quality,
-    slo: Slo,
     by: By = "model",
 ) -> Ranking:
     """Order the cheapest option of every choice: known to keep the target first, then by cost.
@@ -83,7 +81,7 @@ def rank(
             score=option.score,
             group=_group(quality, option.score),
             rank=0,
-            meets_slo=None if slo.named else True,
+            meets_slo=None if speed.workload.slo.named else True,
         )
         for number, option in enumerate(api.options)
         if not np.isnan(api.usd_per_day[number])
@@ -121,9 +119,7 @@ def _ordered(unranked: list[Contender]) -> tuple[Contender, ...]:
     ranked = []
     for c in ordered:
         places[c.group] = places.get(c.group, 0) + 1
-        ranked.append(
-            Contender(**{n: getattr(c, n) for n in Contender.__slots__} | {"rank": places[c.group]})
-        )
+        ranked.append(Contender(**{n: getattr(c, n) for n in Contender.__slots__} | {"rank": places[c.group]}))
     return tuple(ranked)
 
 

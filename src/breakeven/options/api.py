@@ -1,10 +1,12 @@
 """Paid APIs as options: which offers and tiers compete for this workload on this day."""
 
+import math
 from dataclasses import dataclass
 from datetime import date
 from fnmatch import fnmatchcase
 
 from breakeven.catalogue.load import ApiTariff, Catalogue, Snapshot
+from breakeven.catalogue.schema import ApiOffer
 from breakeven.errors import NoDataError, UnknownNameError
 from breakeven.options.quality import Quality
 from breakeven.options.ruling import Ruling
@@ -29,7 +31,12 @@ class ApiOption:
 
 
 def api_options(
-    catalogue: Catalogue, snapshot: Snapshot, workload: Workload, policy: Policy, quality: Quality, ruling: Ruling
+    catalogue: Catalogue,
+    snapshot: Snapshot,
+    workload: Workload,
+    policy: Policy,
+    quality: Quality,
+    ruling: Ruling,
 ) -> tuple[tuple[ApiOption, ...], int]:
     """The API options that compete, and how many were considered.
 
@@ -70,27 +77,34 @@ def _selected(tariff: ApiTariff, policy: Policy) -> bool:
     return named and matches(offer.provider, only.providers) and matches(tariff.tier, only.tiers)
 
 
-def _ruled_out(
-    option: ApiOption, as_of: date, workload: Workload, quality: Quality
-) -> tuple[str, str] | None:
+def _ruled_out(option: ApiOption, as_of: date, workload: Workload, quality: Quality) -> tuple[str, str] | None:
     """Why an offer does not compete: the reason and, if it helps, a detail; ``None`` if it does."""
-    offer, tier = option.tariff.offer, option.tariff.tier
-    wanted = "chat" if workload.task == "generate" else "embedding"
+    return (
+        _gone(option.tariff.offer, as_of)
+        or _unsuited(option, workload)
+        or _out_of_bounds(option, workload)
+        or below_floor(option.score, quality)
+    )
+
+
+def _gone(offer: ApiOffer, as_of: date) -> tuple[str, str] | None:
     if offer.retired_on and offer.retired_on <= as_of:
         return "retired by its provider", f"since {offer.retired_on}"
     if offer.delisted_by and offer.delisted_by <= as_of:
         return "no longer in the price tables", f"not listed on {offer.delisted_by}"
-    if offer.mode == "fine-tuned":
+    return None
+
+
+def _unsuited(option: ApiOption, workload: Workload) -> tuple[str, str] | None:
+    mode, tier = option.tariff.offer.mode, option.tariff.tier
+    if mode == "fine-tuned":
         return "fine-tuned model: needs a training run of yours", ""
-    if offer.mode != wanted:
-        task = "text generation" if wanted == "chat" else "embedding"
-        return f"not a {task} model", ""
+    if mode != ("chat" if workload.task == "generate" else "embedding"):
+        return f"not a {'text generation' if workload.task == 'generate' else 'embedding'} model", ""
     if tier in SLOW_TIERS and not workload.deferrable:
         return f"{tier} tier: {SLOW_TIERS[tier]}, and the workload is not deferrable", ""
     missing = [kind for kind in _kinds(workload) if not any(key[0] == kind for key in option.tariff.prices)]
-    if missing:
-        return "a price it would need is not known", f"{tier} {' and '.join(missing)}"
-    return _out_of_bounds(option, workload) or below_floor(option.score, quality)
+    return ("a price it would need is not known", f"{tier} {' and '.join(missing)}") if missing else None
 
 
 def _kinds(workload: Workload) -> tuple[str, ...]:
@@ -112,7 +126,7 @@ def below_floor(score: float, quality: Quality) -> tuple[str, str] | None:
     """Why a score does not pass the floor; an unknown score never does."""
     if quality.floor is None:
         return None
-    if score != score:  # NaN: not known
+    if math.isnan(score):
         return f"quality not known on {quality.scale}, so it cannot pass the floor", ""
     if score < quality.floor:
         return f"below the quality floor ({quality.floor_words})", f"{score:g}"
@@ -143,6 +157,4 @@ def _check_names(catalogue: Catalogue, snapshot: Snapshot, policy: Policy) -> No
 def first_known(catalogue: Catalogue, keys: list[tuple[str, str]]) -> date:
     """The first day on which any of the offers has a known price."""
     wanted = set(keys)
-    return min(
-        row.effective_from for row in catalogue.tables.api_prices if (row.provider, row.model) in wanted
-    )
+    return min(row.effective_from for row in catalogue.tables.api_prices if (row.provider, row.model) in wanted)

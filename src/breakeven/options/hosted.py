@@ -15,9 +15,10 @@ from breakeven.catalogue.load import Catalogue, Snapshot
 from breakeven.catalogue.schema import Engine, ModelSpec, NumberFormat
 from breakeven.errors import UnknownNameError
 from breakeven.options.api import below_floor, matches
+from breakeven.options.columns import Floats, Ints, Mask
 from breakeven.options.machines import Fleet, Hardware, fleet, known_on
 from breakeven.options.quality import Quality
-from breakeven.options.ruling import Floats, Ints, Mask, Ruling
+from breakeven.options.ruling import Ruling
 from breakeven.workload.policy import Policy
 from breakeven.workload.profile import Workload
 
@@ -28,6 +29,8 @@ NARROW_FORMATS = {
     "int4": ("int4",),
 }
 """Formats offered by the format in which a model was published: that one and narrower ones."""
+OTHER_FORMATS = ("bf16", "w8a16")
+"""Formats of encoders and encoder-decoders."""
 CPU_FORMATS = ("fp32", "bf16")
 WIDE_BITS = 8.0
 """A score measured on the published weights is taken to hold down to this many bits a weight, not below."""
@@ -62,7 +65,12 @@ class HostedGrid:
 
 
 def hosted_grid(
-    catalogue: Catalogue, snapshot: Snapshot, workload: Workload, policy: Policy, quality: Quality, ruling: Ruling
+    catalogue: Catalogue,
+    snapshot: Snapshot,
+    workload: Workload,
+    policy: Policy,
+    quality: Quality,
+    ruling: Ruling,
 ) -> HostedGrid:
     """The grid of the narrowing, with everything ruled out that the catalogue's facts alone rule out."""
     models = _models(catalogue, policy)
@@ -74,7 +82,7 @@ def hosted_grid(
     hosting = not policy.only.kinds or "hosted" in policy.only.kinds
     machines = fleet(catalogue, snapshot, policy) if hosting else Fleet(hardware=(), offers=(), carriers=())
     model, number_format, hardware = _cross(models, formats, machines.hardware)
-    engines, engine = _engines(catalogue, snapshot.as_of, models, machines.hardware, model, hardware)
+    engines, newest = _engines(catalogue, snapshot.as_of, models, formats, machines)
     scores = np.array([quality.score(row.name) for row in models])
     grid = HostedGrid(
         models=models,
@@ -84,7 +92,7 @@ def hosted_grid(
         model=model,
         number_format=number_format,
         hardware=hardware,
-        engine=engine,
+        engine=newest[model, number_format, hardware],
         score=_scores(scores, models, formats, model, number_format),
         weight=np.array([len(pairs) for pairs in machines.carriers], dtype=np.int64)[hardware],
         alive=np.ones(len(model), dtype=np.bool_),
@@ -112,7 +120,7 @@ def _cross(
     is_cpu = np.array([row.accelerator is None for row in hardware], dtype=np.bool_)
     pairs: dict[bool, list[tuple[int, int]]] = {False: [], True: []}
     for number, row in enumerate(models):
-        narrow = NARROW_FORMATS[row.native_format] if row.kind == "decoder" else ("bf16",)
+        narrow = NARROW_FORMATS[row.native_format] if row.kind == "decoder" else OTHER_FORMATS
         pairs[False] += [(number, names[f]) for f in narrow if f in names]
         pairs[True] += [(number, names[f]) for f in CPU_FORMATS if f in names]
     columns: list[Ints] = []
@@ -128,25 +136,20 @@ def _cross(
 
 
 def _engines(
-    catalogue: Catalogue,
-    as_of: date,
-    models: tuple[ModelSpec, ...],
-    hardware: tuple[Hardware, ...],
-    model: Ints,
-    on: Ints,
+    catalogue: Catalogue, as_of: date, models: tuple[ModelSpec, ...], formats: tuple[NumberFormat, ...], fleet: Fleet
 ) -> tuple[tuple[Engine, ...], Ints]:
-    """For each row the newest engine of the day that serves its kind of model on its hardware."""
-    engines = tuple(row for row in catalogue.tables.engines if row.released <= as_of)
-    kinds = sorted({row.kind for row in models})
-    generations = sorted({row.generation for row in hardware})
-    best = np.full((len(kinds), len(generations)), -1, dtype=np.int64)
-    for k, kind in enumerate(kinds):
-        for g, generation in enumerate(generations):
-            fit = [i for i, e in enumerate(engines) if kind in e.serves and generation in e.generations]
-            best[k, g] = max(fit, key=lambda i: engines[i].released, default=-1)
-    kind_of = np.array([kinds.index(row.kind) for row in models], dtype=np.int64)
-    generation_of = np.array([generations.index(row.generation) for row in hardware], dtype=np.int64)
-    return engines, best[kind_of[model], generation_of[on]] if len(model) else np.empty(0, dtype=np.int64)
+    """The engines of the day, and the newest that serves each model in each format on each hardware (-1: none).
+
+    The table is models x formats x hardware.
+    """
+    engines = tuple(sorted((e for e in catalogue.tables.engines if e.released <= as_of), key=lambda e: e.released))
+    best = np.full((len(models), len(formats), len(fleet.hardware)), -1, dtype=np.int64)
+    for number, engine in enumerate(engines):
+        serves = [m.kind in engine.serves and m.family in (engine.families or (m.family,)) for m in models]
+        runs = [f.name in engine.formats for f in formats]
+        on = [h.generation in engine.generations for h in fleet.hardware]
+        best[np.ix_(np.flatnonzero(serves), np.flatnonzero(runs), np.flatnonzero(on))] = number
+    return engines, best
 
 
 def _scores(
@@ -163,9 +166,7 @@ def _scores(
     return np.where(holds, scores[model] if len(model) else 0.0, np.nan)
 
 
-def _ruled(
-    grid: HostedGrid, as_of: date, workload: Workload, quality: Quality, ruling: Ruling
-) -> HostedGrid:
+def _ruled(grid: HostedGrid, as_of: date, workload: Workload, quality: Quality, ruling: Ruling) -> HostedGrid:
     """Rule out, in this order, what needs no arithmetic on speed."""
     alive = grid.alive
 
@@ -224,11 +225,13 @@ def _ruled_by_hardware(grid: HostedGrid, alive: Mask, ruling: Ruling) -> Mask:
     runs = np.array([[_runs(f, h) for h in hardware] for f in formats], dtype=np.bool_)
     for number, number_format in enumerate(formats):
         lacks = (grid.number_format == number) & ~runs[number, grid.hardware]
-        alive = ruling.exclude(
-            alive, lacks, f"no {number_format.name} on this hardware", describe, grid.weight
-        )
+        alive = ruling.exclude(alive, lacks, f"no {number_format.name} on this hardware", describe, grid.weight)
     alive = ruling.exclude(
-        alive, grid.engine < 0, "no serving engine of the day runs it on this hardware", grid.words, grid.weight
+        alive,
+        grid.engine < 0,
+        "no serving engine of the day runs it on this hardware",
+        grid.words,
+        grid.weight,
     )
     degree = np.array([row.tensor_parallel for row in hardware], dtype=np.int64)[grid.hardware]
     heads = np.array([max(row.attention_heads, 1) for row in grid.models], dtype=np.int64)[grid.model]
@@ -246,10 +249,7 @@ def _datasheet_gap(hardware: Hardware) -> bool:
         return not (hardware.accelerator.bandwidth_gb_per_s and hardware.accelerator.bf16_dense_tflops)
     cpu = hardware.cpu
     return cpu is None or not (
-        cpu.memory_bandwidth_gb_per_s
-        and cpu.cores_per_socket
-        and cpu.clock_ghz
-        and cpu.fp32_flops_per_core_per_cycle
+        cpu.memory_bandwidth_gb_per_s and cpu.cores_per_socket and cpu.clock_ghz and cpu.fp32_flops_per_core_per_cycle
     )
 
 

@@ -74,9 +74,7 @@ def fleet(catalogue: Catalogue, snapshot: Snapshot, policy: Policy) -> Fleet:
         for hardware in _hardware_of(catalogue, offer.instance):
             devices = offer.instance.accelerator_count if hardware.accelerator else 1
             carriers[hardware].append((number, devices // hardware.tensor_parallel))
-    return Fleet(
-        hardware=tuple(carriers), offers=offers, carriers=tuple(tuple(pairs) for pairs in carriers.values())
-    )
+    return Fleet(hardware=tuple(carriers), offers=offers, carriers=tuple(tuple(pairs) for pairs in carriers.values()))
 
 
 def _offers(catalogue: Catalogue, snapshot: Snapshot, policy: Policy) -> tuple[MachineOffer, ...]:
@@ -84,21 +82,21 @@ def _offers(catalogue: Catalogue, snapshot: Snapshot, policy: Policy) -> tuple[M
     for name in policy.only.paths:
         if not any(matches(path.name, (name,)) for path in catalogue.tables.paths):
             raise UnknownNameError("serving path", name, [path.name for path in catalogue.tables.paths])
-    terms_of: dict[str, list[tuple[str, MachinePrice]]] = defaultdict(list)
+    terms_of: dict[str, list[tuple[str, MachinePrice | None]]] = defaultdict(list)
     for (machine, term), price in snapshot.machine_prices.items():
-        terms_of[machine].append((term, price))
+        if matches(term, policy.only.terms):
+            terms_of[machine].append((term, price))
     found: list[MachineOffer] = []
     for instance in catalogue.instances.values():
         for service, machine in _rented_as(instance):
             if not matches(machine, policy.only.machines):
                 continue
-            priced = [(t, p) for t, p in terms_of.get(machine, []) if matches(t, policy.only.terms)]
-            for path in paths:
-                if path.service == service:
-                    found.extend(
-                        MachineOffer(machine=machine, instance=instance, path=path, term=term, price=price)
-                        for term, price in (priced or [("on-demand", None)])
-                    )
+            found.extend(
+                MachineOffer(machine=machine, instance=instance, path=path, term=term, price=price)
+                for path in paths
+                if path.service == service
+                for term, price in terms_of.get(machine, [("on-demand", None)])
+            )
     _check_machines(catalogue, policy)
     return tuple(found)
 

@@ -13,6 +13,7 @@ CLASS_WIDTH = {DEFAULT_SCALE: 50.0}
 57 % of comparisons: 1 / (1 + 10^(-50/400))."""
 DEFAULT_CLASSES = 10
 OWN_SCALE = "your own scores"
+UNKNOWN_CLASS = "quality unknown"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,7 +37,7 @@ class Quality:
         '1400-1449'
         """
         if math.isnan(score):
-            return "quality unknown"
+            return UNKNOWN_CLASS
         low = math.floor(score / self.class_width) * self.class_width
         last = low + self.class_width - (1 if self.class_width > 1 else 0)
         return f"{low:g}-{last:g}"
@@ -64,9 +65,7 @@ def _floor(at_least: str | float | None, scores: Mapping[str, float], scale: str
         return None, ""
     if isinstance(at_least, str):
         if at_least not in scores:
-            raise UnknownNameError(
-                f"scored model ({scale})", at_least, scores, search="breakeven catalogue search"
-            )
+            raise UnknownNameError(f"scored model ({scale})", at_least, scores, search="breakeven catalogue search")
         return scores[at_least], f"at least {at_least} ({scores[at_least]:g} on {scale})"
     return float(at_least), f"at least {at_least:g} on {scale}"
 

@@ -4,11 +4,8 @@ from collections.abc import Callable, Iterable
 
 import msgspec
 import numpy as np
-import numpy.typing as npt
 
-Mask = npt.NDArray[np.bool_]
-Ints = npt.NDArray[np.int64]
-Floats = npt.NDArray[np.float64]
+from breakeven.options.columns import Ints, Mask
 
 EXAMPLES = 3
 
@@ -35,9 +32,7 @@ class Ruling:
         more = [word for word in examples if word not in words]
         self._found[because] = (known + count, [*words, *more][:EXAMPLES])
 
-    def exclude(
-        self, alive: Mask, out: Mask, because: str, describe: Callable[[int], str], weights: Ints
-    ) -> Mask:
+    def exclude(self, alive: Mask, out: Mask, because: str, describe: Callable[[int], str], weights: Ints) -> Mask:
         """Rule out the rows of ``alive`` for which ``out`` holds; the mask of what is left.
 
         ``weights``: how many options a row stands for. ``describe(i)`` puts row ``i`` in words.
@@ -54,8 +49,7 @@ class Ruling:
         """The reasons, most frequent first."""
         ordered = sorted(self._found.items(), key=lambda item: (-item[1][0], item[0]))
         return tuple(
-            Rejected(because=because, count=count, examples=tuple(words))
-            for because, (count, words) in ordered
+            Rejected(because=because, count=count, examples=tuple(words)) for because, (count, words) in ordered
         )
 
     @property

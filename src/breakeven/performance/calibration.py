@@ -53,12 +53,15 @@ def parameters_of(tables: Mapping[str, Any]) -> Parameters:
     by_name = ("bandwidth_share", "flops_share", "hop_s", "link_fallback_gb_per_s")
     known = {"overheads", "source", *by_name}
     single = [name for name in Parameters.__slots__ if name not in known]
+    values: dict[str, Any] = {name: float(tables[name]["value"]) for name in single}
+    values |= {name: dict(tables[name]) for name in by_name}
     return Parameters(
-        **{name: float(tables[name]["value"]) for name in single},
-        **{name: dict(tables[name]) for name in by_name},
+        **values,
         overheads={
             name: Overheads(
-                layer_s=float(row["layer_s"]), sequence_s=float(row["sequence_s"]), step_s=float(row["step_s"])
+                layer_s=float(row["layer_s"]),
+                sequence_s=float(row["sequence_s"]),
+                step_s=float(row["step_s"]),
             )
             for name, row in tables["overheads"].items()
         },

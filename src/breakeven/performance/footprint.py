@@ -5,8 +5,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from breakeven.catalogue.schema import ModelSpec, NumberFormat
+from breakeven.options.columns import Floats, Ints, Mask
 from breakeven.options.hosted import HostedGrid
-from breakeven.options.ruling import Floats, Ints, Mask, Ruling
+from breakeven.options.ruling import Ruling
 from breakeven.performance.calibration import Parameters
 from breakeven.units import BITS_PER_BYTE, BYTES_PER_GB, BYTES_PER_GIB
 from breakeven.workload.profile import Workload
@@ -32,9 +33,7 @@ class Footprint:
     """Requests in flight that memory and the engine admit; below 1 the model does not fit."""
 
 
-def footprint(
-    grid: HostedGrid, workload: Workload, parameters: Parameters, ruling: Ruling
-) -> tuple[Footprint, Mask]:
+def footprint(grid: HostedGrid, workload: Workload, parameters: Parameters, ruling: Ruling) -> tuple[Footprint, Mask]:
     """Memory of every row, and the rows that are still alive once those that do not fit are ruled out."""
     by_pair = np.array([[_weights(m, f) for f in grid.formats] for m in grid.models]).reshape(
         len(grid.models), len(grid.formats), 2
@@ -56,8 +55,10 @@ def footprint(
         alive,
         fitting < 1,
         "no memory left for the KV cache of one request",
-        lambda row: f"{grid.words(row)}: {resident[row] / BYTES_PER_GB:.1f} GB needed, "
-        f"{max(free[row], 0) * shards[row] / BYTES_PER_GB:.1f} GB free",
+        lambda row: (
+            f"{grid.words(row)}: {resident[row] / BYTES_PER_GB:.1f} GB needed, "
+            f"{max(free[row], 0) * shards[row] / BYTES_PER_GB:.1f} GB free"
+        ),
         grid.weight,
     )
     return Footprint(
@@ -75,8 +76,10 @@ def _fits(grid: HostedGrid, short: Mask, weights: Floats, memory_gib: Floats, ru
         grid.alive,
         short,
         "weights do not fit",
-        lambda row: f"{grid.words(row)}: weights {weights[row] / BYTES_PER_GB:.1f} GB do not fit "
-        f"{memory_gib[row] * BYTES_PER_GIB / BYTES_PER_GB:.1f} GB",
+        lambda row: (
+            f"{grid.words(row)}: weights {weights[row] / BYTES_PER_GB:.1f} GB do not fit "
+            f"{memory_gib[row] * BYTES_PER_GIB / BYTES_PER_GB:.1f} GB"
+        ),
         grid.weight,
     )
 

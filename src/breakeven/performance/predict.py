@@ -14,8 +14,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from breakeven.options.columns import Floats, Ints, Mask
 from breakeven.options.hosted import HostedGrid
-from breakeven.options.ruling import Floats, Ints, Mask, Ruling
+from breakeven.options.ruling import Ruling
 from breakeven.performance.calibration import Parameters, typical_parameters
 from breakeven.performance.footprint import Footprint, footprint
 from breakeven.performance.replica import replicas
@@ -70,7 +71,10 @@ class Speed:
         if self.stated is not None:
             response = np.full_like(in_flight, self.stated.response_s)
             return Latency(
-                ttft_s=response, tpot_s=np.zeros_like(response), response_s=response, prefill_load=in_flight * 0
+                ttft_s=response,
+                tpot_s=np.zeros_like(response),
+                response_s=response,
+                prefill_load=in_flight * 0,
             )
         if self.workload.task == "encode":
             return self._encode(in_flight)

@@ -5,9 +5,9 @@ from collections.abc import Callable
 import numpy as np
 
 from breakeven.catalogue.schema import ModelSpec, NumberFormat
+from breakeven.options.columns import Floats
 from breakeven.options.hosted import HostedGrid
 from breakeven.options.machines import Hardware
-from breakeven.options.ruling import Floats
 from breakeven.performance.calibration import Overheads, Parameters
 from breakeven.performance.footprint import Footprint
 from breakeven.performance.roofline import Replica
@@ -30,9 +30,9 @@ def replicas(grid: HostedGrid, memory: Footprint, workload: Workload, parameters
         sets = [parameters.overheads[row.overheads] for row in grid.engines] or [_NO_ENGINE]
         return np.array([value(row) for row in sets], dtype=np.float64)[grid.engine]
 
-    rates = np.array(
-        [[_flops_per_s(f, h, parameters) for h in grid.fleet.hardware] for f in grid.formats]
-    ).reshape(len(grid.formats), len(grid.fleet.hardware))
+    rates = np.array([[_flops_per_s(f, h, parameters) for h in grid.fleet.hardware] for f in grid.formats]).reshape(
+        len(grid.formats), len(grid.fleet.hardware)
+    )
     encoder_share = model(_encoder_share)
     whole = np.where(encoder_share > 0, encoder_share, 1.0)
     params = model(lambda m: m.params_active or 0)
@@ -65,9 +65,7 @@ _NO_ENGINE = Overheads(layer_s=0.0, sequence_s=0.0, step_s=0.0)
 
 
 def _seeing_layers(model: ModelSpec) -> int:
-    return (
-        model.full_attention_layers + model.windowed_layers if model.kind != "encoder" else model.encoder_layers
-    )
+    return model.full_attention_layers + model.windowed_layers if model.kind != "encoder" else model.encoder_layers
 
 
 def _encoder_share(model: ModelSpec) -> float:

@@ -4,10 +4,11 @@ Equations: docs/theory/performance.md. Seconds, bytes and FLOP/s throughout.
 """
 
 from dataclasses import dataclass, fields
+from typing import Any
 
 import numpy as np
 
-from breakeven.options.ruling import Floats, Ints
+from breakeven.options.columns import Floats, Ints
 from breakeven.performance.calibration import Parameters
 
 FLOPS_PER_PARAMETER = 2.0
@@ -48,12 +49,9 @@ class Replica:
 
     def take(self, rows: Ints) -> "Replica":
         """Some of the rows, in that order."""
-        return Replica(
-            **{
-                field.name: value[rows] if isinstance(value := getattr(self, field.name), np.ndarray) else value
-                for field in fields(self)
-            }
-        )
+        columns: dict[str, Any] = {field.name: getattr(self, field.name) for field in fields(self)}
+        taken: dict[str, Any] = {n: c[rows] if isinstance(c, np.ndarray) else c for n, c in columns.items()}
+        return Replica(**taken)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -104,10 +102,8 @@ def decode_step(replica: Replica, concurrency: Floats, parameters: Parameters) -
     )
 
 
-def prefill(
-    replica: Replica, tokens: Floats | float, parameters: Parameters, prompts: Floats | float = 1.0
-) -> Step:
-    """One pass over ``prompts`` prompts of ``tokens`` input tokens each (a prompt for a decoder, a batch for an encoder).
+def prefill(replica: Replica, tokens: Floats | float, parameters: Parameters, prompts: Floats | float = 1.0) -> Step:
+    """One pass over ``prompts`` prompts of ``tokens`` tokens each (one for a decoder, a batch for an encoder).
 
     Attention over the prompt costs half a square: 2 x width x tokens^2.
     """

@@ -22,12 +22,12 @@ def answer(plan: Plan) -> tuple[str, ...]:
     first = ranking.contenders[0]
     sentences = [_winner(plan, first)]
     unknown = [c for c in ranking.contenders if c.meets_slo is None]
-    if first.meets_slo and unknown and (cheapest := min(unknown, key=lambda c: c.usd_per_day)):
-        if cheapest.usd_per_day < first.usd_per_day:
-            sentences.append(
-                f"{plan.option_id(cheapest)} lists at {cheapest.usd_per_day:,.2f} USD a day, but its latency is not "
-                "known here: measure it before you choose it."
-            )
+    cheapest = min(unknown, key=lambda c: c.usd_per_day, default=first)
+    if first.meets_slo and cheapest.usd_per_day < first.usd_per_day:
+        sentences.append(
+            f"{plan.option_id(cheapest)} lists at {cheapest.usd_per_day:,.2f} USD a day, but its latency is not "
+            "known here: measure it before you choose it."
+        )
     sentences += [break_even_sentence(c) for c in plan.crossovers]
     margin = people_margin(plan, first)
     if margin:
@@ -42,8 +42,8 @@ def _winner(plan: Plan, first: Contender) -> str:
     what = "Self-hosting" if first.kind == "hosted" else "A paid API"
     known = "" if first.meets_slo else " (its latency is not known, so the target may be missed)"
     return (
-        f"{what} is cheapest with {plan.quality.floor_words}: {verdict.option.id} costs{least} {first.usd_per_day:,.2f} "
-        f"USD a day, {month:,.0f} a month{known}."
+        f"{what} is cheapest with {plan.quality.floor_words}: {verdict.option.id} costs{least} "
+        f"{first.usd_per_day:,.2f} USD a day, {month:,.0f} a month{known}."
     )
 
 

@@ -10,8 +10,9 @@ from breakeven.catalogue.load import Catalogue, Snapshot
 from breakeven.cost.api import ApiCosts, api_costs
 from breakeven.cost.fixed import fixed_charges, fixed_costs
 from breakeven.cost.hosting import HostedCosts, hosted_costs, hosted_options
-from breakeven.decision.crossover import Crossover, Envelope, break_evens
+from breakeven.decision.crossover import Crossover, crossovers
 from breakeven.decision.curves import Curves
+from breakeven.decision.envelope import Envelope, envelopes_of
 from breakeven.decision.rank import By, Contender, Ranking, rank
 from breakeven.errors import NoDataError, UnknownNameError
 from breakeven.options.api import api_options
@@ -54,6 +55,8 @@ class Plan:
     assumptions: tuple[str, ...]
     catalogue: Catalogue
     quality: Quality
+    by: By
+    """What one line of the ranking stands for."""
     snapshot: Snapshot
     grid: HostedGrid
     speed: Speed
@@ -83,24 +86,35 @@ class Plan:
             return self.api.options[contender.number].id
         return hosted_id(self.grid, self.speed, self.hosted, contender.number)
 
-    def explain(self, option_id: str) -> Verdict:
-        """Any option that competes, by its id (or its id without ``api:``/``host:``).
+    def explain(self, name: str) -> Verdict:
+        """Any option that competes, by its id (with or without ``api:``/``host:``).
+
+        A place in the ranking or a model will do too: ``1`` (with a quality floor) or ``llama-3.3-70b``.
 
         Raises:
             UnknownNameError: with near matches, if no such option competes.
         """
-        known = {self.option_id(c): c for c in self.ranking.contenders}
-        for spelt in (option_id, f"api:{option_id}", f"host:{option_id}"):
-            if spelt in known:
-                return self.verdict(known[spelt])
-        every = rank(
-            self.api, self.hosted, self.grid, self.speed, self.quality, self.workload.slo, by="option"
-        )
-        all_ids = {self.option_id(c): c for c in every.contenders}
-        for spelt in (option_id, f"api:{option_id}", f"host:{option_id}"):
-            if spelt in all_ids:
-                return self.verdict(all_ids[spelt])
-        raise UnknownNameError("competing option", option_id, all_ids, search="breakeven compare --top 50")
+        shown = self.ranking.contenders
+        if self.ranking.floor and name.isdigit() and 0 < int(name) <= len(shown):
+            return self.verdict(shown[int(name) - 1])
+        every = rank(self.api, self.hosted, self.grid, self.speed, self.quality, by="option").contenders
+        for contenders in (shown, every):
+            known = {self.option_id(c): c for c in contenders}
+            for spelt in (name, f"api:{name}", f"host:{name}"):
+                if spelt in known:
+                    return self.verdict(known[spelt])
+        of_model = [c for c in shown if self.model_of(c) == name]
+        if of_model:
+            return self.verdict(min(of_model, key=lambda c: c.usd_per_day))
+        raise UnknownNameError("competing option", name, known, search="breakeven compare --top 50")
+
+    def model_of(self, contender: Contender) -> str:
+        """The name of a contender's model."""
+        if contender.kind == "api":
+            offer = self.api.options[contender.number].tariff.offer
+            return offer.canonical or offer.model
+        row = int(self.speed.rows[self.hosted.options.row[contender.number]])
+        return self.grid.models[int(self.grid.model[row])].name
 
     @property
     def freshness(self) -> Freshness:
@@ -109,17 +123,13 @@ class Plan:
         for contender in self.ranking.contenders:
             if contender.kind == "api":
                 tariff = self.api.options[contender.number].tariff
-                dated += [
-                    (row.effective_from, self.option_id(contender)) for row in tariff.prices.values()
-                ]
+                dated += [(row.effective_from, self.option_id(contender)) for row in tariff.prices.values()]
             else:
                 offer = self.hosted.options.offers[self.hosted.options.offer[contender.number]]
                 if offer.price:
                     dated.append((offer.price.effective_from, offer.machine))
         oldest, item = min(dated)
-        return Freshness(
-            oldest_effective_from=oldest, item=item, age_days=(self.as_of - oldest).days
-        )
+        return Freshness(oldest_effective_from=oldest, item=item, age_days=(self.as_of - oldest).days)
 
 
 def plan(workload: Workload, catalogue: Catalogue, policy: Policy | None = None, by: By = "model") -> Plan:
@@ -150,7 +160,7 @@ def plan(workload: Workload, catalogue: Catalogue, policy: Policy | None = None,
     hosted = hosted_costs(options, speed, sizing, snapshot, policy, hosted_fixed)
     api_fixed = fixed_charges(fixed_costs(policy, "api"), len(apis))
     api = api_costs(apis, workload, policy, catalogue.windows, api_fixed)
-    ranking = rank(api, hosted, grid, speed, quality, workload.slo, by)
+    ranking = rank(api, hosted, grid, speed, quality, by)
     if not ranking.contenders:
         raise _nothing_left(ruling)
     curves = Curves(
@@ -161,13 +171,7 @@ def plan(workload: Workload, catalogue: Catalogue, policy: Policy | None = None,
         snapshot=snapshot,
         policy=policy,
     )
-    envelopes, crossovers = break_evens(
-        ranking,
-        curves,
-        grid,
-        quality,
-        lambda number: hosted_id(grid, speed, hosted, number),
-    )
+    envelopes = envelopes_of(ranking, curves, grid, quality)
     return Plan(
         workload=workload,
         policy=policy,
@@ -177,11 +181,12 @@ def plan(workload: Workload, catalogue: Catalogue, policy: Policy | None = None,
         competing=len(options.row) + len(apis),
         ranking=ranking,
         rejected=ruling.rejected,
-        crossovers=crossovers,
+        crossovers=crossovers(envelopes, curves, lambda number: hosted_id(grid, speed, hosted, number)),
         envelopes=envelopes,
         assumptions=assumptions_of(workload, policy, np.asarray(sizing.replicas_by_hour).size > 0),
         catalogue=catalogue,
         quality=quality,
+        by=by,
         snapshot=snapshot,
         grid=grid,
         speed=speed,

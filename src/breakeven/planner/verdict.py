@@ -76,7 +76,12 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
 
 
 NO_PERFORMANCE = Performance(
-    ttft_s=None, tpot_s=None, response_s=None, output_tokens_per_s=None, largest_concurrency=None, bound_by=None
+    ttft_s=None,
+    tpot_s=None,
+    response_s=None,
+    output_tokens_per_s=None,
+    largest_concurrency=None,
+    bound_by=None,
 )
 NO_CAPACITY = Capacity(replicas_by_hour=(), utilisation_by_hour=(), peak_machines=None, mean_utilisation=None)
 
@@ -117,8 +122,10 @@ def _known(score: float) -> float | None:
 
 
 def hosted_id(grid: HostedGrid, speed: Speed, hosted: HostedCosts, number: int) -> str:
-    """The name of a hosted option: ``host:llama-3.3-70b:fp8:ml.p5.48xlarge:tp8:direct``; a term other than on
-    demand follows an ``@``."""
+    """The name of a hosted option: ``host:llama-3.3-70b:fp8:ml.p5.48xlarge:tp8:direct``.
+
+    A term other than on demand follows an ``@``.
+    """
     row = int(speed.rows[hosted.options.row[number]])
     offer = hosted.options.offers[hosted.options.offer[number]]
     term = "" if offer.term == "on-demand" else f"@{offer.term}"
@@ -129,7 +136,12 @@ def hosted_id(grid: HostedGrid, speed: Speed, hosted: HostedCosts, number: int) 
 
 
 def hosted_verdict(
-    contender: Contender, grid: HostedGrid, speed: Speed, sizing: Sizing, hosted: HostedCosts, quality: Quality
+    contender: Contender,
+    grid: HostedGrid,
+    speed: Speed,
+    sizing: Sizing,
+    hosted: HostedCosts,
+    quality: Quality,
 ) -> Verdict:
     """The verdict on a self-hosted model."""
     number = contender.number

@@ -19,9 +19,7 @@ def assumptions_of(workload: Workload, policy: Policy, hosting: bool) -> tuple[s
         found.append("speeds are predicted with typical values, not measured for these pairs (basis: extrapolated)")
     if not workload.slo.named:
         found.append("no latency target: machines are filled as far as memory and engine admit")
-    found.append(
-        f"head-room: at p{workload.slo.quantile * 100:g} every request finds room at once; Poisson arrivals"
-    )
+    found.append(f"head-room: at p{workload.slo.quantile * 100:g} every request finds room at once; Poisson arrivals")
     scaling = "hour by hour" if policy.scaling == "hourly" else "fixed at the busiest hour"
     least = f", at least {policy.min_replicas} replica{'s' if policy.min_replicas > 1 else ''}"
     found.append(f"on-demand fleets are sized {scaling}{least}; reserved and owned machines stand all day")

@@ -17,7 +17,7 @@ from breakeven.planner import Plan
 from breakeven.planner.verdict import Capacity, Option, Performance, Verdict
 from breakeven.units import DAYS_PER_MONTH, TOKENS_PER_MTOK
 
-SCHEMA_VERSION = "1.0"
+SCHEMA_VERSION: Literal["1.0"] = "1.0"
 PLACES = Decimal("0.000001")
 
 
@@ -120,9 +120,7 @@ def plan_document(plan: Plan, top: int = 10) -> PlanDocument:
 def verdict_document(verdict: Verdict, plan: Plan) -> VerdictDocument:
     """The document of one verdict."""
     return VerdictDocument(
-        **{
-            name: getattr(verdict, name) for name in VerdictDocument.__struct_fields__ if name != "bill"
-        },
+        **{name: getattr(verdict, name) for name in VerdictDocument.__struct_fields__ if name != "bill"},
         bill=_bill(verdict.bill, plan),
     )
 

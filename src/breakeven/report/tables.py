@@ -10,19 +10,26 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from breakeven.decision.crossover import Crossover, Envelope
+from breakeven.decision.crossover import Crossover
+from breakeven.decision.envelope import Envelope
 from breakeven.evidence import Estimate
 from breakeven.planner import Plan
 from breakeven.planner.answer import answer, break_even_sentence
 from breakeven.planner.verdict import Verdict
 from breakeven.report.document import usd_per_mtok
-from breakeven.report.words import count, seconds, share, usd
+from breakeven.report.words import count, folded, seconds, share, usd
 from breakeven.units import DAYS_PER_MONTH
 
 WIDTH = 100
 REASONS_SHOWN = 12
 CHART_WIDTH, CHART_HEIGHT = 78, 13
 CHARTS_SHOWN = 1
+OPTION_WIDTH, TARGET_WIDTH = 46, 9
+ONE_LINE = {
+    "model": "one line a model: its cheapest tier, or format, machine, path and term",
+    "machine": "one line a model on a machine: its cheapest format, path and term",
+    "option": "one line an option",
+}
 
 
 def print_plan(plan: Plan, console: Console, top: int) -> None:
@@ -39,9 +46,7 @@ def _title(text: str) -> Text:
 def _head(plan: Plan) -> RenderableType:
     workload, mean = plan.workload, plan.workload.mix.mean
     slo = workload.slo
-    targets = [
-        f"{name} ≤ {seconds(value)}" for name, value in (("TTFT", slo.ttft_s), ("TPOT", slo.tpot_s)) if value
-    ]
+    targets = [f"{name} ≤ {seconds(value)}" for name, value in (("TTFT", slo.ttft_s), ("TPOT", slo.tpot_s)) if value]
     promise = f"{', '.join(targets)} at p{slo.quantile * 100:g}" if targets else "no latency target"
     shapes = f" in {len(workload.mix.shapes)} kinds of request" if len(workload.mix.shapes) > 1 else ""
     peak = max(workload.requests_per_hour) * 24 / workload.requests_per_day
@@ -57,42 +62,40 @@ def _head(plan: Plan) -> RenderableType:
 
 
 def _answer(plan: Plan) -> RenderableType:
-    lines = [_title("Answer"), *(Padding(Text(s), (0, 0, 0, 2)) for s in answer(plan))]
-    return Group(*lines)
+    return Group(_title("Answer"), *(Padding(Text(s), (0, 0, 0, 2)) for s in answer(plan)))
 
 
 def _ranking(plan: Plan, top: int) -> RenderableType:
+    promised = plan.workload.slo.named
     table = Table(box=box.SIMPLE_HEAD, width=WIDTH, pad_edge=False, padding=(0, 1))
     table.add_column("#", justify="right", no_wrap=True)
-    table.add_column("option", overflow="fold", ratio=1)
+    table.add_column("option", ratio=1)
     for name in ("USD/day", "USD/month", "USD/Mtok"):
         table.add_column(name, justify="right", no_wrap=True)
-    table.add_column("target", no_wrap=True)
+    if promised:
+        table.add_column("target", no_wrap=True)
     table.add_column("basis", no_wrap=True)
     group = ""
     for verdict in plan.verdicts(top):
         if verdict.group != group and not plan.ranking.floor:
             table.add_row("", Text(f"{plan.quality.scale} {verdict.group}", style="bold"))
         group = verdict.group
-        table.add_row(*_row(verdict, plan))
-    note = Text(
-        "  one line a model: its cheapest tier, or machine, format, path and term; --explain OPTION shows the bill",
-        style="dim",
-    )
-    return Group(_title("Ranking"), table, note)
+        table.add_row(*_row(verdict, plan, OPTION_WIDTH - (TARGET_WIDTH if promised else 0)))
+    note = f"  {ONE_LINE[plan.by]}; --explain shows the bill of one, by its id, its model or its number"
+    return Group(_title("Ranking"), table, Text(note, style="dim"))
 
 
-def _row(verdict: Verdict, plan: Plan) -> Sequence[RenderableType]:
+def _row(verdict: Verdict, plan: Plan, width: int) -> Sequence[RenderableType]:
     bill = verdict.bill
     least = "≥ " if bill.unpriced else ""
-    kept = {True: "kept" if plan.workload.slo.named else "none", None: "unknown", False: "missed"}
+    kept = {True: "kept", None: "unknown", False: "missed"}
     return (
         str(verdict.rank),
-        escape(verdict.option.id),
+        escape(folded(verdict.option.id, width)),
         least + usd(bill.usd_per_day),
         least + usd(float(bill.usd_per_day) * DAYS_PER_MONTH),
         usd(usd_per_mtok(bill, plan)),
-        kept[verdict.meets_slo],
+        *([kept[verdict.meets_slo]] if plan.workload.slo.named else []),
         verdict.basis,
     )
 

@@ -48,3 +48,17 @@ def share(part: float) -> str:
     '84 %'
     """
     return f"{part * 100:.0f} %"
+
+
+def folded(name: str, width: int) -> str:
+    """A long option id over several lines, broken where its parts end.
+
+    >>> folded("host:gemma-4-31b:int8:p4d.24xlarge:tp4:ec2@reserved-1y", 30).splitlines()
+    ['host:gemma-4-31b:int8:', '  p4d.24xlarge:tp4:', '  ec2@reserved-1y']
+    """
+    lines, rest = [], name
+    while len(rest) > width:
+        cut = max(rest.rfind(mark, 0, width) for mark in ":/") + 1 or width
+        lines.append(rest[:cut])
+        rest = f"  {rest[cut:]}"
+    return "\n".join([*lines, rest])

@@ -52,9 +52,7 @@ class LambdaConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     def __post_init__(self) -> None:
         low, high = LAMBDA_MEMORY_MB
         if not low <= self.memory_mb <= high:
-            raise SpecError(
-                f"lambda.memory_mb is {self.memory_mb}", expected=f"{low} to {high} MB", do="Correct it"
-            )
+            raise SpecError(f"lambda.memory_mb is {self.memory_mb}", expected=f"{low} to {high} MB", do="Correct it")
 
 
 class Stated(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -99,7 +97,9 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
     def __post_init__(self) -> None:
         if self.min_replicas < 1:
             raise SpecError(
-                f"min_replicas is {self.min_replicas}", expected="1 or more", do="Correct hosting.min_replicas"
+                f"min_replicas is {self.min_replicas}",
+                expected="1 or more",
+                do="Correct hosting.min_replicas",
             )
         for provider, share in self.api_discount.items():
             if not 0 <= share < 1:

@@ -68,9 +68,7 @@ class Workload(msgspec.Struct, frozen=True, kw_only=True):
         if any(not math.isfinite(rate) or rate < 0 for rate in hours):
             raise SpecError("traffic has a negative or endless hour", expected="0 or more", do="Correct it")
         if not any(hours):
-            raise SpecError(
-                "traffic is 0 requests a day", expected="more than 0", do="Give traffic.requests_per_day"
-            )
+            raise SpecError("traffic is 0 requests a day", expected="more than 0", do="Give traffic.requests_per_day")
 
     @classmethod
     def of(
@@ -107,9 +105,7 @@ class Workload(msgspec.Struct, frozen=True, kw_only=True):
     def scaled_to(self, requests_per_day: float) -> "Workload":
         """The same workload with another volume and the same shape."""
         factor = requests_per_day / self.requests_per_day
-        return msgspec.structs.replace(
-            self, requests_per_hour=tuple(rate * factor for rate in self.requests_per_hour)
-        )
+        return msgspec.structs.replace(self, requests_per_hour=tuple(rate * factor for rate in self.requests_per_hour))
 
 
 def spread(requests_per_day: float, weights: Sequence[float]) -> tuple[float, ...]:
@@ -119,9 +115,7 @@ def spread(requests_per_day: float, weights: Sequence[float]) -> tuple[float, ..
         SpecError: if the volume is not a positive number or the weights are no traffic.
     """
     if not 0 < requests_per_day < math.inf:
-        raise SpecError(
-            f"traffic.requests_per_day is {requests_per_day:g}", expected="more than 0", do="Correct it"
-        )
+        raise SpecError(f"traffic.requests_per_day is {requests_per_day:g}", expected="more than 0", do="Correct it")
     total = math.fsum(weights)
     if not total > 0 or min(weights) < 0:
         raise SpecError("the hourly weights are no traffic", expected="weights of 0 or more", do="Correct them")

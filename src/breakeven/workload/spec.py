@@ -213,17 +213,13 @@ def _words(tokens: TokensSpec, task: str | None) -> tuple[TokenMix, tuple[str, .
         share = HALF
         assumed.append("the split of words into input and output was not given: half and half")
     if not 0 <= share <= 1:
-        raise SpecError(
-            f"tokens.output_share is {share:g}", expected="a share from 0 to 1", do="Write 0.2 for 20 %"
-        )
+        raise SpecError(f"tokens.output_share is {share:g}", expected="a share from 0 to 1", do="Write 0.2 for 20 %")
     total = round(words * TOKENS_PER_WORD)
     usage = TokenUsage(input=total * (1 - share), output=total * share)
     return TokenMix.of(usage), tuple(assumed)
 
 
-def _hours(
-    traffic: TrafficSpec, profiles: Mapping[str, Sequence[float]]
-) -> tuple[tuple[float, ...], tuple[str, ...]]:
+def _hours(traffic: TrafficSpec, profiles: Mapping[str, Sequence[float]]) -> tuple[tuple[float, ...], tuple[str, ...]]:
     if traffic.requests_per_hour is not None:
         if traffic.requests_per_day is not None or traffic.profile is not None:
             raise SpecError(

@@ -30,9 +30,7 @@ class TokenUsage(msgspec.Struct, frozen=True, kw_only=True):
         for name in self.__struct_fields__:
             value = getattr(self, name)
             if not math.isfinite(value) or value < 0:
-                raise SpecError(
-                    f"tokens.{name} is {value}", expected="a number of tokens, 0 or more", do="Correct it"
-                )
+                raise SpecError(f"tokens.{name} is {value}", expected="a number of tokens, 0 or more", do="Correct it")
         if self.input + self.output == 0:
             raise SpecError("a request has no tokens", expected="input or output tokens", do="Give tokens.input")
         if self.cached_input + self.cache_write > self.input:
