@@ -55,50 +55,55 @@ class Ranking:
         """The contenders of one group by rank."""
         return tuple(c for c in self.contenders if c.group == group)
 
+    def first(self, top: int) -> tuple[Contender, ...]:
+        """The first ``top`` of every group known to keep the target, and as many of which that is not known."""
+        seen: dict[tuple[str, bool | None], int] = {}
+        shown = []
+        for c in self.contenders:
+            seen[c.group, c.meets_slo] = place = seen.get((c.group, c.meets_slo), 0) + 1
+            if place <= top:
+                shown.append(c)
+        return tuple(shown)
+
     @property
     def winner(self) -> Contender | None:
-        """The overall winner; ``None`` without a floor, or if nothing competes."""
-        return self.contenders[0] if self.floor and self.contenders else None
+        """The overall winner; ``None`` without a floor, or if nothing is known to keep the target."""
+        return next((c for c in self.contenders if c.meets_slo), None) if self.floor else None
 
 
 def rank(
-    api: ApiCosts,
-    hosted: HostedCosts,
-    grid: HostedGrid,
-    speed: Speed,
-    quality: Quality,
-    by: By = "model",
+    api: ApiCosts, hosted: HostedCosts, grid: HostedGrid, speed: Speed, quality: Quality, by: By = "model"
 ) -> Ranking:
     """Order the cheapest option of every choice: known to keep the target first, then by cost.
 
-    The latency of a paid API is not known, so with a target it never counts as kept.
+    Hosted options that miss the target were ruled out before; an API whose latency is not known never counts as
+    keeping it.
     """
     unranked = [
         Contender(
             kind="api",
             number=number,
             usd_per_day=float(api.usd_per_day[number]),
-            score=option.score,
-            group=_group(quality, option.score),
+            score=api.options[number].score,
+            group=_group(quality, api.options[number].score),
             rank=0,
-            meets_slo=None if speed.workload.slo.named else True,
+            meets_slo=api.options[number].meets_slo,
         )
-        for number, option in enumerate(api.options)
-        if not np.isnan(api.usd_per_day[number])
+        for number in _cheapest_apis(api, by)
     ]
-    for number in _cheapest(hosted, grid, speed, by):
-        score = float(grid.score[speed.rows[hosted.options.row[number]]])
-        unranked.append(
-            Contender(
-                kind="hosted",
-                number=int(number),
-                usd_per_day=float(hosted.usd_per_day[number]),
-                score=score,
-                group=_group(quality, score),
-                rank=0,
-                meets_slo=True,
-            )
+    scores = grid.score[speed.rows[hosted.options.row]]
+    unranked += [
+        Contender(
+            kind="hosted",
+            number=number,
+            usd_per_day=float(hosted.usd_per_day[number]),
+            score=float(scores[number]),
+            group=_group(quality, float(scores[number])),
+            rank=0,
+            meets_slo=True,
         )
+        for number in _cheapest_hosted(hosted, grid, speed, by).tolist()
+    ]
     return Ranking(contenders=_ordered(unranked), floor=quality.floor is not None)
 
 
@@ -123,7 +128,16 @@ def _ordered(unranked: list[Contender]) -> tuple[Contender, ...]:
     return tuple(ranked)
 
 
-def _cheapest(hosted: HostedCosts, grid: HostedGrid, speed: Speed, by: By) -> Ints:
+def _cheapest_apis(api: ApiCosts, by: By) -> list[int]:
+    """The cheapest tier of every offer (every tier, if one line is an option)."""
+    cheapest: dict[object, int] = {}
+    for number in np.argsort(api.usd_per_day, kind="stable").tolist():
+        if not np.isnan(api.usd_per_day[number]):
+            cheapest.setdefault(number if by == "option" else api.options[number].tariff.offer.key, number)
+    return list(cheapest.values())
+
+
+def _cheapest_hosted(hosted: HostedCosts, grid: HostedGrid, speed: Speed, by: By) -> Ints:
     """The cheapest hosted option of every choice."""
     options = hosted.options
     if not len(options.row) or by == "option":

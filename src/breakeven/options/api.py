@@ -11,7 +11,7 @@ from breakeven.errors import NoDataError, UnknownNameError
 from breakeven.options.quality import Quality
 from breakeven.options.ruling import Ruling
 from breakeven.workload.policy import Policy
-from breakeven.workload.profile import Workload
+from breakeven.workload.profile import Slo, Workload
 
 SLOW_TIERS = {"batch": "answers come within a day", "flex": "answers may be slow or refused"}
 
@@ -22,6 +22,8 @@ class ApiOption:
 
     tariff: ApiTariff
     score: float
+    meets_slo: bool | None
+    """``None``: its latency is not known, which is never counted as a pass."""
 
     @property
     def id(self) -> str:
@@ -53,7 +55,11 @@ def api_options(
         if not _selected(tariff, policy):
             continue
         considered += 1
-        option = ApiOption(tariff=tariff, score=quality.score(tariff.offer.canonical or tariff.offer.model))
+        option = ApiOption(
+            tariff=tariff,
+            score=quality.score(tariff.offer.canonical or tariff.offer.model),
+            meets_slo=_meets(tariff.offer, workload.slo, policy),
+        )
         reason = _ruled_out(option, snapshot.as_of, workload, quality)
         if reason:
             ruling.add(reason[0], 1, [f"{option.id}{': ' + reason[1] if reason[1] else ''}"])
@@ -77,12 +83,21 @@ def _selected(tariff: ApiTariff, policy: Policy) -> bool:
     return named and matches(offer.provider, only.providers) and matches(tariff.tier, only.tiers)
 
 
+def _meets(offer: ApiOffer, slo: Slo, policy: Policy) -> bool | None:
+    """Whether an API keeps the target, by what the user measured there."""
+    if not slo.named:
+        return True
+    name = f"{offer.provider}/{offer.model}"
+    return next((found.keeps(slo) for key, found in policy.api_latency.items() if fnmatchcase(name, key)), None)
+
+
 def _ruled_out(option: ApiOption, as_of: date, workload: Workload, quality: Quality) -> tuple[str, str] | None:
     """Why an offer does not compete: the reason and, if it helps, a detail; ``None`` if it does."""
     return (
         _gone(option.tariff.offer, as_of)
         or _unsuited(option, workload)
         or _out_of_bounds(option, workload)
+        or (("latency target missed, as you measured it", "") if option.meets_slo is False else None)
         or below_floor(option.score, quality)
     )
 

@@ -1,6 +1,6 @@
 """The plan, in reading order: options, performance, capacity, cost, decision."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 
 import numpy as np
@@ -20,8 +20,8 @@ from breakeven.options.hosted import HostedGrid, hosted_grid
 from breakeven.options.quality import Quality, quality_of
 from breakeven.options.ruling import Rejected, Ruling
 from breakeven.performance.predict import Speed, predict
+from breakeven.planner.assumptions import assumptions_of
 from breakeven.planner.verdict import Verdict, api_verdict, hosted_id, hosted_verdict
-from breakeven.planner.words import assumptions_of
 from breakeven.workload.policy import Policy
 from breakeven.workload.profile import Workload
 
@@ -72,8 +72,11 @@ class Plan:
         return hosted_verdict(contender, self.grid, self.speed, self.sizing, self.hosted, self.quality)
 
     def verdicts(self, top: int = 10) -> tuple[Verdict, ...]:
-        """The first ``top`` of every group, groups in order of quality."""
-        return tuple(self.verdict(c) for c in self.ranking.contenders if c.rank <= top)
+        """The first ``top`` of every group, groups in order of quality.
+
+        Where a target is set, the first ``top`` known to keep it and as many whose latency is not known.
+        """
+        return tuple(self.verdict(c) for c in self.ranking.first(top))
 
     @property
     def winner(self) -> Verdict | None:
@@ -97,16 +100,25 @@ class Plan:
         shown = self.ranking.contenders
         if self.ranking.floor and name.isdigit() and 0 < int(name) <= len(shown):
             return self.verdict(shown[int(name) - 1])
-        every = rank(self.api, self.hosted, self.grid, self.speed, self.quality, by="option").contenders
-        for contenders in (shown, every):
-            known = {self.option_id(c): c for c in contenders}
-            for spelt in (name, f"api:{name}", f"host:{name}"):
-                if spelt in known:
-                    return self.verdict(known[spelt])
         of_model = [c for c in shown if self.model_of(c) == name]
         if of_model:
             return self.verdict(min(of_model, key=lambda c: c.usd_per_day))
+        every = rank(self.api, self.hosted, self.grid, self.speed, self.quality, by="option").contenders
+        known = {self.option_id(c): c for c in every}
+        for spelt in (name, f"api:{name}", f"host:{name}"):
+            if spelt in known:
+                return self.verdict(replace(known[spelt], rank=self._place(known[spelt])))
         raise UnknownNameError("competing option", name, known, search="breakeven compare --top 50")
+
+    def _place(self, contender: Contender) -> int:
+        """The place that an option has, or would have if it stood in the ranking."""
+        rivals = [c for c in self.ranking.of(contender.group) if c.meets_slo is not None or contender.meets_slo is None]
+        before = [
+            c
+            for c in rivals
+            if (c.meets_slo is None, c.usd_per_day) < (contender.meets_slo is None, contender.usd_per_day)
+        ]
+        return 1 + len(before)
 
     def model_of(self, contender: Contender) -> str:
         """The name of a contender's model."""

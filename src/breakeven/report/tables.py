@@ -14,8 +14,8 @@ from breakeven.decision.crossover import Crossover
 from breakeven.decision.envelope import Envelope
 from breakeven.evidence import Estimate
 from breakeven.planner import Plan
-from breakeven.planner.answer import answer, break_even_sentence
 from breakeven.planner.verdict import Verdict
+from breakeven.report.answer import answer, break_even_sentence
 from breakeven.report.document import usd_per_mtok
 from breakeven.report.words import count, folded, seconds, share, usd
 from breakeven.units import DAYS_PER_MONTH
@@ -24,7 +24,7 @@ WIDTH = 100
 REASONS_SHOWN = 12
 CHART_WIDTH, CHART_HEIGHT = 78, 13
 CHARTS_SHOWN = 1
-OPTION_WIDTH, TARGET_WIDTH = 46, 9
+OPTION_WIDTH, TARGET_WIDTH = 44, 9
 ONE_LINE = {
     "model": "one line a model: its cheapest tier, or format, machine, path and term",
     "machine": "one line a model on a machine: its cheapest format, path and term",
@@ -75,11 +75,13 @@ def _ranking(plan: Plan, top: int) -> RenderableType:
     if promised:
         table.add_column("target", no_wrap=True)
     table.add_column("basis", no_wrap=True)
-    group = ""
+    group, known = "", True
     for verdict in plan.verdicts(top):
         if verdict.group != group and not plan.ranking.floor:
             table.add_row("", Text(f"{plan.quality.scale} {verdict.group}", style="bold"))
-        group = verdict.group
+        if verdict.meets_slo is None and (known or verdict.group != group):
+            table.add_row("", Text("latency not known, never counted as kept:", style="dim"))
+        group, known = verdict.group, verdict.meets_slo is not None
         table.add_row(*_row(verdict, plan, OPTION_WIDTH - (TARGET_WIDTH if promised else 0)))
     note = f"  {ONE_LINE[plan.by]}; --explain shows the bill of one, by its id, its model or its number"
     return Group(_title("Ranking"), table, Text(note, style="dim"))
@@ -103,14 +105,16 @@ def _row(verdict: Verdict, plan: Plan, width: int) -> Sequence[RenderableType]:
 def _break_evens(plan: Plan) -> RenderableType:
     parts: list[RenderableType] = [_title("Break-even")]
     drawn = 0
-    for crossover in plan.crossovers:
-        label = "" if plan.ranking.floor else f"{crossover.group}: "
-        parts.append(Padding(Text(label + break_even_sentence(crossover)), (0, 0, 0, 2)))
+    if not plan.ranking.floor:  # with a floor the one sentence stands in the answer
+        parts += [
+            Padding(Text(f"{crossover.group}: {break_even_sentence(crossover)}"), (0, 0, 0, 2))
+            for crossover in plan.crossovers
+        ]
     for lines in plan.envelopes:
         if drawn < CHARTS_SHOWN and _worth_drawing(lines, plan):
             parts.append(_chart(lines, plan, _crossover_of(lines, plan)))
             drawn += 1
-    if len(parts) == 1:
+    if not plan.crossovers:
         parts.append(Text("  nothing to compare: only one side is in the ranking"))
     return Group(*parts)
 
@@ -177,14 +181,14 @@ def _ruled_out(plan: Plan) -> RenderableType:
 
 def _foot(plan: Plan) -> RenderableType:
     fresh = plan.freshness
-    lines = [Text(f"  - {sentence}") for sentence in plan.assumptions]
-    lines.append(
-        Text(
-            f"  - oldest price in the ranking: {fresh.item}, in force since {fresh.oldest_effective_from} "
-            f"({fresh.age_days:,} days)"
-        )
+    oldest = (
+        f"oldest price in the ranking: {fresh.item}, in force since {fresh.oldest_effective_from} "
+        f"({fresh.age_days:,} days)"
     )
-    return Group(_title("Assumed"), *lines)
+    lines = Table(box=None, width=WIDTH, pad_edge=False, padding=(0, 1), show_header=False)
+    for sentence in (*plan.assumptions, oldest):
+        lines.add_row(" -", escape(sentence))
+    return Group(_title("Assumed"), lines)
 
 
 def print_verdict(verdict: Verdict, plan: Plan, console: Console) -> None:
@@ -208,12 +212,14 @@ def print_verdict(verdict: Verdict, plan: Plan, console: Console) -> None:
     table.add_row("total", "", "", usd(verdict.bill.usd_per_day), _total_words(verdict, plan))
     console.print(table)
     for name, value in _facts(verdict):
-        console.print(Text(f"  {name:<22}{value}"))
+        console.print(Text(f"  {name:<24}{value}"))
     console.print(_title("Sources"))
+    table = Table(box=None, width=WIDTH, pad_edge=False, padding=(0, 1), show_header=False)
     for source_id in dict.fromkeys(s for line in verdict.bill.lines for s in line.source):
         source = plan.catalogue.sources.get(source_id)
         if source:
-            console.print(Text(f"  {source.id}: {source.title} ({source.kind}, read {source.read})", style="dim"))
+            table.add_row(f"  {source.id}", f"{escape(source.title)} ({source.kind}, read {source.read})", style="dim")
+    console.print(table)
 
 
 def _total_words(verdict: Verdict, plan: Plan) -> str:

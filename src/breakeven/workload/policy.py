@@ -7,6 +7,7 @@ from typing import Literal
 import msgspec
 
 from breakeven.errors import SpecError
+from breakeven.workload.profile import Slo
 
 Architecture = Literal["arm64", "x86_64"]
 Scaling = Literal["hourly", "fixed"]
@@ -73,6 +74,21 @@ class Stated(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
             )
 
 
+class ApiLatency(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What the user measured at a paid API, at the quantile of the target. Seconds; ``None``: not measured."""
+
+    ttft_s: float | None = None
+    tpot_s: float | None = None
+
+    def keeps(self, slo: Slo) -> bool | None:
+        """Whether the target is kept; ``None`` if a figure that it needs was not measured."""
+        pairs = [(self.ttft_s, slo.ttft_s), (self.tpot_s, slo.tpot_s)]
+        asked = [(found, target) for found, target in pairs if target is not None]
+        if any(found is not None and found > target for found, target in asked):
+            return False
+        return None if any(found is None for found, _ in asked) else True
+
+
 class Policy(msgspec.Struct, frozen=True, kw_only=True):
     """Everything that is not the workload itself."""
 
@@ -89,6 +105,8 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
     min_replicas: int = 1
     api_discount: dict[str, float] = {}
     """Negotiated discount by provider (0.1 = 10 % off); ``*`` for all."""
+    api_latency: dict[str, ApiLatency] = {}
+    """By ``provider/model`` (``*`` allowed): what the user measured there; everywhere else it is not known."""
     people: People | None = None
     fixed_costs: tuple[FixedCost, ...] = ()
     lambda_: LambdaConfig = LambdaConfig()

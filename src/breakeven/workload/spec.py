@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from datetime import date
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 import msgspec
 
@@ -11,6 +11,7 @@ from breakeven.errors import SpecError, UnknownNameError
 from breakeven.units import HOURS_PER_DAY
 from breakeven.workload.policy import (
     DEFAULT_SCALE,
+    ApiLatency,
     FixedCost,
     LambdaConfig,
     Only,
@@ -26,22 +27,31 @@ from breakeven.yamlfile import read_yaml
 HALF = 0.5
 
 
+def said(description: str) -> msgspec.Meta:
+    """What a field means; it stands in docs/reference/spec.md and in the JSON Schema."""
+    return msgspec.Meta(description=description)
+
+
 class TrafficSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """How many requests, and when.
+    """How many requests, and when: a daily volume with a profile, or every hour."""
 
-    Either ``requests_per_day`` (with ``profile``: a bundled name, ``flat``, or 24 or 168 weights), or
-    ``requests_per_hour``: 24 or 168 numbers, from (Monday) midnight UTC.
-    """
-
-    requests_per_day: float | None = None
-    profile: str | list[float] | None = None
-    requests_per_hour: list[float] | None = None
+    requests_per_day: Annotated[float | None, said("requests on a mean day")] = None
+    profile: Annotated[
+        str | list[float] | None,
+        said(
+            "the shape of the day or week: a bundled name (`breakeven catalogue list profiles`), `flat`, or 24 or 168 "
+            "weights from (Monday) midnight UTC; without it every hour is alike, and the plan says that this was assumed"
+        ),
+    ] = None
+    requests_per_hour: Annotated[
+        list[float] | None, said("24 or 168 numbers from (Monday) midnight UTC, instead of volume and profile")
+    ] = None
 
 
 class ShapeSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """One kind of request in a mix."""
+    """One kind of request in a mix. The fields mean what they mean under `tokens`."""
 
-    share: float
+    share: Annotated[float, said("share of all requests; the shares add up to 1")]
     input: float
     output: float = 0.0
     cached_input: float = 0.0
@@ -50,54 +60,82 @@ class ShapeSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
 
 
 class TokensSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """How long the requests are: means, or a mix of ``shapes``, or words."""
+    """How long the requests are: means, or a mix of `shapes`, or words."""
 
-    input: float | None = None
-    output: float | None = None
-    cached_input: float = 0.0
-    cache_write: float = 0.0
-    reasoning: float = 0.0
-    words_per_request: float | None = None
-    output_share: float | None = None
-    shapes: list[ShapeSpec] | None = None
+    input: Annotated[float | None, said("input tokens of a request, cached ones included")] = None
+    output: Annotated[float | None, said("output tokens of a request, reasoning included")] = None
+    cached_input: Annotated[float, said("the part of the input that is read from a prefix cache")] = 0.0
+    cache_write: Annotated[float, said("the part of the input that is written to a prefix cache")] = 0.0
+    reasoning: Annotated[float, said("the part of the output that is reasoning")] = 0.0
+    words_per_request: Annotated[
+        float | None, said("words in and out together, at 0.75 words a token (English), instead of tokens")
+    ] = None
+    output_share: Annotated[
+        float | None, said("share of the words that is output; without it half and half, and the plan says so")
+    ] = None
+    shapes: Annotated[
+        list[ShapeSpec] | None, said("a joint distribution: kinds of requests with their shares, instead of means")
+    ] = None
 
 
 class HostingSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """How one's own machines are run."""
 
-    scaling: Scaling = "hourly"
-    min_replicas: int = 1
-    response_s: float | None = None
-    concurrency: int = 1
-    lambda_: LambdaConfig = msgspec.field(default_factory=LambdaConfig, name="lambda")
+    scaling: Annotated[
+        Scaling,
+        said("`hourly`: on-demand machines follow the hours; `fixed`: the busiest hour's machines stand all day"),
+    ] = "hourly"
+    min_replicas: Annotated[int, said("replicas that stand at any hour")] = 1
+    response_s: Annotated[
+        float | None, said("seconds for a whole response, if you measured it: replaces every predicted speed")
+    ] = None
+    concurrency: Annotated[int, said("requests that a replica serves at a time, with `response_s`")] = 1
+    lambda_: Annotated[LambdaConfig, said("the function on the `lambda-*` paths")] = msgspec.field(
+        default_factory=LambdaConfig, name="lambda"
+    )
 
 
 class PricesSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Negotiated prices: a share off for all APIs, or by provider."""
+    """Negotiated prices."""
 
-    api_discount: float | dict[str, float] = 0.0
+    api_discount: Annotated[
+        float | dict[str, float], said("share off the list price of all APIs, or by provider (0.1 = 10 % off)")
+    ] = 0.0
 
 
 class Spec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A workload and what may serve it. docs/reference/spec.md explains each field."""
+    """A workload and what may serve it."""
 
-    name: str = "workload"
-    task: Task | None = None
+    name: Annotated[str, said("what the report calls it")] = "workload"
+    task: Annotated[
+        Task | None,
+        said("`generate` (text out) or `encode` (embeddings, classification); without it, by whether there is output"),
+    ] = None
     traffic: TrafficSpec = TrafficSpec()
     tokens: TokensSpec = TokensSpec()
-    latency: Slo = Slo()
-    deferrable: bool = False
-    at_least: float | str | None = None
-    quality_scale: str = DEFAULT_SCALE
-    scores: dict[str, float] = {}
-    as_of: date | None = None
-    region: str = "us-east-1"
-    only: Only = Only()
+    latency: Annotated[Slo, said("the promise that self-hosting is sized for")] = Slo()
+    deferrable: Annotated[bool, said("an answer within a day will do: batch and flex prices compete")] = False
+    at_least: Annotated[
+        float | str | None,
+        said("quality floor: a model or a score on the scale; without it each class of quality has its own ranking"),
+    ] = None
+    quality_scale: Annotated[str, said("the scale of the scores")] = DEFAULT_SCALE
+    scores: Annotated[dict[str, float], said("your own scores by model; they replace the scale")] = {}
+    api_latency: Annotated[
+        dict[str, ApiLatency],
+        said("what you measured at paid APIs, by `provider/model` (`*` allowed), at the target's quantile"),
+    ] = {}
+    as_of: Annotated[date | None, said("prices of that day; without it, today's")] = None
+    region: Annotated[str, said("cloud region of the machines")] = "us-east-1"
+    only: Annotated[Only, said("narrowing; names may hold `*`, an empty list means no narrowing")] = Only()
     hosting: HostingSpec = HostingSpec()
     prices: PricesSpec = PricesSpec()
-    people: People | None = None
-    fixed_costs: list[FixedCost] = []
-    overlay: str | None = None
+    people: Annotated[People | None, said("working time that self-hosting takes; not counted if left out")] = None
+    fixed_costs: Annotated[list[FixedCost], said("costs that do not depend on traffic")] = []
+    overlay: Annotated[
+        str | None,
+        said("a YAML file with your own machines, prices and scores, beside the spec (docs/guides/overlay.md)"),
+    ] = None
 
     def workload(self, profiles: Mapping[str, Sequence[float]]) -> Workload:
         """The workload. ``profiles``: the hourly weights of the profiles that can be named.
@@ -137,6 +175,7 @@ class Spec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
             only=self.only,
             scaling=hosting.scaling,
             min_replicas=hosting.min_replicas,
+            api_latency=self.api_latency,
             api_discount=discount if isinstance(discount, dict) else {"*": discount} if discount else {},
             people=self.people,
             fixed_costs=tuple(self.fixed_costs),

@@ -1,4 +1,4 @@
-"""Sentences about a plan: what was assumed, and who wins."""
+"""What nobody stated and the plan took anyway, in sentences."""
 
 from breakeven.cost.hosting import BYTES_PER_STREAMED_TOKEN, LOG_BYTES_PER_REQUEST
 from breakeven.workload.policy import Policy
