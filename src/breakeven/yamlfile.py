@@ -17,6 +17,11 @@ except ImportError:  # a build of PyYAML without libyaml
     from yaml import SafeLoader  # type: ignore[assignment]
 
 
+def said(description: str) -> msgspec.Meta:
+    """What a field of a file means, for the generated pages and the JSON Schema."""
+    return msgspec.Meta(description=description)
+
+
 def read_yaml(path: Path, kind: type[T]) -> tuple[T, ...]:
     """The documents of a YAML file (one, or several parted by ``---``), each as a ``kind``.
 

@@ -7,7 +7,7 @@ import hashlib
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
 
@@ -24,7 +24,7 @@ from breakeven.catalogue.schema import (
 from breakeven.errors import CatalogueError, UnknownNameError
 from breakeven.evidence import Source
 from breakeven.units import HOURS_PER_YEAR, WATTS_PER_KILOWATT
-from breakeven.yamlfile import read_yaml
+from breakeven.yamlfile import read_yaml, said
 
 NOTE = "overlay"
 CENTS = Decimal("0.000001")
@@ -33,12 +33,11 @@ CENTS = Decimal("0.000001")
 class Owned(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A machine that was bought: its price over its life, and the power it draws."""
 
-    usd: Decimal
-    life_years: Decimal
-    watts: Decimal = Decimal(0)
-    usd_per_kwh: Decimal = Decimal(0)
-    usd_per_month: Decimal = Decimal(0)
-    """Rack, network, hands."""
+    usd: Annotated[Decimal, said("purchase price")]
+    life_years: Annotated[Decimal, said("years over which it is written off")]
+    watts: Annotated[Decimal, said("power drawn at work, cooling included")] = Decimal(0)
+    usd_per_kwh: Annotated[Decimal, said("price of electricity")] = Decimal(0)
+    usd_per_month: Annotated[Decimal, said("rack, network, hands")] = Decimal(0)
 
     def usd_per_hour(self) -> Decimal:
         """Usd / (life x 8,760 h) + kW x usd_per_kwh + usd_per_month x 12 / 8,760 h."""
@@ -50,17 +49,19 @@ class Owned(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 class OwnMachine(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A machine outside the catalogue: rented (``usd_per_hour``) or bought (``owned``)."""
 
-    name: str
-    accelerator: str | None = None
-    accelerator_count: int = 0
-    accelerator_memory_gib_total: float | None = None
-    cpu: str | None = None
-    vcpus: int = 0
-    memory_gib: float = 0.0
-    interconnect: Literal["none", "pcie", "nvlink", "neuronlink", "xgmi", "other"] = "pcie"
-    usd_per_hour: Decimal | None = None
-    owned: Owned | None = None
-    count: int | None = None
+    name: Annotated[str, said("its name in the ranking")]
+    accelerator: Annotated[str | None, said("by its name in the catalogue or in this file")] = None
+    accelerator_count: Annotated[int, said("how many are in it")] = 0
+    accelerator_memory_gib_total: Annotated[float | None, said("memory of all of them, if not the datasheet's")] = None
+    cpu: Annotated[str | None, said("for a machine without accelerator: a CPU of the catalogue")] = None
+    vcpus: Annotated[int, said("hardware threads")] = 0
+    memory_gib: Annotated[float, said("main memory")] = 0.0
+    interconnect: Annotated[
+        Literal["none", "pcie", "nvlink", "neuronlink", "xgmi", "other"], said("how the accelerators are linked")
+    ] = "pcie"
+    usd_per_hour: Annotated[Decimal | None, said("rent, on demand")] = None
+    owned: Annotated[Owned | None, said("instead of rent: what it cost and costs")] = None
+    count: Annotated[int | None, said("how many of them there are; left out: as many as wanted")] = None
 
 
 class OwnAccelerator(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -102,13 +103,13 @@ class OwnScore(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 class Overlay(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """An overlay file. ``source`` says where its figures come from, ``read`` when."""
 
-    source: str
-    read: date
-    effective_from: date | None = None
-    machines: list[OwnMachine] = []
-    accelerators: list[OwnAccelerator] = []
-    api_prices: list[OwnApiPrice] = []
-    scores: list[OwnScore] = []
+    source: Annotated[str, said("where the figures of this file come from: it stands behind each of them")]
+    read: Annotated[date, said("the day on which they were read")]
+    effective_from: Annotated[date | None, said("the first day on which its prices hold; left out: `read`")] = None
+    machines: Annotated[list[OwnMachine], said("machines outside the catalogue")] = []
+    accelerators: Annotated[list[OwnAccelerator], said("accelerators that the catalogue lacks, by datasheet")] = []
+    api_prices: Annotated[list[OwnApiPrice], said("paid APIs at your price, USD per million tokens")] = []
+    scores: Annotated[list[OwnScore], said("quality scores of your own measuring")] = []
 
 
 def with_overlay(catalogue: Catalogue, path: Path) -> Catalogue:

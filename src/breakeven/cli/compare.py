@@ -1,18 +1,14 @@
 """`breakeven compare`: a workload in, the cheapest way to serve it out."""
 
-from datetime import date
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
-import msgspec
 import typer
 
-from breakeven.errors import SpecError
+from breakeven.cli.plans import Flags, plans_of
 
 if TYPE_CHECKING:
-    from breakeven.catalogue.load import Catalogue
     from breakeven.planner import Plan
-    from breakeven.workload.spec import Spec
 
 TOP_WITH_FLOOR, TOP_PER_CLASS = 10, 2
 WIDTH = 100
@@ -46,7 +42,7 @@ def compare(  # noqa: PLR0913, PLR0917 - one parameter a flag
     json: Annotated[str | None, typer.Option(help="Write the plan as JSON to a file, or - for stdout.")] = None,
 ) -> None:
     """Rank every way to serve a workload: paid APIs and open models on machines of one's own."""
-    flags: dict[str, dict[str, Any]] = {
+    flags: Flags = {
         "traffic": {"requests_per_day": requests_per_day, "profile": profile},
         "tokens": {
             "input": input_tokens,
@@ -61,95 +57,16 @@ def compare(  # noqa: PLR0913, PLR0917 - one parameter a flag
             "task": task,
             "at_least": at_least,
             "region": region,
-            "as_of": _day(as_of),
+            "as_of": as_of,
             "deferrable": deferrable,
             "overlay": str(overlay) if overlay else None,
         },
     }
-    plans = [_plan(one, spec, _by(by)) for one in _specs(spec, flags)]
+    plans = plans_of(spec, flags, by)
     if json:
         _write_json(plans, json, top)
     if json != "-":
         _show(plans, top, explain)
-
-
-def _specs(path: Path | None, flags: dict[str, dict[str, Any]]) -> "list[Spec]":
-    """The specs of the file, or an empty one, with the flags laid over them."""
-    from breakeven.workload.spec import Spec, read_specs  # noqa: PLC0415
-
-    specs = read_specs(path) if path else (Spec(),)
-    return [_with_flags(one, flags) for one in specs]
-
-
-def _with_flags(spec: "Spec", flags: dict[str, dict[str, Any]]) -> "Spec":
-    raw = msgspec.to_builtins(spec)
-    for section, values in flags.items():
-        given = {name: value for name, value in values.items() if value is not None and value != []}
-        target = raw.setdefault(section, {}) if section else raw
-        if section == "tokens" and given:
-            _replace_tokens(target, given)
-        elif section == "traffic" and given:
-            target.pop("requests_per_hour", None)
-        target.update(given)
-    try:
-        return msgspec.convert(raw, type(spec), strict=False)
-    except msgspec.ValidationError as wrong:
-        raise (
-            wrong.__cause__
-            if isinstance(wrong.__cause__, SpecError)
-            else SpecError(f"a flag does not fit: {wrong}", expected="the values that --help names", do="Correct it")
-        ) from wrong
-
-
-def _replace_tokens(target: dict[str, Any], given: dict[str, Any]) -> None:
-    """Token flags replace another way of giving tokens in the file instead of contradicting it."""
-    words = given.keys() & {"words_per_request"}
-    if words:
-        target.update(input=None, output=None, shapes=None)
-    elif given.keys() & {"input", "output"}:
-        target.update(words_per_request=None, shapes=None)
-
-
-def _day(text: str | None) -> str | None:
-    if text is None:
-        return None
-    try:
-        date.fromisoformat(text)
-    except ValueError as wrong:
-        raise SpecError(
-            f"--as-of {text} is not a day", expected="a date like 2023-04-24", do="Write year-month-day"
-        ) from wrong
-    return text
-
-
-def _by(by: str) -> str:
-    if by not in ("model", "machine", "option"):
-        raise SpecError(f"--by {by} is not known", expected="model, machine or option", do="Choose one of them")
-    return by
-
-
-def _plan(spec: "Spec", path: Path | None, by: str) -> "Plan":
-    from breakeven.planner import plan  # noqa: PLC0415
-
-    catalogue = _catalogue(spec, path)
-    profiles = {name: row.weights for name, row in catalogue.profiles.items()}
-    policy = spec.policy()
-    if policy.as_of is None:
-        policy = msgspec.structs.replace(policy, as_of=max(date.today(), catalogue.last_day))
-    return plan(spec.workload(profiles), catalogue, policy, by)  # type: ignore[arg-type]
-
-
-def _catalogue(spec: "Spec", path: Path | None) -> "Catalogue":
-    from breakeven.catalogue.load import load_catalogue  # noqa: PLC0415
-
-    catalogue = load_catalogue()
-    if spec.overlay is None:
-        return catalogue
-    from breakeven.catalogue.overlay import with_overlay  # noqa: PLC0415
-
-    named = Path(spec.overlay)
-    beside = path.parent / named if path else named
-    return with_overlay(catalogue, beside if beside.exists() or not named.exists() else named)
 
 
 def _top(plan: "Plan", top: int | None) -> int:

@@ -2,12 +2,13 @@
 
 from datetime import date
 from decimal import Decimal
-from typing import Literal
+from typing import Annotated, Literal
 
 import msgspec
 
 from breakeven.errors import SpecError
 from breakeven.workload.profile import Slo
+from breakeven.yamlfile import said
 
 Architecture = Literal["arm64", "x86_64"]
 Scaling = Literal["hourly", "fixed"]
@@ -18,37 +19,39 @@ LAMBDA_MEMORY_MB = (128, 10240)
 class Only(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Narrowing: an empty list means no narrowing. Names may end in ``*``."""
 
-    models: tuple[str, ...] = ()
-    providers: tuple[str, ...] = ()
-    licences: tuple[str, ...] = ()
-    machines: tuple[str, ...] = ()
-    formats: tuple[str, ...] = ()
-    paths: tuple[str, ...] = ()
-    terms: tuple[str, ...] = ()
-    tiers: tuple[str, ...] = ()
-    kinds: tuple[Literal["api", "hosted"], ...] = ()
+    models: Annotated[tuple[str, ...], said("models, by their API name or their own")] = ()
+    providers: Annotated[tuple[str, ...], said("API providers")] = ()
+    licences: Annotated[tuple[str, ...], said("licences of open models, `unknown` included")] = ()
+    machines: Annotated[tuple[str, ...], said("instance types, `ml.` included, and machines of your own")] = ()
+    formats: Annotated[tuple[str, ...], said("number formats of the weights")] = ()
+    paths: Annotated[
+        tuple[str, ...], said("serving paths: `lambda-http`, `lambda-rest-stream`, `direct`, `ec2`, `own`")
+    ] = ()
+    terms: Annotated[tuple[str, ...], said("`on-demand`, `reserved-1y`, `owned`")] = ()
+    tiers: Annotated[tuple[str, ...], said("API tiers: `standard`, `batch`, `flex`, `priority`")] = ()
+    kinds: Annotated[tuple[Literal["api", "hosted"], ...], said("`api` or `hosted` alone")] = ()
 
 
 class FixedCost(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A cost that does not depend on traffic, for the options of one kind or for all."""
 
-    name: str
-    usd_per_month: Decimal
-    applies_to: Literal["api", "hosted", "all"] = "hosted"
+    name: Annotated[str, said("its name on the bill")]
+    usd_per_month: Annotated[Decimal, said("a month of 730 hours")]
+    applies_to: Annotated[Literal["api", "hosted", "all"], said("whose bill it joins")] = "hosted"
 
 
 class People(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The working time that self-hosting takes."""
 
-    hours_per_month: Decimal
-    usd_per_hour: Decimal
+    hours_per_month: Annotated[Decimal, said("hours of work")]
+    usd_per_hour: Annotated[Decimal, said("what an hour costs")]
 
 
 class LambdaConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The function between gateway and endpoint; it is billed while it waits for the model."""
 
-    memory_mb: int = 128
-    architecture: Architecture = "arm64"
+    memory_mb: Annotated[int, said("128 to 10240 MB")] = 128
+    architecture: Annotated[Architecture, said("`arm64` or `x86_64`")] = "arm64"
 
     def __post_init__(self) -> None:
         low, high = LAMBDA_MEMORY_MB
@@ -77,8 +80,8 @@ class Stated(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 class ApiLatency(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What the user measured at a paid API, at the quantile of the target. Seconds; ``None``: not measured."""
 
-    ttft_s: float | None = None
-    tpot_s: float | None = None
+    ttft_s: Annotated[float | None, said("time to first token")] = None
+    tpot_s: Annotated[float | None, said("time per output token after it")] = None
 
     def keeps(self, slo: Slo) -> bool | None:
         """Whether the target is kept; ``None`` if a figure that it needs was not measured."""

@@ -2,13 +2,14 @@
 
 import math
 from collections.abc import Sequence
-from typing import Literal
+from typing import Annotated, Literal
 
 import msgspec
 
 from breakeven.errors import SpecError
 from breakeven.units import HOURS_PER_DAY, HOURS_PER_WEEK
 from breakeven.workload.usage import TokenMix, TokenUsage
+from breakeven.yamlfile import said
 
 Task = Literal["generate", "encode"]
 
@@ -19,9 +20,9 @@ class Slo(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     ``ttft_s``: time to first token (for ``encode``: to the answer). ``tpot_s``: time per output token after it.
     """
 
-    ttft_s: float | None = None
-    tpot_s: float | None = None
-    quantile: float = 0.95
+    ttft_s: Annotated[float | None, said("time to first token (for `encode`: to the answer), seconds")] = None
+    tpot_s: Annotated[float | None, said("time per output token after it, seconds")] = None
+    quantile: Annotated[float, said("share of requests that keep the target, 0.5 to below 1")] = 0.95
 
     def __post_init__(self) -> None:
         for name in ("ttft_s", "tpot_s"):

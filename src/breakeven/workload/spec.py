@@ -22,14 +22,9 @@ from breakeven.workload.policy import (
 )
 from breakeven.workload.profile import Slo, Task, Workload, spread
 from breakeven.workload.usage import TOKENS_PER_WORD, TokenMix, TokenShape, TokenUsage
-from breakeven.yamlfile import read_yaml
+from breakeven.yamlfile import read_yaml, said
 
 HALF = 0.5
-
-
-def said(description: str) -> msgspec.Meta:
-    """What a field means; it stands in docs/reference/spec.md and in the JSON Schema."""
-    return msgspec.Meta(description=description)
 
 
 class TrafficSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -40,7 +35,7 @@ class TrafficSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
         str | list[float] | None,
         said(
             "the shape of the day or week: a bundled name (`breakeven catalogue list profiles`), `flat`, or 24 or 168 "
-            "weights from (Monday) midnight UTC; without it every hour is alike, and the plan says that this was assumed"
+            "weights from (Monday) midnight UTC; without it every hour is alike, and the plan says that it assumed so"
         ),
     ] = None
     requests_per_hour: Annotated[

@@ -1,0 +1,94 @@
+"""From a spec file and the flags laid over it to plans."""
+
+from datetime import date
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, get_args
+
+import msgspec
+
+from breakeven.errors import BreakevenError, SpecError
+
+if TYPE_CHECKING:
+    from breakeven.catalogue.load import Catalogue
+    from breakeven.planner import Plan
+    from breakeven.workload.spec import Spec
+
+Flags = dict[str, dict[str, Any]]
+"""What was given on the command line, by section of the spec (``""``: the spec itself); ``None``: not given."""
+
+
+def plans_of(path: Path | None, flags: Flags, by: str = "model") -> "list[Plan]":
+    """One plan for each document of the spec file (an empty spec without one), with the flags laid over it.
+
+    Raises:
+        BreakevenError: if file, flags or both together do not make a workload that can be planned.
+    """
+    from breakeven.workload.spec import Spec, read_specs  # noqa: PLC0415 - each command loads what it needs
+
+    specs = read_specs(path) if path else (Spec(),)
+    return [_plan(_with_flags(spec, flags), path, by) for spec in specs]
+
+
+def _with_flags(spec: "Spec", flags: Flags) -> "Spec":
+    raw = msgspec.to_builtins(spec)
+    for section, values in flags.items():
+        given = {name: value for name, value in values.items() if value is not None and value != []}
+        target = raw.setdefault(section, {}) if section else raw
+        if section == "tokens" and given:
+            _replace_tokens(target, given)
+        elif section == "traffic" and given:
+            target.pop("requests_per_hour", None)
+        target.update(given)
+    _check_day(raw.get("as_of"))
+    try:
+        return msgspec.convert(raw, type(spec), strict=False)
+    except msgspec.ValidationError as wrong:
+        if isinstance(wrong.__cause__, BreakevenError):
+            raise wrong.__cause__ from wrong
+        raise SpecError(
+            f"a flag does not fit: {wrong}", expected="the values that --help names", do="Correct it"
+        ) from wrong
+
+
+def _replace_tokens(target: dict[str, Any], given: dict[str, Any]) -> None:
+    """Token flags replace another way of giving tokens in the file instead of contradicting it."""
+    if "words_per_request" in given:
+        target.update(input=None, output=None, shapes=None)
+    elif given.keys() & {"input", "output"}:
+        target.update(words_per_request=None, shapes=None)
+
+
+def _check_day(text: str | None) -> None:
+    try:
+        date.fromisoformat(text or "2000-01-01")
+    except ValueError as wrong:
+        raise SpecError(
+            f"--as-of {text} is not a day", expected="a date like 2023-04-24", do="Write year-month-day"
+        ) from wrong
+
+
+def _plan(spec: "Spec", path: Path | None, by: str) -> "Plan":
+    from breakeven.decision.rank import By  # noqa: PLC0415
+    from breakeven.planner import plan  # noqa: PLC0415
+
+    if by not in get_args(By):
+        raise SpecError(f"--by {by} is not known", expected=" or ".join(get_args(By)), do="Choose one of them")
+    catalogue = _catalogue(spec, path)
+    policy = spec.policy()
+    if policy.as_of is None:
+        policy = msgspec.structs.replace(policy, as_of=max(date.today(), catalogue.last_day))
+    profiles = {name: row.weights for name, row in catalogue.profiles.items()}
+    return plan(spec.workload(profiles), catalogue, policy, by)  # type: ignore[arg-type]
+
+
+def _catalogue(spec: "Spec", path: Path | None) -> "Catalogue":
+    """The catalogue, with the spec's overlay: its path is from the spec's folder, else from here."""
+    from breakeven.catalogue.load import load_catalogue  # noqa: PLC0415
+
+    if spec.overlay is None:
+        return load_catalogue()
+    from breakeven.catalogue.overlay import with_overlay  # noqa: PLC0415
+
+    named = Path(spec.overlay)
+    beside = path.parent / named if path else named
+    return with_overlay(load_catalogue(), beside if beside.exists() or not named.exists() else named)
