@@ -263,6 +263,8 @@ class ServingPath(Row, frozen=True, kw_only=True, array_like=True):
     available_from: date | None
     uses_lambda: bool
     gateway_item: str | None
+    superseded_on: date | None = None
+    """From this day on another path does the same and more at the same price, so this one is not offered."""
     note: str = ""
 
 

@@ -126,7 +126,7 @@ def tiered_usd(tiers: Sequence[ServicePrice], quantity_per_month: Floats) -> Flo
     end = np.inf if tiers[-1].tier_to is None else tiers[-1].tier_to
     with np.errstate(invalid="ignore", divide="ignore"):
         mean = np.where(quantity > 0, usd / quantity, float(tiers[0].usd))
-    return np.where(quantity > end, np.nan, mean)
+    return np.where((quantity > end) | (tiers[0].tier_from > 0), np.nan, mean)
 
 
 def flat(value: float, options: int) -> Floats:

@@ -26,7 +26,7 @@ NARROW_FORMATS = {
     "bf16": ("bf16", "fp8", "int8", "int4"),
     "fp8": ("fp8", "int4"),
     "mxfp4": ("mxfp4",),
-    "int4": ("int4",),
+    "int4-experts": ("int4-experts",),
 }
 """Formats offered by the format in which a model was published: that one and narrower ones."""
 OTHER_FORMATS = ("bf16", "w8a16")
@@ -97,7 +97,7 @@ def hosted_grid(
         weight=np.array([len(pairs) for pairs in machines.carriers], dtype=np.int64)[hardware],
         alive=np.ones(len(model), dtype=np.bool_),
     )
-    return _ruled(grid, snapshot.as_of, workload, quality, ruling)
+    return _ruled(grid, snapshot.as_of, first_sure_day(catalogue), workload, quality, ruling)
 
 
 def _models(catalogue: Catalogue, policy: Policy) -> tuple[ModelSpec, ...]:
@@ -166,7 +166,9 @@ def _scores(
     return np.where(holds, scores[model] if len(model) else 0.0, np.nan)
 
 
-def _ruled(grid: HostedGrid, as_of: date, workload: Workload, quality: Quality, ruling: Ruling) -> HostedGrid:
+def _ruled(
+    grid: HostedGrid, as_of: date, sure: date, workload: Workload, quality: Quality, ruling: Ruling
+) -> HostedGrid:
     """Rule out, in this order, what needs no arithmetic on speed."""
     alive = grid.alive
 
@@ -187,7 +189,7 @@ def _ruled(grid: HostedGrid, as_of: date, workload: Workload, quality: Quality, 
     alive = by_model("parameter count not known", lambda m: m.params_total is None, lambda _: "")
     alive = by_model(
         f"not released by {as_of}, or its release date is not known",
-        lambda m: _not_out(m, as_of, grid),
+        lambda m: not known_on(m.released or sure, as_of),
         lambda m: f": released {m.released}" if m.released else ": release date not known",
     )
     longest = workload.mix.longest_tokens
@@ -202,15 +204,9 @@ def _ruled(grid: HostedGrid, as_of: date, workload: Workload, quality: Quality, 
     return HostedGrid(**{name: getattr(grid, name) for name in HostedGrid.__slots__} | {"alive": alive})
 
 
-def _not_out(model: ModelSpec, as_of: date, grid: HostedGrid) -> bool:
-    if model.released is not None:
-        return not known_on(model.released, as_of)
-    return as_of < grid_first_sure_day(grid)
-
-
-def grid_first_sure_day(grid: HostedGrid) -> date:
+def first_sure_day(catalogue: Catalogue) -> date:
     """From this day on a model of unknown release date is taken to be out: the newest known release."""
-    return max((row.released for row in grid.models if row.released), default=date.min)
+    return max(row.released for row in catalogue.models.values() if row.released)
 
 
 def _ruled_by_hardware(grid: HostedGrid, alive: Mask, ruling: Ruling) -> Mask:

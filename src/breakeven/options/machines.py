@@ -78,7 +78,7 @@ def fleet(catalogue: Catalogue, snapshot: Snapshot, policy: Policy) -> Fleet:
 
 
 def _offers(catalogue: Catalogue, snapshot: Snapshot, policy: Policy) -> tuple[MachineOffer, ...]:
-    paths = [path for path in catalogue.tables.paths if matches(path.name, policy.only.paths)]
+    paths = [path for path in catalogue.tables.paths if _offered(path, snapshot.as_of, policy)]
     for name in policy.only.paths:
         if not any(matches(path.name, (name,)) for path in catalogue.tables.paths):
             raise UnknownNameError("serving path", name, [path.name for path in catalogue.tables.paths])
@@ -99,6 +99,11 @@ def _offers(catalogue: Catalogue, snapshot: Snapshot, policy: Policy) -> tuple[M
             )
     _check_machines(catalogue, policy)
     return tuple(found)
+
+
+def _offered(path: ServingPath, as_of: date, policy: Policy) -> bool:
+    superseded = path.superseded_on is not None and path.superseded_on <= as_of
+    return matches(path.name, policy.only.paths) and not superseded
 
 
 def _rented_as(instance: Instance) -> list[tuple[str, str]]:
@@ -136,7 +141,8 @@ def _hardware_of(catalogue: Catalogue, instance: Instance) -> list[Hardware]:
     count = instance.accelerator_count
     total = instance.accelerator_memory_gib_total
     memory = total / count if total else (accelerator.memory_gib or 0.0)
-    degrees = sorted({n for n in TENSOR_PARALLEL if count % n == 0} | {count})
+    linked = instance.interconnect != "none"
+    degrees = sorted({n for n in TENSOR_PARALLEL if count % n == 0} | {count}) if linked else [1]
     return [
         Hardware(
             accelerator=accelerator,

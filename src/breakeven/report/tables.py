@@ -62,7 +62,9 @@ def _head(plan: Plan) -> RenderableType:
 
 
 def _answer(plan: Plan) -> RenderableType:
-    return Group(_title("Answer"), *(Padding(Text(s), (0, 0, 0, 2)) for s in answer(plan)))
+    first, *rest = answer(plan)
+    styled = [Text(first, style="bold"), *map(Text, rest)]
+    return Group(_title("Answer"), *(Padding(sentence, (0, 0, 0, 2)) for sentence in styled))
 
 
 def _ranking(plan: Plan, top: int) -> RenderableType:
@@ -80,7 +82,7 @@ def _ranking(plan: Plan, top: int) -> RenderableType:
         if verdict.group != group and not plan.ranking.floor:
             table.add_row("", Text(f"{plan.quality.scale} {verdict.group}", style="bold"))
         if verdict.meets_slo is None and (known or verdict.group != group):
-            table.add_row("", Text("latency not known, never counted as kept:", style="dim"))
+            table.add_row("", Text("latency not known (never a pass):", style="dim"))
         group, known = verdict.group, verdict.meets_slo is not None
         table.add_row(*_row(verdict, plan, OPTION_WIDTH - (TARGET_WIDTH if promised else 0)))
     note = f"  {ONE_LINE[plan.by]}; --explain shows the bill of one, by its id, its model or its number"
