@@ -2,8 +2,11 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-STAMP := $(VENV)/.installed
+RUN_STAMP := $(VENV)/.run
+DEV_STAMP := $(VENV)/.dev
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+COMPILE := pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header
 
 .DEFAULT_GOAL := help
 .PHONY: help install run test check format bench docs catalogue lock build
@@ -11,16 +14,23 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-install: $(STAMP) ## make .venv with the breakeven command in it
+install: $(DEV_STAMP) ## make .venv with the breakeven command and all that the tests need
 
-$(STAMP): requirements.lock pyproject.toml
+$(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed, this is " + sys.version.split()[0]) if sys.version_info < (3, 11) else None'
-	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@test -x $@ || $(PYTHON) -m venv $(VENV)
+
+$(RUN_STAMP): requirements.lock pyproject.toml | $(VENV)/bin/python
 	$(BIN)/python -m pip install --quiet --require-hashes -r requirements.lock
 	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation -e .
-	@touch $(STAMP)
+	@touch $@
 
-run: install ## plan the bundled workload and print the answer
+$(DEV_STAMP): requirements-dev.lock pyproject.toml | $(VENV)/bin/python
+	$(BIN)/python -m pip install --quiet --require-hashes -r requirements-dev.lock
+	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation -e .
+	@touch $@ $(RUN_STAMP)
+
+run: $(RUN_STAMP) ## plan the bundled workload and print the answer
 	@$(BIN)/breakeven compare examples/chat-assistant.yaml
 
 test: install ## every test
@@ -49,4 +59,5 @@ catalogue: install ## build the catalogue's one file from its rows
 
 lock: install ## pin versions and hashes again, without index addresses
 	$(BIN)/python -m pip install --quiet uv
-	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header --extra dev pyproject.toml -o requirements.lock
+	$(BIN)/uv $(COMPILE) --extra build pyproject.toml -o requirements.lock
+	$(BIN)/uv $(COMPILE) --all-extras pyproject.toml -o requirements-dev.lock

@@ -1,0 +1,1 @@
+"""Documents: files of text counted in the tokens of each candidate."""

@@ -1,0 +1,1 @@
+"""Usage logs: read where they lie, measured as a whole, priced request by request."""
