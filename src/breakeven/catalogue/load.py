@@ -74,6 +74,8 @@ class Snapshot:
     """By (service, item), tiers in order."""
     not_yet: tuple[ApiOffer, ...]
     """Offers whose first known price is later than this day."""
+    windows: dict[str, PeakWindow]
+    """The peak hours in force, by provider."""
 
     @property
     def oldest_effective_from(self) -> date:
@@ -94,6 +96,7 @@ class Catalogue:
     sources: dict[str, Source]
     profiles: dict[str, Profile]
     windows: dict[str, PeakWindow]
+    """The newest peak hours, by provider; those of an earlier day are in its ``Snapshot``."""
     _snapshots: dict[tuple[date, str], Snapshot] = field(default_factory=dict, repr=False)
 
     @property
@@ -172,7 +175,7 @@ def index(tables: CatalogueFile, digest: str) -> Catalogue:
         cpus={row.name: row for row in tables.cpus},
         sources={row.id: row for row in tables.sources},
         profiles={row.name: row for row in tables.profiles},
-        windows={row.provider: row for row in tables.peak_windows},
+        windows=_windows(tables.peak_windows, date.max),
     )
 
 
@@ -199,6 +202,7 @@ def _snapshot(catalogue: Catalogue, as_of: date, region: str) -> Snapshot:
         machine_prices=_machine_prices(tables.machine_prices, as_of, region),
         service_tiers=_service_tiers(tables.service_prices, as_of, region),
         not_yet=not_yet,
+        windows=_windows(tables.peak_windows, as_of),
     )
 
 
@@ -208,12 +212,19 @@ def _tariffs(catalogue: Catalogue, as_of: date) -> tuple[tuple[ApiTariff, ...], 
         if row.effective_from <= as_of:
             held[row.provider, row.model, row.tier][row.token_kind, row.window, row.above_input_tokens] = row
     offers = {offer.key: offer for offer in catalogue.tables.api_offers}
-    tariffs = tuple(
-        ApiTariff(offer=offers[provider, model], tier=tier, prices=prices)
-        for (provider, model, tier), prices in sorted(held.items())
-    )
-    priced = {tariff.offer.key for tariff in tariffs}
-    return tariffs, tuple(offer for key, offer in offers.items() if key not in priced)
+    tariffs = []
+    for (provider, model, tier), prices in sorted(held.items()):
+        standing = {key: row for key, row in prices.items() if row.until is None or as_of < row.until}
+        if standing:  # a tier whose prices have all ended is no longer sold
+            tariffs.append(ApiTariff(offer=offers[provider, model], tier=tier, prices=standing))
+    priced = {(provider, model) for provider, model, _ in held}
+    return tuple(tariffs), tuple(offer for key, offer in offers.items() if key not in priced)
+
+
+def _windows(rows: Iterable[PeakWindow], as_of: date) -> dict[str, PeakWindow]:
+    """The newest peak hours of each provider that are not later than ``as_of``."""
+    begun = (row for row in rows if row.effective_from <= as_of)
+    return {row.provider: row for row in sorted(begun, key=lambda row: row.effective_from)}
 
 
 def _machine_prices(rows: Iterable[MachinePrice], as_of: date, region: str) -> dict[tuple[str, str], MachinePrice]:

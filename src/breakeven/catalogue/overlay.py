@@ -4,6 +4,8 @@ Nothing in the catalogue is changed on disk; the digest of the result tells that
 """
 
 import hashlib
+import math
+from collections import Counter
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
@@ -21,7 +23,7 @@ from breakeven.catalogue.schema import (
     Score,
     TokenKind,
 )
-from breakeven.errors import CatalogueError, UnknownNameError
+from breakeven.errors import SpecError, UnknownNameError, refuse_odd_number
 from breakeven.evidence import Source
 from breakeven.units import HOURS_PER_YEAR, WATTS_PER_KILOWATT
 from breakeven.yamlfile import read_yaml, said
@@ -38,6 +40,15 @@ class Owned(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     watts: Annotated[Decimal, said("power drawn at work, cooling included")] = Decimal(0)
     usd_per_kwh: Annotated[Decimal, said("price of electricity")] = Decimal(0)
     usd_per_month: Annotated[Decimal, said("rack, network, hands")] = Decimal(0)
+
+    def __post_init__(self) -> None:
+        _refuse_odd(self, above_zero=("usd", "life_years"), or_zero=("watts", "usd_per_kwh", "usd_per_month"))
+        try:
+            per_hour = self.usd_per_hour()
+        except ArithmeticError:  # more digits than a price has
+            per_hour = Decimal(0)
+        if not per_hour:
+            raise SpecError(f"usd is {self.usd} over {self.life_years} years", expected="a price", do="Correct it")
 
     def usd_per_hour(self) -> Decimal:
         """Usd / (life x 8,760 h) + kW x usd_per_kwh + usd_per_month x 12 / 8,760 h."""
@@ -63,6 +74,34 @@ class OwnMachine(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     owned: Annotated[Owned | None, said("instead of rent: what it cost and costs")] = None
     count: Annotated[int | None, said("how many of them there are; left out: as many as wanted")] = None
 
+    def __post_init__(self) -> None:
+        _refuse_odd(self, above_zero=("accelerator_memory_gib_total", "usd_per_hour", "count"))
+        _refuse_odd(self, or_zero=("vcpus", "memory_gib"))
+        if self.accelerator is None and self.cpu is None:
+            raise SpecError(
+                f"the machine {self.name} has neither accelerator nor cpu",
+                expected="an accelerator with accelerator_count, or a cpu with vcpus",
+                do="Name one; `breakeven catalogue list accelerators` lists them",
+            )
+        if self.accelerator is not None and self.accelerator_count < 1:
+            raise SpecError(
+                f"accelerator_count is {self.accelerator_count} for the machine {self.name}",
+                expected="accelerator_count of 1 or more",
+                do="Say how many are in it",
+            )
+        if self.accelerator is None and not (self.vcpus and self.memory_gib):
+            raise SpecError(
+                f"the machine {self.name} has {self.vcpus} vcpus and {self.memory_gib:g} GiB of memory",
+                expected="a cpu with its vcpus and memory_gib",
+                do="Say how many are in it",
+            )
+        if (self.usd_per_hour is None) == (self.owned is None):
+            raise SpecError(
+                f"the machine {self.name} has {'two prices' if self.owned else 'no price'}",
+                expected="either usd_per_hour (rented) or owned (bought)",
+                do="Give one of them",
+            )
+
 
 class OwnAccelerator(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """An accelerator that the catalogue lacks, by its datasheet (dense figures)."""
@@ -78,6 +117,10 @@ class OwnAccelerator(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     link_kind: str = "pcie"
     link_gb_per_s_one_way: float | None = None
 
+    def __post_init__(self) -> None:
+        _refuse_odd(self, above_zero=("memory_gib", "bandwidth_gb_per_s", "bf16_dense_tflops", "link_gb_per_s_one_way"))
+        _refuse_odd(self, or_zero=("fp8_dense_tflops", "int8_dense_tops"))
+
 
 class OwnApiPrice(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A paid API at the user's own price. USD per million tokens; what is left out is not known."""
@@ -90,6 +133,9 @@ class OwnApiPrice(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     cache_write: Decimal | None = None
     canonical: str | None = None
 
+    def __post_init__(self) -> None:
+        _refuse_odd(self, above_zero=("input", "output", "cached_input", "cache_write"))
+
 
 class OwnScore(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A quality score of the user's own measuring."""
@@ -98,6 +144,10 @@ class OwnScore(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     scale: str
     score: float
     conditions: str = ""
+
+    def __post_init__(self) -> None:
+        if not math.isfinite(self.score):
+            raise SpecError(f"score is {self.score}", expected="a number", do="Leave out what is not known")
 
 
 class Overlay(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -111,16 +161,35 @@ class Overlay(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     api_prices: Annotated[list[OwnApiPrice], said("paid APIs at your price, USD per million tokens")] = []
     scores: Annotated[list[OwnScore], said("quality scores of your own measuring")] = []
 
+    def __post_init__(self) -> None:
+        if not self.source.strip():
+            raise SpecError("source is empty", expected="where the figures come from", do="Name the invoice or quote")
+        named = [
+            *((f"the machine {row.name}") for row in self.machines),
+            *((f"the accelerator {row.name}") for row in self.accelerators),
+            *((f"the API {row.provider}/{row.model}") for row in self.api_prices),
+            *((f"the {row.scale} score of {row.model}") for row in self.scores),
+        ]
+        twice = next((name for name, times in Counter(named).items() if times > 1), None)
+        if twice:
+            raise SpecError(f"{twice} is given twice", expected="each once", do="Leave one of them out")
+
+
+def _refuse_odd(row: msgspec.Struct, *, above_zero: tuple[str, ...] = (), or_zero: tuple[str, ...] = ()) -> None:
+    for name in (*above_zero, *or_zero):
+        refuse_odd_number(name, getattr(row, name), above_zero=name in above_zero)
+
 
 def with_overlay(catalogue: Catalogue, path: Path) -> Catalogue:
     """The catalogue with an overlay file's rows added; rows of the same name replace the catalogue's.
 
     Raises:
-        SpecError: if the file does not fit its form.
-        CatalogueError: if a machine has no price or no hardware.
+        SpecError: if the file does not fit its form, or a machine has no price or no hardware.
         UnknownNameError: if a machine names an accelerator or CPU that nobody describes.
     """
-    overlay = read_yaml(path, Overlay)[0]
+    overlay, *more = read_yaml(path, Overlay)
+    if more:
+        raise SpecError(f"{path} holds {1 + len(more)} overlays", expected="one", do="Put them into one document")
     source = Source(id=f"overlay-{path.stem}", kind="user", title=overlay.source, read=overlay.read)
     added = _rows(overlay, source.id, catalogue)
     old = catalogue.tables
@@ -145,7 +214,7 @@ def _identity(row: object) -> object:
     if isinstance(row, Score):
         return row.model, row.scale
     if isinstance(row, MachinePrice):
-        return row.machine, row.term
+        return row.machine
     if isinstance(row, ApiPrice):
         return row.provider, row.model
     return getattr(row, "name", None)
@@ -193,22 +262,10 @@ def _rows(overlay: Overlay, source: str, catalogue: Catalogue) -> dict[str, tupl
 
 
 def _instance(row: OwnMachine, source: str, known: set[str], catalogue: Catalogue) -> Instance:
-    if row.accelerator is None and row.cpu is None:
-        raise CatalogueError(
-            f"the machine {row.name} has neither accelerator nor cpu",
-            expected="an accelerator with accelerator_count, or a cpu with vcpus",
-            do="Name one; `breakeven catalogue list accelerators` lists them",
-        )
     if row.accelerator is not None and row.accelerator not in known:
         raise UnknownNameError("accelerator", row.accelerator, known, search="breakeven catalogue list accelerators")
     if row.cpu is not None and row.cpu not in catalogue.cpus:
         raise UnknownNameError("cpu", row.cpu, catalogue.cpus, search="breakeven catalogue list cpus")
-    if row.accelerator is not None and row.accelerator_count < 1:
-        raise CatalogueError(
-            f"the machine {row.name} has {row.accelerator_count} accelerators",
-            expected="accelerator_count of 1 or more",
-            do="Say how many are in it",
-        )
     return Instance(
         name=row.name,
         vcpus=row.vcpus,
@@ -227,12 +284,6 @@ def _instance(row: OwnMachine, source: str, known: set[str], catalogue: Catalogu
 
 
 def _price(row: OwnMachine, source: str, since: date) -> MachinePrice:
-    if (row.usd_per_hour is None) == (row.owned is None):
-        raise CatalogueError(
-            f"the machine {row.name} has {'two prices' if row.owned else 'no price'}",
-            expected="either usd_per_hour (rented) or owned (bought)",
-            do="Give one of them",
-        )
     owned = row.owned
     return MachinePrice(
         machine=row.name,

@@ -66,6 +66,8 @@ class ApiPrice(Row, frozen=True, kw_only=True, array_like=True):
 
     ``above_input_tokens``: the price holds for requests with more input than this (long context; 0 = all).
     ``window``: the hours in which it holds (``""`` = all).
+    ``until``: the first day on which it no longer holds although no newer row of its kind replaces it (a discount
+    that ended, a surcharge that went); ``None`` = until a newer row.
     """
 
     provider: str
@@ -78,18 +80,23 @@ class ApiPrice(Row, frozen=True, kw_only=True, array_like=True):
     above_input_tokens: int = 0
     window: Window = ""
     note: str = ""
+    until: date | None = None
 
     def __post_init__(self) -> None:
         super().__post_init__()
         positive(self.usd_per_mtok, f"{self.provider}/{self.model} {self.tier} {self.token_kind}")
+        if self.until is not None and self.until <= self.effective_from:
+            raise ValueError(f"{self.provider}/{self.model}: until {self.until}, but from {self.effective_from} on")
 
 
 class PeakWindow(Row, frozen=True, kw_only=True, array_like=True):
-    """The hours of the week (UTC, hour 0 = Monday 00:00) in which a provider's ``peak`` prices hold."""
+    """The hours of the week (UTC, hour 0 = Monday 00:00) in which a provider's ``peak`` prices hold, from a day on."""
 
     provider: str
     hours_of_week_utc: tuple[int, ...]
     note: str = ""
+    effective_from: date = date.min
+    """The first day of these hours; the default: since the first price."""
 
 
 class MachinePrice(Row, frozen=True, kw_only=True, array_like=True):
@@ -248,6 +255,8 @@ class Engine(Row, frozen=True, kw_only=True, array_like=True):
     """Hardware generations it runs on."""
     formats: tuple[str, ...]
     """Number formats it runs."""
+    continuous_batching: bool
+    """Whether a request joins a running batch at any step; otherwise it waits for the batch to end."""
     families: tuple[str, ...] = ()
     """Model families it is known to run on that hardware; empty: no family is known to fail."""
     note: str = ""

@@ -6,9 +6,11 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from breakeven.cli.plans import Flags, plans_of
+from breakeven.errors import UnknownNameError
 
 if TYPE_CHECKING:
     from breakeven.planner import Plan
+    from breakeven.planner.verdict import Verdict
 
 TOP_WITH_FLOOR, TOP_PER_CLASS = 10, 2
 WIDTH = 100
@@ -25,6 +27,7 @@ def compare(  # noqa: PLR0913, PLR0917 - one parameter a flag
     profile: Annotated[str | None, typer.Option(help="Hourly profile by name, or flat.")] = None,
     task: Annotated[str | None, typer.Option(help="generate or encode.")] = None,
     at_least: Annotated[str | None, typer.Option(help="Quality floor: a model or a score.")] = None,
+    quality_scale: Annotated[str | None, typer.Option(help="Scale of the scores; catalogue list scores.")] = None,
     ttft_s: Annotated[float | None, typer.Option(help="Target for the time to first token.")] = None,
     tpot_s: Annotated[float | None, typer.Option(help="Target for the time per output token.")] = None,
     quantile: Annotated[float | None, typer.Option(help="Share of requests that keep the target.")] = None,
@@ -56,6 +59,7 @@ def compare(  # noqa: PLR0913, PLR0917 - one parameter a flag
         "": {
             "task": task,
             "at_least": at_least,
+            "quality_scale": quality_scale,
             "region": region,
             "as_of": as_of,
             "deferrable": deferrable,
@@ -76,16 +80,32 @@ def _top(plan: "Plan", top: int | None) -> int:
 def _show(plans: "list[Plan]", top: int | None, explain: str | None) -> None:
     from rich.console import Console  # noqa: PLC0415
 
-    from breakeven.report.tables import print_plan, print_verdict  # noqa: PLC0415
+    from breakeven.report.explained import print_verdict  # noqa: PLC0415
+    from breakeven.report.tables import print_plan  # noqa: PLC0415
 
     console = Console(width=WIDTH, highlight=False)
-    for number, one in enumerate(plans):
+    shown = _explained(plans, explain) if explain else [(one, None) for one in plans]
+    for number, (one, verdict) in enumerate(shown):
         if number:
             console.rule()
-        if explain:
-            print_verdict(one.explain(explain), one, console)
+        if verdict:
+            print_verdict(verdict, one, console)
         else:
             print_plan(one, console, _top(one, top))
+
+
+def _explained(plans: "list[Plan]", name: str) -> "list[tuple[Plan, Verdict | None]]":
+    """The verdict on an option in every plan in which it competes; an error if that is none."""
+    found: list[tuple[Plan, Verdict | None]] = []
+    unknown: UnknownNameError | None = None
+    for one in plans:
+        try:
+            found.append((one, one.explain(name)))
+        except UnknownNameError as wrong:
+            unknown = wrong
+    if unknown and not found:
+        raise unknown
+    return found
 
 
 def _write_json(plans: "list[Plan]", target: str, top: int | None) -> None:

@@ -82,7 +82,7 @@ def bill_of(charges: Sequence[Charge], option: int) -> Bill:
     """The bill of one option: one line a charge, without those of quantity 0."""
     lines = []
     for charge in charges:
-        quantity = _exact(charge.quantity_per_day[option])
+        quantity = _rounded(charge.quantity_per_day[option])
         if quantity == 0:
             continue
         price = None if np.isnan(charge.usd_per_unit[option]) else _exact(charge.usd_per_unit[option])
@@ -98,6 +98,11 @@ def bill_of(charges: Sequence[Charge], option: int) -> Bill:
             )
         )
     return Bill(lines=tuple(lines))
+
+
+def _rounded(quantity: float) -> Decimal:
+    """A quantity to twelve digits: it was reckoned in floats, and 0.3 shall not read 0.30000000000000004."""
+    return Decimal(f"{quantity:.12g}")
 
 
 def _exact(value: float) -> Decimal:

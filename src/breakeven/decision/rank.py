@@ -129,11 +129,16 @@ def _ordered(unranked: list[Contender]) -> tuple[Contender, ...]:
 
 
 def _cheapest_apis(api: ApiCosts, by: By) -> list[int]:
-    """The cheapest tier of every offer (every tier, if one line is an option)."""
+    """The cheapest tier of every model at every provider (every tier of every name, if one line is an option).
+
+    Where a provider sells a model under several names at one price, the shortest name stands for them.
+    """
     cheapest: dict[object, int] = {}
-    for number in np.argsort(api.usd_per_day, kind="stable").tolist():
-        if not np.isnan(api.usd_per_day[number]):
-            cheapest.setdefault(number if by == "option" else api.options[number].tariff.offer.key, number)
+    priced = np.flatnonzero(~np.isnan(api.usd_per_day)).tolist()
+    for number in sorted(priced, key=lambda n: (api.usd_per_day[n], len(api.options[n].tariff.offer.model))):
+        offer = api.options[number].tariff.offer
+        key = number if by == "option" else (offer.provider, offer.canonical or offer.model)
+        cheapest.setdefault(key, number)
     return list(cheapest.values())
 
 

@@ -10,6 +10,7 @@ from breakeven.options.hosted import HostedGrid
 from breakeven.options.ruling import Ruling
 from breakeven.performance.calibration import Parameters
 from breakeven.units import BITS_PER_BYTE, BYTES_PER_GB, BYTES_PER_GIB
+from breakeven.workload.policy import Stated
 from breakeven.workload.profile import Workload
 
 WIDE_BYTES = 2.0
@@ -33,52 +34,65 @@ class Footprint:
     """Requests in flight that memory and the engine admit; below 1 the model does not fit."""
 
 
-def footprint(grid: HostedGrid, workload: Workload, parameters: Parameters, ruling: Ruling) -> tuple[Footprint, Mask]:
-    """Memory of every row, and the rows that are still alive once those that do not fit are ruled out."""
-    by_pair = np.array([[_weights(m, f) for f in grid.formats] for m in grid.models]).reshape(
-        len(grid.models), len(grid.formats), 2
-    )
-    weights, experts = (by_pair[grid.model, grid.number_format, part] for part in (0, 1))
+def footprint(
+    grid: HostedGrid, workload: Workload, parameters: Parameters, ruling: Ruling, stated: Stated | None = None
+) -> tuple[Footprint, Mask]:
+    """Memory of every row, and the rows that are still alive once those that do not fit are ruled out.
+
+    With a ``stated`` response time the user says that requests fit; only the weights are checked.
+    """
+    mix = workload.mix
+    by_pair = np.array([[_weights(m, f) for f in grid.formats] for m in grid.models])
+    weights, experts = np.moveaxis(by_pair.reshape(len(grid.models), len(grid.formats), 2), 2, 0)[
+        :, grid.model, grid.number_format
+    ]
     degree = np.array([row.tensor_parallel for row in grid.fleet.hardware], dtype=np.int64)[grid.hardware]
     device = np.array([row.memory_gib_per_device for row in grid.fleet.hardware])[grid.hardware]
     heads = np.array([1 if m.latent_kv else max(m.kv_heads, 1) for m in grid.models], dtype=np.int64)
     shards = np.minimum(degree, heads[grid.model])
-    resident = np.array([kv_bytes(m, workload.mix.resident_tokens) for m in grid.models])[grid.model]
-    in_decode = np.array([kv_bytes(m, workload.mix.decode_context_tokens) for m in grid.models])[grid.model]
-    usable = device * parameters.usable_memory_share - parameters.overhead_gib
-    free = usable * BYTES_PER_GIB - weights / degree
-    alive = _fits(grid, free < 0, weights, device * degree, ruling)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        fitting = np.where(resident > 0, free * shards / resident, np.inf)
-    limit = parameters.batch_limit if workload.task == "generate" else parameters.encoder_batch_limit
-    alive = ruling.exclude(
-        alive,
-        fitting < 1,
-        "no memory left for the KV cache of one request",
-        lambda row: (
-            f"{grid.words(row)}: {resident[row] / BYTES_PER_GB:.1f} GB needed, "
-            f"{max(free[row], 0) * shards[row] / BYTES_PER_GB:.1f} GB free"
-        ),
-        grid.weight,
+    resident, in_decode, longest = (
+        np.array([kv_bytes(m, tokens) for m in grid.models])[grid.model]
+        for tokens in (mix.resident_tokens, mix.decode_context_tokens, mix.longest_tokens)
     )
+    usable = BYTES_PER_GIB * np.maximum(device * parameters.usable_memory_share - parameters.overhead_gib, 0.0)
+    alive = _with_weights(grid, weights, usable * degree, ruling)
+    room = (usable - weights / degree) * shards
+    if stated is None:
+        alive = _with_longest(grid, alive, longest, room, ruling)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        fitting = np.where(resident > 0, room / resident, np.inf)
+    limit = parameters.batch_limit if workload.task == "generate" else parameters.encoder_batch_limit
     return Footprint(
         weights_bytes=weights,
         expert_bytes=experts,
         kv_bytes_per_request=resident,
         kv_bytes_in_decode=in_decode,
         kv_shards=shards,
-        largest_concurrency=np.minimum(np.floor(fitting), limit),
+        largest_concurrency=np.clip(np.floor(fitting), 1, limit),
     ), alive
 
 
-def _fits(grid: HostedGrid, short: Mask, weights: Floats, memory_gib: Floats, ruling: Ruling) -> Mask:
+def _with_weights(grid: HostedGrid, weights: Floats, usable: Floats, ruling: Ruling) -> Mask:
     return ruling.exclude(
         grid.alive,
-        short,
+        weights > usable,
         "weights do not fit",
         lambda row: (
-            f"{grid.words(row)}: weights {weights[row] / BYTES_PER_GB:.1f} GB do not fit "
-            f"{memory_gib[row] * BYTES_PER_GIB / BYTES_PER_GB:.1f} GB"
+            f"{grid.words(row)}: weights {weights[row] / BYTES_PER_GB:.1f} GB do not fit the "
+            f"{usable[row] / BYTES_PER_GB:.1f} GB usable"
+        ),
+        grid.weight,
+    )
+
+
+def _with_longest(grid: HostedGrid, alive: Mask, longest: Floats, room: Floats, ruling: Ruling) -> Mask:
+    """The longest kind of request must find room, not only the mean one."""
+    return ruling.exclude(
+        alive,
+        longest > room,
+        "no memory left for the KV cache of the longest request",
+        lambda row: (
+            f"{grid.words(row)}: {longest[row] / BYTES_PER_GB:.1f} GB needed, {room[row] / BYTES_PER_GB:.1f} GB free"
         ),
         grid.weight,
     )

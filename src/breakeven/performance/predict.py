@@ -125,7 +125,7 @@ def predict(
     ``stated`` replaces the equations by the user's own response time.
     """
     parameters = parameters or typical_parameters()
-    memory, alive = footprint(grid, workload, parameters, ruling)
+    memory, alive = footprint(grid, workload, parameters, ruling, stated)
     rows = np.flatnonzero(alive)
     replica = replicas(grid, memory, workload, parameters).take(rows)
     speed = Speed(

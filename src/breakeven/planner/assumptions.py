@@ -1,14 +1,16 @@
 """What nobody stated and the plan took anyway, in sentences."""
 
 from breakeven.cost.hosting import BYTES_PER_STREAMED_TOKEN, LOG_BYTES_PER_REQUEST
+from breakeven.options.hosted import HostedGrid
+from breakeven.performance.predict import Speed
 from breakeven.workload.policy import Policy
 from breakeven.workload.profile import Workload
 
 
-def assumptions_of(workload: Workload, policy: Policy, hosting: bool) -> tuple[str, ...]:
+def assumptions_of(workload: Workload, policy: Policy, grid: HostedGrid, speed: Speed) -> tuple[str, ...]:
     """What nobody stated and the plan took anyway, in sentences."""
     found = list(workload.assumptions)
-    if not hosting:
+    if not len(speed.rows):
         return tuple(found)
     if policy.stated:
         found.append(
@@ -17,7 +19,13 @@ def assumptions_of(workload: Workload, policy: Policy, hosting: bool) -> tuple[s
         )
     else:
         found.append("speeds are predicted with typical values, not measured for these pairs (basis: extrapolated)")
-    if not workload.slo.named:
+    static = {e.name for n, e in enumerate(grid.engines) if not e.continuous_batching and n in grid.engine[speed.rows]}
+    if static and workload.task == "generate" and not policy.stated:
+        found.append(
+            f"{' and '.join(sorted(static))} cannot add a request to a running batch; their speed is predicted as if "
+            "they could, so what they cost is a lower bound"
+        )
+    if not workload.slo.named and not policy.stated:
         found.append("no latency target: machines are filled as far as memory and engine admit")
     found.append(f"head-room: at p{workload.slo.quantile * 100:g} every request finds room at once; Poisson arrivals")
     scaling = "hour by hour" if policy.scaling == "hourly" else "fixed at the busiest hour"

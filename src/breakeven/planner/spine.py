@@ -3,8 +3,6 @@
 from dataclasses import dataclass, replace
 from datetime import date
 
-import numpy as np
-
 from breakeven.capacity.sizing import Sizing, machine_pairs, size
 from breakeven.catalogue.load import Catalogue, Snapshot
 from breakeven.cost.api import ApiCosts, api_costs
@@ -171,7 +169,7 @@ def plan(workload: Workload, catalogue: Catalogue, policy: Policy | None = None,
     hosted_fixed = fixed_charges(fixed_costs(policy, "hosted"), len(options.row))
     hosted = hosted_costs(options, speed, sizing, snapshot, policy, hosted_fixed)
     api_fixed = fixed_charges(fixed_costs(policy, "api"), len(apis))
-    api = api_costs(apis, workload, policy, catalogue.windows, api_fixed)
+    api = api_costs(apis, workload, policy, snapshot.windows, api_fixed)
     ranking = rank(api, hosted, grid, speed, quality, by)
     if not ranking.contenders:
         raise _nothing_left(ruling)
@@ -195,7 +193,7 @@ def plan(workload: Workload, catalogue: Catalogue, policy: Policy | None = None,
         rejected=ruling.rejected,
         crossovers=crossovers(envelopes, curves, lambda number: hosted_id(grid, speed, hosted, number)),
         envelopes=envelopes,
-        assumptions=assumptions_of(workload, policy, np.asarray(sizing.replicas_by_hour).size > 0),
+        assumptions=assumptions_of(workload, policy, grid, speed),
         catalogue=catalogue,
         quality=quality,
         by=by,

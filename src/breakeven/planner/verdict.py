@@ -188,9 +188,10 @@ def _hosted_because(option: Option, fleet: Capacity, found: Performance, speed: 
     ttft = f"TTFT {found.ttft_s.mid:.2g} s" if found.ttft_s else ""
     tpot = f", TPOT {found.tpot_s.mid * 1000:.3g} ms" if found.tpot_s and found.tpot_s.mid else ""
     stated = " (stated by you)" if speed.stated else ""
+    requests = f"{found.largest_concurrency} request{'' if found.largest_concurrency == 1 else 's'}"
     return (
         f"{fleet.peak_machines} x {option.machine} in the busiest hour, {fleet.mean_utilisation:.0%} used over the "
-        f"week; up to {found.largest_concurrency} requests at a time on each replica, bound by {found.bound_by}; "
+        f"week; up to {requests} at a time on each replica, bound by {found.bound_by}; "
         f"{ttft}{tpot} at p{speed.workload.slo.quantile * 100:g}{stated}"
     )
 
@@ -223,7 +224,7 @@ def _performance(speed: Speed, sizing: Sizing, at: int, basis: Basis) -> Perform
 
     return Performance(
         ttft_s=estimate(busy.ttft_s[at]),
-        tpot_s=estimate(busy.tpot_s[at]) if output else None,
+        tpot_s=estimate(busy.tpot_s[at]) if output and not speed.stated else None,
         response_s=estimate(busy.response_s[at]),
         output_tokens_per_s=estimate(generated) if generated is not None else None,
         largest_concurrency=int(most),

@@ -12,7 +12,6 @@ from rich.text import Text
 
 from breakeven.decision.crossover import Crossover
 from breakeven.decision.envelope import Envelope
-from breakeven.evidence import Estimate
 from breakeven.planner import Plan
 from breakeven.planner.verdict import Verdict
 from breakeven.report.answer import answer, break_even_sentence
@@ -39,7 +38,8 @@ def print_plan(plan: Plan, console: Console, top: int) -> None:
         console.print(part)
 
 
-def _title(text: str) -> Text:
+def titled(text: str) -> Text:
+    """The heading of a section."""
     return Text(f"\n{text.upper()}", style="bold cyan")
 
 
@@ -64,7 +64,7 @@ def _head(plan: Plan) -> RenderableType:
 def _answer(plan: Plan) -> RenderableType:
     first, *rest = answer(plan)
     styled = [Text(first, style="bold"), *map(Text, rest)]
-    return Group(_title("Answer"), *(Padding(sentence, (0, 0, 0, 2)) for sentence in styled))
+    return Group(titled("Answer"), *(Padding(sentence, (0, 0, 0, 2)) for sentence in styled))
 
 
 def _ranking(plan: Plan, top: int) -> RenderableType:
@@ -86,7 +86,7 @@ def _ranking(plan: Plan, top: int) -> RenderableType:
         group, known = verdict.group, verdict.meets_slo is not None
         table.add_row(*_row(verdict, plan, OPTION_WIDTH - (TARGET_WIDTH if promised else 0)))
     note = f"  {ONE_LINE[plan.by]}; --explain shows the bill of one, by its id, its model or its number"
-    return Group(_title("Ranking"), table, Text(note, style="dim"))
+    return Group(titled("Ranking"), table, Text(note, style="dim"))
 
 
 def _row(verdict: Verdict, plan: Plan, width: int) -> Sequence[RenderableType]:
@@ -105,7 +105,7 @@ def _row(verdict: Verdict, plan: Plan, width: int) -> Sequence[RenderableType]:
 
 
 def _break_evens(plan: Plan) -> RenderableType:
-    parts: list[RenderableType] = [_title("Break-even")]
+    parts: list[RenderableType] = [titled("Break-even")]
     drawn = 0
     if not plan.ranking.floor:  # with a floor the one sentence stands in the answer
         parts += [
@@ -178,7 +178,7 @@ def _ruled_out(plan: Plan) -> RenderableType:
         left = sum(reason.count for reason in rest)
         table.add_row(f"{left:,}", f"{len(rest)} more reasons (--json lists all of them)")
     total = sum(reason.count for reason in plan.rejected)
-    return Group(_title(f"Ruled out: {total:,} of {plan.options_considered:,}"), table)
+    return Group(titled(f"Ruled out: {total:,} of {plan.options_considered:,}"), table)
 
 
 def _foot(plan: Plan) -> RenderableType:
@@ -190,72 +190,4 @@ def _foot(plan: Plan) -> RenderableType:
     lines = Table(box=None, width=WIDTH, pad_edge=False, padding=(0, 1), show_header=False)
     for sentence in (*plan.assumptions, oldest):
         lines.add_row(" -", escape(sentence))
-    return Group(_title("Assumed"), lines)
-
-
-def print_verdict(verdict: Verdict, plan: Plan, console: Console) -> None:
-    """One option with its bill: every line with quantity, unit price and source."""
-    option = verdict.option
-    console.print(Text(option.id, style="bold"))
-    console.print(Text(f"rank {verdict.rank} in {verdict.group}; {verdict.because}"))
-    table = Table(box=box.SIMPLE_HEAD, width=WIDTH, pad_edge=False, padding=(0, 1))
-    for name in ("line", "quantity a day", "USD a unit", "USD a day"):
-        table.add_column(name, justify="left" if name == "line" else "right", no_wrap=name != "line")
-    table.add_column("source", overflow="fold", ratio=1)
-    for line in verdict.bill.lines:
-        table.add_row(
-            line.name,
-            f"{float(line.quantity):,.6g} {line.unit}",
-            "unknown" if line.usd_per_unit is None else f"{float(line.usd_per_unit):.6g}",
-            usd(line.usd),
-            ", ".join(line.source),
-        )
-    table.add_section()
-    table.add_row("total", "", "", usd(verdict.bill.usd_per_day), _total_words(verdict, plan))
-    console.print(table)
-    for name, value in _facts(verdict):
-        console.print(Text(f"  {name:<24}{value}"))
-    console.print(_title("Sources"))
-    table = Table(box=None, width=WIDTH, pad_edge=False, padding=(0, 1), show_header=False)
-    for source_id in dict.fromkeys(s for line in verdict.bill.lines for s in line.source):
-        source = plan.catalogue.sources.get(source_id)
-        if source:
-            table.add_row(f"  {source.id}", f"{escape(source.title)} ({source.kind}, read {source.read})", style="dim")
-    console.print(table)
-
-
-def _total_words(verdict: Verdict, plan: Plan) -> str:
-    month = usd(float(verdict.bill.usd_per_day) * DAYS_PER_MONTH)
-    missing = f"; not priced: {', '.join(verdict.bill.unpriced)}" if verdict.bill.unpriced else ""
-    return f"{month} a month, {usd(usd_per_mtok(verdict.bill, plan))} a million tokens{missing}"
-
-
-def _facts(verdict: Verdict) -> list[tuple[str, str]]:
-    option, found, fleet = verdict.option, verdict.performance, verdict.capacity
-
-    def told(estimate: Estimate | None, as_seconds: bool = True) -> str | None:
-        if estimate is None:
-            return None
-        value = seconds(estimate.mid) if as_seconds else f"{estimate.mid:,.0f}"
-        band = "" if estimate.low is None else f" ({estimate.low:.3g} to {estimate.high:.3g})"
-        return f"{value}{band} ({estimate.basis})"
-
-    score = None if option.quality_score is None else f"{option.quality_score:g} (class {option.quality_class})"
-    engine = f"{option.engine} {option.engine_version}, {option.number_format}" if option.engine else None
-    on = f"{option.accelerator} x{option.tensor_parallel}" if option.accelerator else None
-    hours = f"{min(fleet.replicas_by_hour)} to {max(fleet.replicas_by_hour)}" if fleet.replicas_by_hour else None
-    rows = [
-        ("quality", score),
-        ("engine", engine),
-        ("replica on", on),
-        ("requests at a time", None if found.largest_concurrency is None else f"{found.largest_concurrency}"),
-        ("bound by", found.bound_by),
-        ("TTFT, busiest hour", told(found.ttft_s)),
-        ("TPOT, busiest hour", told(found.tpot_s)),
-        ("whole answer", told(found.response_s)),
-        ("tokens/s, full replica", told(found.output_tokens_per_s, as_seconds=False)),
-        ("replicas by hour", hours),
-        ("machines at peak", None if fleet.peak_machines is None else f"{fleet.peak_machines}"),
-        ("mean utilisation", None if fleet.mean_utilisation is None else share(fleet.mean_utilisation)),
-    ]
-    return [(name, value) for name, value in rows if value is not None]
+    return Group(titled("Assumed"), lines)

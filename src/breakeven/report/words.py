@@ -16,7 +16,7 @@ def usd(amount: float | Decimal | None) -> str:
         return "cannot"
     if abs(value) >= 1000:
         return f"${value:,.0f}"
-    if abs(value) >= 0.1 or value == 0:
+    if abs(value) >= 0.0995 or value == 0:
         return f"${value:,.2f}"
     return f"${value:.2g}"
 
@@ -30,6 +30,24 @@ def count(value: float) -> str:
     if value >= 1e6:
         return f"{value / 1e6:,.3g} million"
     return f"{float(f'{value:.3g}'):,.0f}"
+
+
+def quantity(value: float) -> str:
+    """An amount on a bill: thousands separated, six digits, no exponent for what people count.
+
+    >>> quantity(1_000_000), quantity(0.0123456789), quantity(23.5)
+    ('1,000,000', '0.0123457', '23.5')
+    """
+    return f"{value:,.0f}" if abs(value) >= 1e5 else f"{value:,.6g}"
+
+
+def unit_price(price: Decimal | None) -> str:
+    """A price of one unit, six digits and no exponent.
+
+    >>> unit_price(Decimal("0.0000166667")), unit_price(Decimal("2.03")), unit_price(None)
+    ('0.0000166667', '2.03', 'unknown')
+    """
+    return "unknown" if price is None else f"{Decimal(f'{price:.6g}'):f}"
 
 
 def seconds(value: float) -> str:

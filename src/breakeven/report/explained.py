@@ -1,0 +1,94 @@
+"""One option in the terminal: its bill line by line, what it does, and where each figure comes from."""
+
+from rich import box
+from rich.console import Console, RenderableType
+from rich.markup import escape
+from rich.table import Table
+from rich.text import Text
+
+from breakeven.evidence import Estimate
+from breakeven.planner import Plan
+from breakeven.planner.verdict import Verdict
+from breakeven.report.document import usd_per_mtok
+from breakeven.report.tables import WIDTH, titled
+from breakeven.report.words import quantity, seconds, share, unit_price, usd
+from breakeven.units import DAYS_PER_MONTH
+
+
+def print_verdict(verdict: Verdict, plan: Plan, console: Console) -> None:
+    """One option with its bill: every line with quantity, unit price and the number of its source."""
+    console.print(Text(verdict.option.id, style="bold"))
+    console.print(Text(f"rank {verdict.rank} in {verdict.group}; {verdict.because}"))
+    sources = list(dict.fromkeys(source for line in verdict.bill.lines for source in line.source))
+    console.print(_bill(verdict, plan, {source: f"[{n}]" for n, source in enumerate(sources, 1)}))
+    for name, value in _facts(verdict):
+        console.print(Text(f"  {name:<24}{value}"))
+    console.print(titled("Sources"))
+    console.print(_sources(sources, plan))
+
+
+def _bill(verdict: Verdict, plan: Plan, numbers: dict[str, str]) -> RenderableType:
+    table = Table(box=box.SIMPLE_HEAD, width=WIDTH, pad_edge=False, padding=(0, 1))
+    table.add_column("line", ratio=1)
+    for name in ("quantity a day", "USD a unit", "USD a day"):
+        table.add_column(name, justify="right", no_wrap=True)
+    table.add_column("source", no_wrap=True)
+    for line in verdict.bill.lines:
+        table.add_row(
+            line.name,
+            f"{quantity(float(line.quantity))} {line.unit}",
+            unit_price(line.usd_per_unit),
+            usd(line.usd),
+            escape("".join(numbers[source] for source in line.source)),
+        )
+    table.add_section()
+    table.add_row(_total_words(verdict, plan), "", "", usd(verdict.bill.usd_per_day), "")
+    return table
+
+
+def _sources(sources: list[str], plan: Plan) -> RenderableType:
+    table = Table(box=None, width=WIDTH, pad_edge=False, padding=(0, 1), show_header=False)
+    table.add_column(no_wrap=True)
+    table.add_column(overflow="fold")
+    for number, source_id in enumerate(sources, 1):
+        source = plan.catalogue.sources.get(source_id)
+        told = f"{source.title} ({source.kind}, read {source.read})" if source else source_id
+        table.add_row(escape(f"  [{number}]"), escape(told), style="dim")
+    return table
+
+
+def _total_words(verdict: Verdict, plan: Plan) -> str:
+    month = usd(float(verdict.bill.usd_per_day) * DAYS_PER_MONTH)
+    missing = f"; not priced: {', '.join(verdict.bill.unpriced)}" if verdict.bill.unpriced else ""
+    return f"total: {month} a month, {usd(usd_per_mtok(verdict.bill, plan))} a million tokens{missing}"
+
+
+def _facts(verdict: Verdict) -> list[tuple[str, str]]:
+    option, found, fleet = verdict.option, verdict.performance, verdict.capacity
+
+    def told(estimate: Estimate | None, as_seconds: bool = True) -> str | None:
+        if estimate is None:
+            return None
+        value = seconds(estimate.mid) if as_seconds else f"{estimate.mid:,.0f}"
+        band = "" if estimate.low is None else f" ({estimate.low:.3g} to {estimate.high:.3g})"
+        return f"{value}{band} ({estimate.basis})"
+
+    score = None if option.quality_score is None else f"{option.quality_score:g} (class {option.quality_class})"
+    engine = f"{option.engine} {option.engine_version}, {option.number_format}" if option.engine else None
+    on = f"{option.accelerator} x{option.tensor_parallel}" if option.accelerator else None
+    hours = f"{min(fleet.replicas_by_hour)} to {max(fleet.replicas_by_hour)}" if fleet.replicas_by_hour else None
+    rows = [
+        ("quality", score),
+        ("engine", engine),
+        ("replica on", on),
+        ("requests at a time", None if found.largest_concurrency is None else f"{found.largest_concurrency}"),
+        ("bound by", found.bound_by),
+        ("TTFT, busiest hour", told(found.ttft_s)),
+        ("TPOT, busiest hour", told(found.tpot_s)),
+        ("whole answer", told(found.response_s)),
+        ("tokens/s, full replica", told(found.output_tokens_per_s, as_seconds=False)),
+        ("replicas by hour", hours),
+        ("machines at peak", None if fleet.peak_machines is None else f"{fleet.peak_machines}"),
+        ("mean utilisation", None if fleet.mean_utilisation is None else share(fleet.mean_utilisation)),
+    ]
+    return [(name, value) for name, value in rows if value is not None]
