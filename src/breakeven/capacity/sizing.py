@@ -18,12 +18,13 @@ import numpy as np
 from breakeven.options.columns import Floats, Ints, one_to_many
 from breakeven.options.hosted import HostedGrid
 from breakeven.performance.predict import Speed
-from breakeven.units import HOURS_PER_DAY, SECONDS_PER_HOUR
+from breakeven.units import HOURS_PER_DAY, SECONDS_PER_DAY
 from breakeven.workload.policy import Policy
 from breakeven.workload.profile import Workload
 
 ALWAYS_ON_TERMS = ("reserved-1y", "owned")
 """Terms under which a machine is paid around the clock."""
+PAIRS_PER_BLOCK = 512
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -32,10 +33,9 @@ class Sizing:
 
     requests_per_day: Floats
     """Of each row: the traffic it was sized for."""
-    replicas_by_hour: Floats
-    """Rows x hours; whole numbers."""
-    in_flight_by_hour: Floats
-    """Rows x hours: the mean number of requests being served."""
+    mean_in_flight: Floats
+    """Of each row: requests being served, on average over the hours."""
+    demand: "_Demand"
     pair_row: Ints
     pair_replicas_per_machine: Ints
     machine_hours_per_day: Floats
@@ -44,6 +44,43 @@ class Sizing:
     """Of each pair."""
     response_s: Floats
     """Of each row at its mean load: how long a caller waits for the whole answer."""
+
+    @property
+    def in_flight_by_hour(self) -> Floats:
+        """Rows x hours: the mean number of requests being served."""
+        return np.outer(self.mean_in_flight, self.demand.hour_weights)
+
+    @property
+    def replicas_by_hour(self) -> Floats:
+        """Rows x hours; whole numbers. Built when asked for: a plan needs only their sums."""
+        return self.demand.replicas(np.arange(len(self.mean_in_flight)))
+
+    def replicas_of(self, row: int) -> Floats:
+        """The replicas of one row, hour by hour."""
+        hours: Floats = self.demand.replicas(np.array([row]))[0]
+        return hours
+
+    def in_flight_of(self, row: int) -> Floats:
+        """Requests being served by one row, hour by hour."""
+        hours: Floats = self.mean_in_flight[row] * self.demand.hour_weights
+        return hours
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class _Demand:
+    """What replicas depend on: (a w + z sqrt(a w)) / B is a product of two thin matrices, as the root splits."""
+
+    by_row: Floats
+    """Rows x 2: a / B and z sqrt(a) / B."""
+    hour_weights: Floats
+    """Of each hour: its traffic over the mean."""
+    min_replicas: int
+
+    def replicas(self, rows: Ints) -> Floats:
+        """Whole replicas of some rows, rows x hours."""
+        needed: Floats = self.by_row[rows] @ np.stack([self.hour_weights, np.sqrt(self.hour_weights)])
+        np.ceil(np.subtract(needed, 1e-9, out=needed), out=needed)
+        return np.maximum(needed, self.min_replicas, out=needed)
 
 
 def headroom(in_flight: Floats, quantile: float) -> Floats:
@@ -69,22 +106,25 @@ def size(
     ``pairs``: row and replicas a machine. ``requests_per_day``: another volume for each row, with the workload's
     shape; all else equal, that is how a cost is drawn against traffic.
     """
+    hours = np.array(workload.requests_per_hour)
     base = workload.requests_per_day
     volume = np.full(len(speed.rows), base) if requests_per_day is None else requests_per_day
-    rate_per_s = np.array(workload.requests_per_hour) / SECONDS_PER_HOUR * (volume / base)[:, None]
-    response = speed.latency(speed.largest_concurrency).response_s
-    in_flight = response[:, None] * rate_per_s
-    room = headroom(in_flight, workload.slo.quantile)
-    replicas = np.maximum(np.ceil(room / speed.largest_concurrency[:, None] - 1e-9), policy.min_replicas)
-    hours, peak = _machines(replicas, *pairs, policy)
-    per_replica = rate_per_s.sum(axis=1) / replicas.sum(axis=1)
+    in_flight = volume / SECONDS_PER_DAY * speed.latency(speed.largest_concurrency).response_s
+    spread = NormalDist().inv_cdf(workload.slo.quantile) * np.sqrt(in_flight)
+    demand = _Demand(
+        by_row=np.stack([in_flight, spread], axis=1) / speed.largest_concurrency[:, None],
+        hour_weights=hours / hours.mean(),
+        min_replicas=policy.min_replicas,
+    )
+    machine_hours, peak, mean_replicas = _machines(demand, *pairs)
+    per_replica = volume / SECONDS_PER_DAY / mean_replicas
     return Sizing(
         requests_per_day=volume,
-        replicas_by_hour=replicas,
-        in_flight_by_hour=in_flight,
+        mean_in_flight=in_flight,
+        demand=demand,
         pair_row=pairs[0],
         pair_replicas_per_machine=pairs[1],
-        machine_hours_per_day=hours,
+        machine_hours_per_day=peak * HOURS_PER_DAY if policy.scaling == "fixed" else machine_hours,
         peak_machines=peak,
         response_s=speed.latency(speed.concurrency_at(per_replica)).response_s,
     )
@@ -99,13 +139,19 @@ def machine_pairs(speed: Speed, grid: HostedGrid) -> tuple[Ints, Ints]:
     return row, every[place]
 
 
-def _machines(replicas: Floats, pair_row: Ints, per_machine: Ints, policy: Policy) -> tuple[Floats, Floats]:
-    days = replicas.shape[1] / HOURS_PER_DAY
-    hours = np.empty(len(pair_row))
-    peak = np.empty(len(pair_row))
-    for k in np.unique(per_machine):
-        these = np.flatnonzero(per_machine == k)
-        machines = np.ceil(replicas[pair_row[these]] / k)
-        peak[these] = machines.max(axis=1)
-        hours[these] = machines.sum(axis=1) / days
-    return (peak * HOURS_PER_DAY if policy.scaling == "fixed" else hours), peak
+def _machines(demand: _Demand, pair_row: Ints, per_machine: Ints) -> tuple[Floats, Floats, Floats]:
+    """Machine-hours a day and machines at peak of each pair, and mean replicas of each row.
+
+    Pairs are taken in blocks that fit a processor's cache.
+    """
+    hours, peak = np.empty(len(pair_row)), np.empty(len(pair_row))
+    mean_replicas = np.ones(len(demand.by_row))
+    for start in range(0, len(pair_row), PAIRS_PER_BLOCK):
+        block = slice(start, start + PAIRS_PER_BLOCK)
+        rows, each = pair_row[block], per_machine[block]
+        machines = demand.replicas(rows)
+        mean_replicas[rows] = machines.mean(axis=1)
+        if each.max() > 1:
+            np.ceil(np.divide(machines, each[:, None], out=machines), out=machines)
+        hours[block], peak[block] = machines.mean(axis=1) * HOURS_PER_DAY, machines.max(axis=1)
+    return hours, peak, mean_replicas

@@ -165,6 +165,6 @@ def _machines_in_words(curves: Curves, option: int, requests_per_day: float | No
     volume = np.array([requests_per_day or 0.0])
     _, sizing, speed = curves.sized(np.array([option]), volume)
     offer = curves.hosted.options.offers[curves.hosted.options.offer[option]]
-    room = sizing.replicas_by_hour[0] * speed.largest_concurrency[0]
-    used = float(sizing.in_flight_by_hour[0].sum() / room.sum())
+    room = sizing.replicas_of(0) * speed.largest_concurrency[0]
+    used = float(sizing.in_flight_of(0).sum() / room.sum())
     return f"{sizing.peak_machines[0]:.0f} x {offer.machine}, {used:.0%} used"

@@ -197,22 +197,22 @@ def _hosted_because(option: Option, fleet: Capacity, found: Performance, speed: 
 
 
 def _capacity(speed: Speed, sizing: Sizing, at: int, pair: int) -> Capacity:
-    replicas = sizing.replicas_by_hour[at]
+    replicas, in_flight = sizing.replicas_of(at), sizing.in_flight_of(at)
     room = replicas * speed.largest_concurrency[at]
-    used = sizing.in_flight_by_hour[at] / room
+    used = in_flight / room
     return Capacity(
         replicas_by_hour=tuple(int(n) for n in replicas),
         utilisation_by_hour=tuple(round(float(u), 4) for u in used),
         peak_machines=int(sizing.peak_machines[pair]),
-        mean_utilisation=float(sizing.in_flight_by_hour[at].sum() / room.sum()),
+        mean_utilisation=float(in_flight.sum() / room.sum()),
     )
 
 
 def _performance(speed: Speed, sizing: Sizing, at: int, basis: Basis) -> Performance:
-    busiest = int(np.argmax(sizing.in_flight_by_hour[at]))
-    room = headroom(sizing.in_flight_by_hour[at, [busiest]], speed.workload.slo.quantile)
+    busiest = int(np.argmax(sizing.in_flight_of(at)))
+    room = headroom(sizing.in_flight_of(at)[[busiest]], speed.workload.slo.quantile)
     most = speed.largest_concurrency[at]
-    in_flight = np.minimum(room / sizing.replicas_by_hour[at, busiest], most)
+    in_flight = np.minimum(room / sizing.replicas_of(at)[busiest], most)
     everywhere = np.full_like(speed.largest_concurrency, in_flight[0])
     busy = speed.latency(everywhere)
     full = speed.latency(speed.largest_concurrency)
