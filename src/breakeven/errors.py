@@ -10,17 +10,28 @@ Each error says what was given, what was expected and what to do, in one sentenc
 """
 
 import difflib
+import math
 from collections.abc import Iterable
+from decimal import Decimal
+
+LARGEST_NUMBER = 1e18
+"""No tokens, requests, seconds or dollars of a workload are more; beyond it sums would overflow."""
 
 
-class BreakevenError(Exception):
-    """Bad input, explained: ``given``, ``expected`` and ``do`` are sentences without their full stop."""
+class BreakevenError(ValueError):
+    """Bad input, explained: ``given``, ``expected`` and ``do`` are sentences without their full stop.
+
+    A ``ValueError``, so that msgspec tells in which field of a file it arose.
+
+    >>> str(BreakevenError("min_replicas is 0", expected="1 or more", do="Is one machine too many?"))
+    'min_replicas is 0. Expected: 1 or more. Is one machine too many?'
+    """
 
     def __init__(self, given: str, *, expected: str, do: str) -> None:
         self.given = given
         self.expected = expected
         self.do = do
-        super().__init__(f"{given}. Expected: {expected}. {do}.")
+        super().__init__(f"{_sentence(given)} Expected: {_sentence(expected)} {_sentence(do)}")
 
 
 class SpecError(BreakevenError):
@@ -47,16 +58,37 @@ class UnknownNameError(BreakevenError):
         near = near_matches(name, names)
         self.near = near
         look = f"`{search}` lists them" if search else "Check the spelling"
-        do = f"Did you mean: {', '.join(near)}?" if near else f"{look}."
         super().__init__(
-            f"{kind} {name!r} is not in the catalogue", expected=f"one of {len(names)} known {kind}s", do=do
+            f"{kind} {name!r} is not in the catalogue",
+            expected=f"one of {len(names)} known {kind}s",
+            do=f"Did you mean: {', '.join(near)}?" if near else look,
         )
-        self.args = (f"{self.given}. Expected: {self.expected}. {do}",)
+
+
+def refuse_odd_number(name: str, value: float | Decimal | None, *, above_zero: bool = False) -> None:
+    """Refuse a figure that is negative, endless or not a number; with ``above_zero`` also 0. ``None`` passes.
+
+    Raises:
+        SpecError: if it is such a figure.
+    """
+    if value is None:
+        return
+    finite = value.is_finite() if isinstance(value, Decimal) else math.isfinite(value)
+    if not finite or not 0 <= value <= LARGEST_NUMBER or (above_zero and value == 0):
+        wanted = "more than 0" if above_zero else "0 or more"
+        endless = finite and value > LARGEST_NUMBER
+        raise SpecError(
+            f"{name} is {value}", expected=f"at most {LARGEST_NUMBER:g}" if endless else wanted, do="Correct it"
+        )
+
+
+def _sentence(text: str) -> str:
+    return text if text.endswith((".", "?", "!")) else f"{text}."
 
 
 def near_matches(name: str, known: Iterable[str], limit: int = 4) -> list[str]:
     """The known names that look most like ``name``: by similarity first, then those that contain it."""
-    names = list(known)
+    names = list(known) if len(name) > 1 else []  # one letter looks like nothing
     folded = {known_name.lower(): known_name for known_name in names}
     close = difflib.get_close_matches(name.lower(), list(folded), n=limit, cutoff=0.7)
     containing = sorted((n for n in folded if name.lower() in n), key=len)

@@ -1,6 +1,7 @@
 """YAML files read into typed structures; a slip is told with file, line, field and what was expected."""
 
 import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -9,12 +10,42 @@ import yaml
 
 from breakeven.errors import BreakevenError, SpecError, near_matches
 
-T = TypeVar("T")
-LARGEST_FILE_BYTES = 10_000_000
 try:
     from yaml import CSafeLoader as SafeLoader
 except ImportError:  # a build of PyYAML without libyaml
     from yaml import SafeLoader  # type: ignore[assignment]
+
+T = TypeVar("T")
+Steps = list[str | int]
+"""The way from the top of a document to a field: names, and places in lists."""
+LARGEST_FILE_BYTES = 10_000_000
+LONGEST_QUOTE = 40
+OF_ANY_KIND = "a value that fits (docs/reference/spec.md)"
+KINDS = {
+    "BoolType": "true or false",
+    "DateType": "a date like 2026-11-24",
+    "DecimalType": "a number",
+    "DictType": "fields",
+    "FloatType": "a number",
+    "IntType": "a whole number",
+    "ListType": "a list",
+    "StrType": "text",
+    "StructType": "fields",
+    "VarTupleType": "a list",
+}
+
+
+class _Loader(SafeLoader):
+    """Reads what only looks like a date or a number (``2023-13-45``) as the text it is, as YAML does elsewhere."""
+
+    def construct_object(self, node: yaml.Node, deep: bool = False) -> Any:  # noqa: ANN401 - any YAML value
+        try:
+            return super().construct_object(node, deep=deep)
+        except (ValueError, LookupError, AttributeError):
+            if not isinstance(node, yaml.ScalarNode):
+                raise
+            self.constructed_objects[node] = node.value
+            return node.value
 
 
 def said(description: str) -> msgspec.Meta:
@@ -28,130 +59,220 @@ def read_yaml(path: Path, kind: type[T]) -> tuple[T, ...]:
     Raises:
         SpecError: if the file cannot be read, is not YAML, or does not fit; with the line and the field.
     """
-    text = _text(path)
-    try:
-        nodes = [node for node in yaml.compose_all(text, Loader=SafeLoader) if node is not None]
-        documents = [document for document in yaml.load_all(text, Loader=SafeLoader) if document is not None]
-    except yaml.YAMLError as wrong:
-        mark = getattr(wrong, "problem_mark", None)
-        where = f", line {mark.line + 1}, column {mark.column + 1}" if mark else ""
-        raise SpecError(
-            f"{path}{where} is not YAML: {getattr(wrong, 'problem', wrong)}",
-            expected="`field: value` lines, indented by spaces",
-            do="Mend that line",
-        ) from wrong
+    documents = _documents(path, _text(path))
     if not documents:
         raise SpecError(f"{path} is empty", expected="a YAML document", do="See docs/reference/spec.md")
-    return tuple(_typed(document, kind, path, node) for document, node in zip(documents, nodes, strict=True))
+    return tuple(_typed(document, kind, path, node) for node, document in documents)
 
 
 def _text(path: Path) -> str:
-    if not path.exists():
-        beside = [p.name for p in path.parent.glob("*.y*ml")] if path.parent.exists() else []
-        near = near_matches(path.name, beside)
-        raise SpecError(
-            f"there is no file {path}",
-            expected="a YAML file",
-            do=f"Did you mean: {', '.join(near)}?" if near else "Check the path",
-        )
-    if path.is_dir():
-        raise SpecError(f"{path} is a folder", expected="a YAML file", do="Name the file in it")
-    if path.stat().st_size > LARGEST_FILE_BYTES:
-        raise SpecError(
-            f"{path} is {path.stat().st_size:,} bytes",
-            expected=f"at most {LARGEST_FILE_BYTES:,}",
-            do="Give a spec, not a log",
-        )
     try:
+        if not path.exists():
+            beside = [p.name for p in path.parent.glob("*.y*ml")] if path.parent.exists() else []
+            near = near_matches(path.name, beside)
+            raise SpecError(
+                f"there is no file {path}",
+                expected="a YAML file",
+                do=f"Did you mean: {', '.join(near)}?" if near else "Check the path",
+            )
+        if path.is_dir():
+            raise SpecError(f"{path} is a folder", expected="a YAML file", do="Name the file in it")
+        if path.stat().st_size > LARGEST_FILE_BYTES:
+            raise SpecError(
+                f"{path} is {path.stat().st_size:,} bytes",
+                expected=f"at most {LARGEST_FILE_BYTES:,}",
+                do="Give a spec, not a log",
+            )
         return path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as wrong:
+    except OSError as wrong:
+        raise SpecError(
+            f"{path} cannot be read: {wrong.strerror}", expected="a file you may read", do="Check the path"
+        ) from wrong
+    except UnicodeDecodeError as wrong:
         raise SpecError(f"{path} cannot be read: {wrong}", expected="UTF-8 text", do="Save it as UTF-8") from wrong
 
 
+def _documents(path: Path, text: str) -> list[tuple[yaml.Node, Any]]:
+    """Each document that is not empty, with the nodes that know its lines."""
+    found: list[tuple[yaml.Node, Any]] = []
+    try:
+        loader = _Loader(text)
+        while loader.check_node() and (node := loader.get_node()):
+            _refuse_twice(node, path)
+            found.append((node, loader.construct_document(node)))
+    except yaml.YAMLError as wrong:
+        mark = getattr(wrong, "problem_mark", None)
+        where = f", line {mark.line + 1}, column {mark.column + 1}" if mark else ""
+        problem = getattr(wrong, "problem", None) or getattr(wrong, "reason", None) or wrong
+        raise SpecError(
+            f"{path}{where} is not YAML: {problem}",
+            expected="`field: value` lines, indented by spaces",
+            do="Mend that line",
+        ) from wrong
+    except RecursionError as wrong:
+        raise SpecError(f"{path} is nested too deep", expected="a spec", do="See docs/reference/spec.md") from wrong
+    return [(node, document) for node, document in found if document is not None]
+
+
+def _refuse_twice(top: yaml.Node, path: Path) -> None:
+    """Refuse a field that is given twice: YAML would take the last one and say nothing."""
+    seen: set[int] = set()
+    waiting = [top]
+    while waiting:
+        node = waiting.pop()
+        if id(node) in seen:
+            continue
+        seen.add(id(node))
+        if isinstance(node, yaml.SequenceNode):
+            waiting += node.value
+        elif isinstance(node, yaml.MappingNode):
+            waiting += [value for _, value in node.value]
+            lines: dict[str, int] = {}
+            for key in (key for key, _ in node.value if isinstance(key, yaml.ScalarNode) and key.value != "<<"):
+                line = key.start_mark.line + 1
+                if key.value in lines:
+                    raise SpecError(
+                        f"{path}, line {line}: {key.value} is given twice, first in line {lines[key.value]}",
+                        expected="each field once",
+                        do="Leave one of them out",
+                    )
+                lines[key.value] = line
+
+
 def _typed(document: object, kind: type[T], path: Path, node: yaml.Node) -> T:
+    def refusal(changed: object) -> str | None:
+        try:
+            msgspec.convert(changed, kind, strict=False)
+        except msgspec.ValidationError as wrong:
+            return str(wrong)
+        return None
+
     try:
         return msgspec.convert(document, kind, strict=False)
     except msgspec.ValidationError as wrong:
-        cause = wrong.__cause__
-        what, _, where = str(wrong).partition(" - at `$")
-        keys = re.findall(r"\.([A-Za-z0-9_-]+)|\[(\d+)\]", where)
-        steps: list[str | int] = [name if name else int(number) for name, number in keys]
-        unknown = re.search(r"unknown field `(.*)`", what)
-        if unknown:
-            steps.append(unknown[1])
-        line = _line(node, steps)
+        steps = _steps(document, str(wrong), refusal)
+        steps, given, expected, do = _told(document, kind, steps, wrong)
         field = ".".join(str(step) for step in steps) or "the document"
-        place = f"{path}, line {line}, {field}"
-        if isinstance(cause, BreakevenError):
-            raise type(cause)(f"{place}: {cause.given}", expected=cause.expected, do=cause.do) from wrong
-        raise SpecError(
-            f"{place}: {_given(what, unknown)}",
-            expected=_expected(what, kind, steps, unknown),
-            do="Mend that field",
-        ) from wrong
+        raise SpecError(f"{path}, line {_line(node, steps)}, {field}: {given}", expected=expected, do=do) from wrong
 
 
-def _given(what: str, unknown: re.Match[str] | None) -> str:
-    if unknown:
-        return "there is no such field"
-    got = re.search(r"got `(.*)`", what)
-    return f"this is {_plain(got[1])}" if got else what
+def _told(document: object, kind: type, steps: Steps, wrong: msgspec.ValidationError) -> tuple[Steps, str, str, str]:
+    """Where a slip stands, what was given, what was expected and what to do."""
+    message, cause = str(wrong), wrong.__cause__
+    if isinstance(cause, BreakevenError):
+        return *_blamed(document, steps, cause.given), cause.expected, cause.do
+    if unknown := re.match(r"Object contains unknown field `(.*?)`( - at `\$.*)?$", message, re.DOTALL):
+        names = [field.encode_name for field in getattr(_info(kind, steps), "fields", ())]
+        near = near_matches(unknown[1], names, limit=1)
+        do = f"Did you mean: {near[0]}?" if near else "Leave it out"
+        return [*steps, unknown[1]], "there is no such field", f"one of {', '.join(names)}", do
+    if missing := re.match("Object missing required field `(.*?)`", message):
+        wanted = _wanted(_info(kind, [*steps, missing[1]]))
+        return steps, f"the field {missing[1]} is missing", f"{missing[1]}: {wanted}", f"Add {missing[1]}"
+    if " - at `key` in `$" in message:
+        odd = next((key for key in _fields(_at(document, steps)) if not isinstance(key, str)), None)
+        return steps, f"the name {_quoted(odd)} is not text", "a name that is text", "Put the name in quotes"
+    value = _at(document, steps)
+    choices = [str(choice) for choice in getattr(_info(kind, steps), "values", ())]
+    near = near_matches(str(value), choices)
+    do = f"Did you mean: {', '.join(near)}?" if near else "Mend that field"
+    return steps, f"this is {_quoted(value)}", _wanted(_info(kind, steps)), do
 
 
-def _expected(what: str, kind: type, steps: list[str | int], unknown: re.Match[str] | None) -> str:
-    if unknown:
-        names = field_names(kind, steps[:-1])
-        near = near_matches(unknown[1], names)
-        return f"{near[0]}?" if near else f"one of {', '.join(names)}"
-    wanted = re.search(r"Expected `([^`]*)`", what)
-    if wanted:
-        return _plain(wanted[1])
-    missing = re.search(r"missing required field `(.*)`", what)
-    return f"the field {missing[1]}" if missing else "a value that fits (docs/reference/spec.md)"
+def _blamed(document: object, steps: Steps, given: str) -> tuple[Steps, str]:
+    """The field that an error of ours begins with (``latency.ttft_s is -1``), where the document has it."""
+    name, _, rest = given.partition(" ")
+    ways: tuple[Steps, Steps] = [*steps, name.rpartition(".")[2]], [*name.split(".")]
+    way = next((way for way in ways if _at(document, way) is not None), steps)
+    return way, f"this {rest}" if way is not steps and rest.startswith("is ") else given
 
 
-def _plain(kinds: str) -> str:
-    words = {
-        "float": "a number",
-        "int": "a whole number",
-        "str": "text",
-        "bool": "true or false",
-        "object": "fields",
-        "array": "a list",
-        "null": "nothing",
-        "decimal": "a number",
-        "date": "a date like 2026-11-24",
-    }
-    parts = [words.get(part.strip(), part.strip()) for part in kinds.split("|")]
-    return " or ".join(part for part in parts if part != "nothing") or "nothing"
+def _steps(document: object, message: str, refusal: Callable[[object], str | None]) -> Steps:
+    """The way that msgspec names; where it says ``[...]`` for a key, the key that alone is refused the same way."""
+    _, _, where = message.rpartition(" - at ")
+    steps: Steps = []
+    for name, place in re.findall(r"\.(\w+)|\[(\d+|\.\.\.)\]", where.partition("`$")[2]):
+        if place == "...":
+            keys = _fields(_at(document, steps))
+            steps.append(next((k for k in keys if refusal(_only(document, steps, k)) == message), place))
+        else:
+            steps.append(name or int(place))
+    return steps
 
 
-def field_names(kind: Any, steps: list[str | int]) -> list[str]:  # noqa: ANN401 - any type expression
-    """The field names of the structure at the end of a path, for near matches."""
-    info = msgspec.inspect.type_info(kind)
+def _fields(value: object) -> dict[Any, Any]:
+    return value if isinstance(value, dict) else {}
+
+
+def _only(value: Any, steps: Steps, key: str) -> Any:  # noqa: ANN401 - any YAML value
+    """The document with one key alone in the mapping at ``steps``."""
+    if not steps:
+        return {key: value[key]}
+    inner = _only(value[steps[0]], steps[1:], key)
+    if isinstance(value, dict):
+        return {**value, steps[0]: inner}
+    return [inner if place == steps[0] else item for place, item in enumerate(value)]
+
+
+def _at(value: Any, steps: Steps) -> Any:  # noqa: ANN401 - any YAML value
     for step in steps:
-        info = _step(info, step)
-    info = _struct(info)
-    return [field.encode_name for field in getattr(info, "fields", ())]
+        if isinstance(value, dict):
+            value = value.get(step)
+        elif isinstance(value, list) and isinstance(step, int):
+            value = value[step]
+        else:
+            return None
+    return value
 
 
-def _struct(info: Any) -> Any:  # noqa: ANN401 - msgspec's own type descriptions
+def _quoted(value: object) -> str:
+    """A value as the reader wrote it, or its kind where that would be long."""
+    if value is None:
+        return "empty"
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, dict | list):
+        return "fields" if isinstance(value, dict) else "a list"
+    text = str(value) if len(str(value)) <= LONGEST_QUOTE else f"{str(value)[:LONGEST_QUOTE]}..."
+    return f"the text {text!r}" if isinstance(value, str) else text
+
+
+def _wanted(info: Any) -> str:  # noqa: ANN401 - msgspec's own type descriptions
+    """What a field takes, in words."""
+    kinds = _choices(info)
+    if len(kinds) != 1:
+        return " or ".join(dict.fromkeys(_wanted(one) for one in kinds)) or OF_ANY_KIND
+    if isinstance(kinds[0], msgspec.inspect.LiteralType):
+        return " or ".join(str(value) for value in kinds[0].values)
+    return KINDS.get(type(kinds[0]).__name__, OF_ANY_KIND)
+
+
+def _info(kind: type, steps: Steps) -> Any:  # noqa: ANN401 - msgspec's own type descriptions
+    """The description of the type at the end of a way; ``None`` if there is none."""
+    info: Any = msgspec.inspect.type_info(kind)
+    for step in steps:
+        info = next(filter(None, (_inside(one, step) for one in _choices(info))), None)
+    kinds = _choices(info)
+    return kinds[0] if len(kinds) == 1 else info
+
+
+def _choices(info: Any) -> list[Any]:  # noqa: ANN401 - msgspec's own type descriptions
+    """The types that a field may have, beside nothing."""
+    while isinstance(info, msgspec.inspect.Metadata):
+        info = info.type
     if isinstance(info, msgspec.inspect.UnionType):
-        return next((t for t in info.types if isinstance(t, msgspec.inspect.StructType)), info)
-    return info
+        return [kind for one in info.types for kind in _choices(one)]
+    return [] if info is None or isinstance(info, msgspec.inspect.NoneType) else [info]
 
 
-def _step(info: Any, step: str | int) -> Any:  # noqa: ANN401 - msgspec's own type descriptions
-    info = _struct(info)
+def _inside(info: Any, step: str | int) -> Any:  # noqa: ANN401 - msgspec's own type descriptions
     if isinstance(step, int):
-        return getattr(info, "item_type", info)
-    for field in getattr(info, "fields", ()):
-        if field.encode_name == step:
-            return field.type
-    return getattr(info, "value_type", info)
+        return getattr(info, "item_type", None)
+    fields = {field.encode_name: field.type for field in getattr(info, "fields", ())}
+    return fields.get(step) or getattr(info, "value_type", None)
 
 
-def _line(node: yaml.Node, steps: list[str | int]) -> int:
+def _line(node: yaml.Node, steps: Steps) -> int:
     """The line of a field, or of the nearest thing around it that stands in the file."""
     line = int(node.start_mark.line) + 1
     for step in steps:

@@ -1,12 +1,13 @@
 """What the user will and will not consider, and what the user pays beside the list prices."""
 
+import math
 from datetime import date
 from decimal import Decimal
 from typing import Annotated, Literal
 
 import msgspec
 
-from breakeven.errors import SpecError
+from breakeven.errors import SpecError, refuse_odd_number
 from breakeven.workload.profile import Slo
 from breakeven.yamlfile import said
 
@@ -39,12 +40,19 @@ class FixedCost(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     usd_per_month: Annotated[Decimal, said("a month of 730 hours")]
     applies_to: Annotated[Literal["api", "hosted", "all"], said("whose bill it joins")] = "hosted"
 
+    def __post_init__(self) -> None:
+        refuse_odd_number("fixed_costs.usd_per_month", self.usd_per_month)
+
 
 class People(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The working time that self-hosting takes."""
 
     hours_per_month: Annotated[Decimal, said("hours of work")]
     usd_per_hour: Annotated[Decimal, said("what an hour costs")]
+
+    def __post_init__(self) -> None:
+        refuse_odd_number("people.hours_per_month", self.hours_per_month)
+        refuse_odd_number("people.usd_per_hour", self.usd_per_hour)
 
 
 class LambdaConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -69,12 +77,8 @@ class Stated(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     concurrency: int = 1
 
     def __post_init__(self) -> None:
-        if not self.response_s > 0 or self.concurrency < 1:
-            raise SpecError(
-                f"hosting states {self.response_s:g} s for {self.concurrency} requests at a time",
-                expected="a response time above 0 s and a concurrency of 1 or more",
-                do="Correct hosting.response_s or hosting.concurrency",
-            )
+        refuse_odd_number("hosting.response_s", self.response_s, above_zero=True)
+        refuse_odd_number("hosting.concurrency", self.concurrency, above_zero=True)
 
 
 class ApiLatency(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -82,6 +86,10 @@ class ApiLatency(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
 
     ttft_s: Annotated[float | None, said("time to first token")] = None
     tpot_s: Annotated[float | None, said("time per output token after it")] = None
+
+    def __post_init__(self) -> None:
+        refuse_odd_number("api_latency.ttft_s", self.ttft_s, above_zero=True)
+        refuse_odd_number("api_latency.tpot_s", self.tpot_s, above_zero=True)
 
     def keeps(self, slo: Slo) -> bool | None:
         """Whether the target is kept; ``None`` if a figure that it needs was not measured."""
@@ -116,16 +124,16 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
     stated: Stated | None = None
 
     def __post_init__(self) -> None:
-        if self.min_replicas < 1:
-            raise SpecError(
-                f"min_replicas is {self.min_replicas}",
-                expected="1 or more",
-                do="Correct hosting.min_replicas",
-            )
+        refuse_odd_number("hosting.min_replicas", self.min_replicas, above_zero=True)
+        if isinstance(self.at_least, float) and not math.isfinite(self.at_least):
+            raise SpecError(f"at_least is {self.at_least}", expected="a model or a score", do="Correct it")
+        for model, score in self.scores.items():
+            if not math.isfinite(score):
+                raise SpecError(f"scores.{model} is {score}", expected="a number", do="Leave out what is not known")
         for provider, share in self.api_discount.items():
             if not 0 <= share < 1:
                 raise SpecError(
-                    f"the API discount of {provider} is {share}",
-                    expected="a share from 0 to below 1 (0.1 = 10 % off)",
-                    do="Correct prices.api_discount",
+                    f"prices.api_discount is {share} for {'all APIs' if provider == '*' else provider}",
+                    expected="a share off, from 0 to below 1",
+                    do="Write 0.1 for 10 %",
                 )

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 import msgspec
 
-from breakeven.errors import SpecError
+from breakeven.errors import LARGEST_NUMBER, SpecError, refuse_odd_number
 from breakeven.units import HOURS_PER_DAY, HOURS_PER_WEEK
 from breakeven.workload.usage import TokenMix, TokenUsage
 from breakeven.yamlfile import said
@@ -26,9 +26,7 @@ class Slo(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
 
     def __post_init__(self) -> None:
         for name in ("ttft_s", "tpot_s"):
-            value = getattr(self, name)
-            if value is not None and not 0 < value < math.inf:
-                raise SpecError(f"latency.{name} is {value}", expected="seconds above 0", do="Correct it")
+            refuse_odd_number(f"latency.{name}", getattr(self, name), above_zero=True)
         if not 0.5 <= self.quantile < 1:
             raise SpecError(
                 f"latency.quantile is {self.quantile}",
@@ -59,17 +57,7 @@ class Workload(msgspec.Struct, frozen=True, kw_only=True):
     assumptions: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        hours = self.requests_per_hour
-        if len(hours) not in (HOURS_PER_DAY, HOURS_PER_WEEK):
-            raise SpecError(
-                f"traffic has {len(hours)} hours",
-                expected="24 hours (a day) or 168 (a week from Monday 00:00 UTC)",
-                do="Give one number an hour",
-            )
-        if any(not math.isfinite(rate) or rate < 0 for rate in hours):
-            raise SpecError("traffic has a negative or endless hour", expected="0 or more", do="Correct it")
-        if not any(hours):
-            raise SpecError("traffic is 0 requests a day", expected="more than 0", do="Give traffic.requests_per_day")
+        refuse_odd_hours(self.requests_per_hour)
 
     @classmethod
     def of(
@@ -109,16 +97,41 @@ class Workload(msgspec.Struct, frozen=True, kw_only=True):
         return msgspec.structs.replace(self, requests_per_hour=tuple(rate * factor for rate in self.requests_per_hour))
 
 
+def refuse_odd_hours(hours: Sequence[float]) -> None:
+    """Refuse requests per hour that are no day and no week, or no traffic.
+
+    Raises:
+        SpecError: if there are not 24 or 168 of them, one is negative or endless, or all are 0.
+    """
+    if len(hours) not in (HOURS_PER_DAY, HOURS_PER_WEEK):
+        raise SpecError(
+            f"traffic has {len(hours)} hours",
+            expected="24 hours (a day) or 168 (a week from Monday 00:00 UTC)",
+            do="Give one number an hour",
+        )
+    odd = next((rate for rate in hours if not 0 <= rate <= LARGEST_NUMBER), None)
+    if odd is not None:
+        raise SpecError(f"traffic has an hour of {odd:g} requests", expected="0 or more", do="Correct it")
+    if not any(hours):
+        raise SpecError("traffic is 0 requests a day", expected="more than 0", do="Give traffic.requests_per_day")
+
+
 def spread(requests_per_day: float, weights: Sequence[float]) -> tuple[float, ...]:
     """Requests per hour for a daily volume and hourly weights (their mean does not matter).
+
+    >>> hours = spread(24_000, [1] * 12 + [3] * 12)
+    >>> hours[0], hours[-1]
+    (500.0, 1500.0)
 
     Raises:
         SpecError: if the volume is not a positive number or the weights are no traffic.
     """
-    if not 0 < requests_per_day < math.inf:
-        raise SpecError(f"traffic.requests_per_day is {requests_per_day:g}", expected="more than 0", do="Correct it")
-    total = math.fsum(weights)
-    if not total > 0 or min(weights) < 0:
-        raise SpecError("the hourly weights are no traffic", expected="weights of 0 or more", do="Correct them")
-    per_day = total * HOURS_PER_DAY / len(weights)
-    return tuple(requests_per_day * weight / per_day for weight in weights)
+    refuse_odd_number("traffic.requests_per_day", requests_per_day, above_zero=True)
+    largest = max(weights, default=0.0)
+    if not largest > 0 or not all(0 <= weight <= LARGEST_NUMBER for weight in weights):
+        raise SpecError(
+            "the hourly weights are no traffic", expected="weights of 0 or more, not all 0", do="Correct them"
+        )
+    shape = [weight / largest for weight in weights]  # no sum of it overflows or underflows
+    per_day = math.fsum(shape) * HOURS_PER_DAY / len(shape)
+    return tuple(requests_per_day * height / per_day for height in shape)

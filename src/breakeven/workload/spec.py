@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 import msgspec
 
-from breakeven.errors import SpecError, UnknownNameError
+from breakeven.errors import SpecError, UnknownNameError, refuse_odd_number
 from breakeven.units import HOURS_PER_DAY
 from breakeven.workload.policy import (
     DEFAULT_SCALE,
@@ -20,11 +20,12 @@ from breakeven.workload.policy import (
     Scaling,
     Stated,
 )
-from breakeven.workload.profile import Slo, Task, Workload, spread
+from breakeven.workload.profile import Slo, Task, Workload, refuse_odd_hours, spread
 from breakeven.workload.usage import TOKENS_PER_WORD, TokenMix, TokenShape, TokenUsage
 from breakeven.yamlfile import read_yaml, said
 
 HALF = 0.5
+FLAT = (1.0,) * HOURS_PER_DAY
 
 
 class TrafficSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -42,6 +43,18 @@ class TrafficSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
         list[float] | None, said("24 or 168 numbers from (Monday) midnight UTC, instead of volume and profile")
     ] = None
 
+    def __post_init__(self) -> None:
+        if self.requests_per_hour is not None:
+            if self.requests_per_day is not None or self.profile is not None:
+                raise SpecError(
+                    "traffic gives requests_per_hour beside requests_per_day or profile",
+                    expected="requests_per_hour alone, or requests_per_day with a profile",
+                    do="Leave one out",
+                )
+            refuse_odd_hours(self.requests_per_hour)
+        if self.requests_per_day is not None:
+            refuse_odd_hours(spread(self.requests_per_day, self.profile if isinstance(self.profile, list) else FLAT))
+
 
 class ShapeSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One kind of request in a mix. The fields mean what they mean under `tokens`."""
@@ -52,6 +65,13 @@ class ShapeSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     cached_input: float = 0.0
     cache_write: float = 0.0
     reasoning: float = 0.0
+
+    def __post_init__(self) -> None:
+        self.shape()
+
+    def shape(self) -> TokenShape:
+        """The kind of request."""
+        return TokenShape(share=self.share, usage=_usage(self, self.input, self.output))
 
 
 class TokensSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -72,6 +92,27 @@ class TokensSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
         list[ShapeSpec] | None, said("a joint distribution: kinds of requests with their shares, instead of means")
     ] = None
 
+    def __post_init__(self) -> None:
+        """Refuse what no flag can mend; what is merely missing may still come from a flag."""
+        refuse_odd_number("tokens.words_per_request", self.words_per_request, above_zero=True)
+        if self.output_share is not None and not 0 <= self.output_share <= 1:
+            raise SpecError(
+                f"tokens.output_share is {self.output_share:g}",
+                expected="a share from 0 to 1",
+                do="Write 0.2 for 20 %",
+            )
+        means = self.input is not None or self.output is not None
+        if self.words_per_request is not None and means:
+            raise SpecError("tokens gives words and tokens at once", expected="one of the two", do="Leave one out")
+        if self.shapes is not None:
+            if msgspec.structs.replace(self, shapes=None) != TokensSpec():
+                raise SpecError(
+                    "tokens gives something beside shapes", expected="shapes alone", do="Leave one of them out"
+                )
+            TokenMix(shapes=tuple(row.shape() for row in self.shapes))
+        if self.input is not None and self.output is not None:
+            _usage(self, self.input, self.output)
+
 
 class HostingSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """How one's own machines are run."""
@@ -88,6 +129,14 @@ class HostingSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     lambda_: Annotated[LambdaConfig, said("the function on the `lambda-*` paths")] = msgspec.field(
         default_factory=LambdaConfig, name="lambda"
     )
+
+    def __post_init__(self) -> None:
+        if self.response_s is None and self.concurrency != 1:
+            raise SpecError(
+                f"hosting.concurrency is {self.concurrency} without hosting.response_s",
+                expected="both, or neither: a predicted speed comes with its own concurrency",
+                do="Add hosting.response_s or leave hosting.concurrency out",
+            )
 
 
 class PricesSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -132,6 +181,9 @@ class Spec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
         said("a YAML file with your own machines, prices and scores, beside the spec (docs/guides/overlay.md)"),
     ] = None
 
+    def __post_init__(self) -> None:
+        self.policy()
+
     def workload(self, profiles: Mapping[str, Sequence[float]]) -> Workload:
         """The workload. ``profiles``: the hourly weights of the profiles that can be named.
 
@@ -146,6 +198,12 @@ class Spec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
                 "task is generate, but a request has no output tokens",
                 expected="tokens.output above 0, or task: encode",
                 do="Give tokens.output",
+            )
+        if task == "encode" and mix.mean.output > 0:
+            raise SpecError(
+                f"task is encode, but a request has {mix.mean.output:g} output tokens",
+                expected="no output, or task: generate",
+                do="Leave out one of the two",
             )
         return Workload(
             name=self.name,
@@ -188,28 +246,15 @@ def read_specs(path: Path) -> tuple[Spec, ...]:
 
 def _number(floor: float | str | None) -> float | str | None:
     """A floor that is a number in quotes is a score."""
-    if isinstance(floor, str):
-        try:
-            return float(floor)
-        except ValueError:
-            return floor
-    return floor
+    try:
+        return floor if floor is None else float(floor)
+    except ValueError:
+        return floor
 
 
 def _mix(tokens: TokensSpec, task: Literal["generate", "encode"] | None) -> tuple[TokenMix, tuple[str, ...]]:
     if tokens.shapes is not None:
-        if tokens.input is not None or tokens.output is not None or tokens.words_per_request is not None:
-            raise SpecError(
-                "tokens gives shapes and means at once", expected="one of the two", do="Leave one of them out"
-            )
-        shapes = tuple(
-            TokenShape(
-                share=row.share,
-                usage=TokenUsage(**{n: getattr(row, n) for n in ShapeSpec.__struct_fields__ if n != "share"}),
-            )
-            for row in tokens.shapes
-        )
-        return TokenMix(shapes=shapes), ()
+        return TokenMix(shapes=tuple(row.shape() for row in tokens.shapes)), ()
     if tokens.words_per_request is not None:
         return _words(tokens, task)
     if tokens.input is None:
@@ -224,43 +269,33 @@ def _mix(tokens: TokensSpec, task: Literal["generate", "encode"] | None) -> tupl
             expected="tokens.output (0 for task: encode)",
             do="Add it, or use --output-tokens",
         )
-    usage = TokenUsage(
-        input=tokens.input,
-        output=tokens.output or 0.0,
-        cached_input=tokens.cached_input,
-        cache_write=tokens.cache_write,
-        reasoning=tokens.reasoning,
+    return TokenMix.of(_usage(tokens, tokens.input, tokens.output or 0.0)), ()
+
+
+def _usage(given: TokensSpec | ShapeSpec, input_tokens: float, output_tokens: float) -> TokenUsage:
+    return TokenUsage(
+        input=input_tokens,
+        output=output_tokens,
+        cached_input=given.cached_input,
+        cache_write=given.cache_write,
+        reasoning=given.reasoning,
     )
-    return TokenMix.of(usage), ()
 
 
 def _words(tokens: TokensSpec, task: str | None) -> tuple[TokenMix, tuple[str, ...]]:
     """Words of input and output together, at 0.75 words a token, rounded to whole tokens as a bill would be."""
     words = tokens.words_per_request or 0.0
-    if not words > 0:
-        raise SpecError(f"tokens.words_per_request is {words:g}", expected="more than 0", do="Correct it")
-    if tokens.input is not None or tokens.output is not None:
-        raise SpecError("tokens gives words and tokens at once", expected="one of the two", do="Leave one out")
     share = 0.0 if task == "encode" else tokens.output_share
     assumed = [f"{words:g} words are {round(words * TOKENS_PER_WORD):,} tokens (0.75 words a token, English)"]
     if share is None:
         share = HALF
         assumed.append("the split of words into input and output was not given: half and half")
-    if not 0 <= share <= 1:
-        raise SpecError(f"tokens.output_share is {share:g}", expected="a share from 0 to 1", do="Write 0.2 for 20 %")
     total = round(words * TOKENS_PER_WORD)
-    usage = TokenUsage(input=total * (1 - share), output=total * share)
-    return TokenMix.of(usage), tuple(assumed)
+    return TokenMix.of(_usage(tokens, total * (1 - share), total * share)), tuple(assumed)
 
 
 def _hours(traffic: TrafficSpec, profiles: Mapping[str, Sequence[float]]) -> tuple[tuple[float, ...], tuple[str, ...]]:
     if traffic.requests_per_hour is not None:
-        if traffic.requests_per_day is not None or traffic.profile is not None:
-            raise SpecError(
-                "traffic gives requests_per_hour beside requests_per_day or profile",
-                expected="requests_per_hour alone, or requests_per_day with a profile",
-                do="Leave one out",
-            )
         return tuple(traffic.requests_per_hour), ()
     if traffic.requests_per_day is None:
         raise SpecError(
@@ -270,10 +305,9 @@ def _hours(traffic: TrafficSpec, profiles: Mapping[str, Sequence[float]]) -> tup
         )
     profile = traffic.profile
     if profile is None:
-        flat = "no hourly profile given: the same traffic in every hour"
-        return spread(traffic.requests_per_day, [1.0] * HOURS_PER_DAY), (flat,)
+        return spread(traffic.requests_per_day, FLAT), ("no hourly profile given: the same traffic in every hour",)
     if profile == "flat":
-        return spread(traffic.requests_per_day, [1.0] * HOURS_PER_DAY), ()
+        return spread(traffic.requests_per_day, FLAT), ()
     if isinstance(profile, str):
         if profile not in profiles:
             raise UnknownNameError(

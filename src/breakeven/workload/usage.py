@@ -5,8 +5,9 @@ from collections.abc import Callable
 
 import msgspec
 
-from breakeven.errors import SpecError
+from breakeven.errors import SpecError, refuse_odd_number
 
+ROUNDING = 1e-9
 TOKENS_PER_WORD = 1 / 0.75
 """English text: 1 token is about 0.75 words (OpenAI, "What are tokens and how to count them", help.openai.com)."""
 
@@ -28,19 +29,17 @@ class TokenUsage(msgspec.Struct, frozen=True, kw_only=True):
 
     def __post_init__(self) -> None:
         for name in self.__struct_fields__:
-            value = getattr(self, name)
-            if not math.isfinite(value) or value < 0:
-                raise SpecError(f"tokens.{name} is {value}", expected="a number of tokens, 0 or more", do="Correct it")
+            refuse_odd_number(f"tokens.{name}", getattr(self, name))
         if self.input + self.output == 0:
             raise SpecError("a request has no tokens", expected="input or output tokens", do="Give tokens.input")
-        if self.cached_input + self.cache_write > self.input:
+        if self.cached_input + self.cache_write > self.input * (1 + ROUNDING):
             raise SpecError(
                 f"cached_input + cache_write is {self.cached_input + self.cache_write:g} of {self.input:g} input "
                 "tokens",
                 expected="parts that are no larger than tokens.input",
                 do="tokens.input counts all input tokens, cached ones included",
             )
-        if self.reasoning > self.output:
+        if self.reasoning > self.output * (1 + ROUNDING):
             raise SpecError(
                 f"reasoning is {self.reasoning:g} of {self.output:g} output tokens",
                 expected="a part that is no larger than tokens.output",
@@ -50,7 +49,7 @@ class TokenUsage(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def fresh_input(self) -> float:
         """Input tokens that are neither read from nor written to a cache."""
-        return self.input - self.cached_input - self.cache_write
+        return max(0.0, self.input - self.cached_input - self.cache_write)
 
 
 class TokenShape(msgspec.Struct, frozen=True, kw_only=True):
@@ -72,7 +71,7 @@ class TokenMix(msgspec.Struct, frozen=True, kw_only=True):
 
     def __post_init__(self) -> None:
         total = math.fsum(shape.share for shape in self.shapes)
-        if not self.shapes or any(shape.share <= 0 for shape in self.shapes) or abs(total - 1) > 1e-3:
+        if not all(shape.share > 0 for shape in self.shapes) or not abs(total - 1) <= 1e-3:
             raise SpecError(
                 f"the shares of the token shapes add up to {total:g}",
                 expected="positive shares that add up to 1",

@@ -1,0 +1,63 @@
+from pathlib import Path
+
+import pytest
+
+from breakeven.catalogue.overlay import Overlay, with_overlay
+from breakeven.workload.spec import Spec, read_specs
+from breakeven.yamlfile import read_yaml
+
+EXAMPLES = Path(__file__).parent.parent / "examples"
+OVERLAYS = sorted(EXAMPLES.glob("*.overlay.yaml"))
+SPECS = sorted(set(EXAMPLES.glob("*.yaml")) - set(OVERLAYS))
+
+
+def by_name(path: Path) -> str:
+    return path.stem
+
+
+def test_everything_in_examples_is_a_spec_or_an_overlay():
+    assert sorted([*SPECS, *OVERLAYS]) == sorted(EXAMPLES.iterdir())
+    assert SPECS
+    assert OVERLAYS
+
+
+@pytest.mark.parametrize("path", SPECS, ids=by_name)
+def test_an_example_is_a_workload(path, shipped):
+    profiles = {name: row.weights for name, row in shipped.profiles.items()}
+    for spec in read_specs(path):
+        assert isinstance(spec, Spec)
+        found = spec.workload(profiles)
+        assert found.requests_per_day > 0
+        assert found.mix.mean.input > 0
+        assert spec.policy().region == spec.region
+
+
+@pytest.mark.parametrize("path", SPECS, ids=by_name)
+def test_an_example_says_everything_so_that_nothing_about_its_traffic_is_assumed(path, shipped):
+    profiles = {name: row.weights for name, row in shipped.profiles.items()}
+    for spec in read_specs(path):
+        assert not [line for line in spec.workload(profiles).assumptions if "not given" in line or "no hourly" in line]
+
+
+@pytest.mark.parametrize("path", SPECS, ids=by_name)
+def test_the_documents_of_an_example_have_names_of_their_own(path):
+    names = [spec.name for spec in read_specs(path)]
+    assert len(set(names)) == len(names)
+
+
+@pytest.mark.parametrize("path", SPECS, ids=by_name)
+def test_the_overlay_that_an_example_names_lies_beside_it(path):
+    for spec in read_specs(path):
+        assert spec.overlay is None or path.parent / spec.overlay in OVERLAYS
+
+
+@pytest.mark.parametrize("path", OVERLAYS, ids=by_name)
+def test_an_example_overlay_reads_and_lies_over_the_catalogue_that_ships(path, shipped):
+    (overlay,) = read_yaml(path, Overlay)
+    found = with_overlay(shipped, path)
+    assert {machine.name for machine in overlay.machines} <= found.instances.keys()
+
+
+@pytest.mark.parametrize("path", [*SPECS, *OVERLAYS], ids=by_name)
+def test_an_example_says_in_its_first_line_what_it_is(path):
+    assert path.read_text(encoding="utf-8").startswith("# ")
