@@ -109,7 +109,7 @@ def size(
     hours = np.array(workload.requests_per_hour)
     base = workload.requests_per_day
     volume = np.full(len(speed.rows), base) if requests_per_day is None else requests_per_day
-    in_flight = volume / SECONDS_PER_DAY * speed.latency(speed.largest_concurrency).response_s
+    in_flight = volume / SECONDS_PER_DAY * speed.latency(speed.largest_concurrency).held_s
     spread = NormalDist().inv_cdf(workload.slo.quantile) * np.sqrt(in_flight)
     demand = _Demand(
         by_row=np.stack([in_flight, spread], axis=1) / speed.largest_concurrency[:, None],

@@ -30,6 +30,8 @@ from breakeven.evidence import Source
 
 BUILT_FILE = "catalogue.msgpack"
 DIGEST_LENGTH = 16
+CHARGED_AS = {"cached_input": "input", "cache_write": "input"}
+"""Where an offer has no price of its own for a kind, these tokens are charged as plain input."""
 ANYWHERE = ""
 """The region of prices that hold everywhere: those of the user's own machines."""
 
@@ -59,6 +61,24 @@ class ApiTariff:
     offer: ApiOffer
     tier: str
     prices: dict[tuple[str, str, int], ApiPrice]
+
+    def row(self, kind: str, prompt_tokens: float, hours: str) -> ApiPrice | None:
+        """The price row for a kind of token in a prompt of that length, in ``peak`` or ``off_peak`` hours.
+
+        A row for these hours comes before one for all hours. A kind without rows of its own is charged as plain
+        input where it is a part of the input. ``None``: not known.
+        """
+        if kind in CHARGED_AS and not any(key[0] == kind for key in self.prices):
+            kind = CHARGED_AS[kind]
+        for window in (hours, ""):
+            found = {
+                above: price
+                for (of, during, above), price in self.prices.items()
+                if of == kind and during == window and (above == 0 or prompt_tokens > above)
+            }
+            if found:
+                return found[max(found)]
+        return None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from breakeven.catalogue.load import CHARGED_AS
 from breakeven.catalogue.schema import PeakWindow
 from breakeven.cost.bill import Charge, total_usd_per_day
 from breakeven.options.api import ApiOption
@@ -21,9 +22,6 @@ NAMES = {
     "cache_write": "cache-write tokens",
     "output": "output tokens",
 }
-STANDS_IN = {"cached_input": "input", "cache_write": "input"}
-"""Where an offer has no price of its own for a kind, these tokens are charged as plain input."""
-WINDOWS = ("", "peak", "off_peak")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -89,23 +87,13 @@ def _amount(shape: TokenShape, kind: str) -> float:
 
 
 def _usd_per_mtok(option: ApiOption, kind: str, prompt_tokens: float, peak_share: float) -> float:
-    """The price of one kind for a prompt of that length, averaged over peak and other hours."""
-    prices = {window: _price(option, kind, prompt_tokens, window) for window in WINDOWS}
-    if prices["peak"] is not None and prices["off_peak"] is not None:
-        return peak_share * prices["peak"] + (1 - peak_share) * prices["off_peak"]
-    found = prices[""] if prices[""] is not None else prices["peak"]
-    return float("nan") if found is None else found
-
-
-def _price(option: ApiOption, kind: str, prompt_tokens: float, window: str) -> float | None:
-    rows = {
-        above: row
-        for (k, w, above), row in option.tariff.prices.items()
-        if k == kind and w == window and prompt_tokens > above
-    } or {above: row for (k, w, above), row in option.tariff.prices.items() if k == kind and w == window and above == 0}
-    if rows:
-        return float(rows[max(rows)].usd_per_mtok)
-    return _price(option, STANDS_IN[kind], prompt_tokens, window) if kind in STANDS_IN else None
+    """The price of one kind for a prompt of that length, averaged over peak and other hours; NaN: not known."""
+    usd = 0.0
+    for hours, share in (("peak", peak_share), ("off_peak", 1 - peak_share)):
+        row = option.tariff.row(kind, prompt_tokens, hours)
+        if share:
+            usd += share * float(row.usd_per_mtok) if row else float("nan")
+    return usd
 
 
 def _peak_share(workload: Workload, window: PeakWindow | None) -> float:
@@ -123,7 +111,7 @@ def _kept(options: tuple[ApiOption, ...], policy: Policy) -> Floats:
 
 
 def _sources(option: ApiOption, kind: str) -> tuple[str, ...]:
-    wanted = {kind, STANDS_IN.get(kind, kind)}
-    own = [row.source for key, row in option.tariff.prices.items() if key[0] == kind]
-    rows = own or [row.source for key, row in option.tariff.prices.items() if key[0] in wanted]
+    prices = option.tariff.prices
+    own = [row.source for key, row in prices.items() if key[0] == kind]
+    rows = own or [row.source for key, row in prices.items() if key[0] == CHARGED_AS.get(kind)]
     return tuple(dict.fromkeys(rows))

@@ -111,7 +111,9 @@ def _exact(value: float) -> Decimal:
 
 
 def tiered_usd(tiers: Sequence[ServicePrice], quantity_per_month: Floats) -> Floats:
-    """Mean USD per unit of a monthly quantity over its tiers; NaN where a tier is missing.
+    """Mean USD per unit of a monthly quantity over its tiers; NaN where the first tier is missing.
+
+    What lies beyond the last known tier is charged at that tier's price: more of a service never costs less.
 
     >>> from breakeven.catalogue.load import load_catalogue
     >>> rows = load_catalogue()
@@ -122,16 +124,15 @@ def tiered_usd(tiers: Sequence[ServicePrice], quantity_per_month: Floats) -> Flo
     quantity = np.asarray(quantity_per_month, dtype=np.float64)
     if not tiers:
         return np.full_like(quantity, np.nan)
-    if len(tiers) == 1 and tiers[0].tier_to is None:
+    if len(tiers) == 1 and tiers[0].tier_from == 0:
         return np.full_like(quantity, float(tiers[0].usd))
     usd = np.zeros_like(quantity)
-    for tier in tiers:
-        top = np.inf if tier.tier_to is None else tier.tier_to
+    for tier, following in zip(tiers, [*tiers[1:], None], strict=True):
+        top = np.inf if following is None else following.tier_from
         usd = usd + np.clip(quantity - tier.tier_from, 0, top - tier.tier_from) * float(tier.usd)
-    end = np.inf if tiers[-1].tier_to is None else tiers[-1].tier_to
     with np.errstate(invalid="ignore", divide="ignore"):
         mean = np.where(quantity > 0, usd / quantity, float(tiers[0].usd))
-    return np.where((quantity > end) | (tiers[0].tier_from > 0), np.nan, mean)
+    return np.full_like(quantity, np.nan) if tiers[0].tier_from > 0 else mean
 
 
 def flat(value: float, options: int) -> Floats:

@@ -181,7 +181,7 @@ def _within_count(
     options: HostedOptions, grid: HostedGrid, speed: Speed, sizing: Sizing, ruling: Ruling
 ) -> HostedOptions:
     """Rule out fleets larger than the number of machines that exist."""
-    count = options.by_offer([float(offer.instance.count or np.inf) for offer in options.offers])
+    count = options.by_offer([offer.available for offer in options.offers])
     peak = sizing.peak_machines[options.pair] if len(options.pair) else np.empty(0)
     alive = ruling.exclude(
         np.ones(len(options.row), dtype=np.bool_),

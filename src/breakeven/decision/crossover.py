@@ -19,6 +19,8 @@ from breakeven.units import TOKENS_PER_MTOK
 
 REFINEMENTS = 2
 POINTS_PER_REFINEMENT = 33
+POINTS_WITHIN = 161
+"""Points looked at between two points of a line: steps of a tenth of a percent, as fine as the tolerance."""
 TOLERANCE = 1e-3
 
 
@@ -40,7 +42,7 @@ class Crossover(msgspec.Struct, frozen=True, kw_only=True):
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class _Pair:
-    """Both lines of one group, and the points at which hosting is first, and for good, the cheaper one."""
+    """Both lines of one group."""
 
     group: str
     volume: Floats
@@ -49,8 +51,10 @@ class _Pair:
     hosted: Ints
     hosted_usd_per_day: Floats
     hosted_best: Ints
-    first: int | None
-    stays: int | None
+
+
+Bracket = tuple[float, float]
+"""Two volumes: at the lower the API is cheaper, at the upper self-hosting."""
 
 
 def crossovers(
@@ -58,21 +62,26 @@ def crossovers(
 ) -> tuple[Crossover, ...]:
     """The break-even of the best API and the best self-hosting of every group that has both."""
     pairs = [pair for lines in envelopes if (pair := _pair(lines)) is not None]
-    brackets = [(pair, index) for pair in pairs for index in (pair.first, pair.stays) if index]
-    volume = iter(_refined(brackets, curves))
-    found = []
-    for pair in pairs:
-        first = next(volume) if pair.first else None
-        stays = next(volume) if pair.stays else None
-        found.append(_crossover(pair, curves, hosted_name, first, stays))
-    return tuple(found)
+    firsts = [_bracket(pair, _first(pair)) for pair in pairs]
+    stays = _for_good(pairs, curves)
+    asked = [(n, bracket) for found in (firsts, stays) for n, bracket in enumerate(found) if bracket]
+    at = dict(zip(asked, _narrowed([(pairs[n], bracket) for n, bracket in asked], curves), strict=True))
+    return tuple(
+        _crossover(
+            pair,
+            curves,
+            hosted_name,
+            first=at[n, firsts[n]] if firsts[n] else None,  # type: ignore[index]
+            stays=at[n, stays[n]] if stays[n] else None,  # type: ignore[index]
+        )
+        for n, pair in enumerate(pairs)
+    )
 
 
 def _pair(lines: Envelope) -> _Pair | None:
     api, hosted, best = lines.api_usd_per_day, lines.hosted_usd_per_day, lines.hosted_best
     if lines.api is None or api is None or hosted is None or best is None:
         return None
-    cheaper = hosted <= api
     return _Pair(
         group=lines.group,
         volume=lines.requests_per_day,
@@ -81,9 +90,18 @@ def _pair(lines: Envelope) -> _Pair | None:
         hosted=lines.hosted,
         hosted_usd_per_day=hosted,
         hosted_best=best,
-        first=int(np.argmax(cheaper)) if cheaper.any() else None,
-        stays=_start_of_tail(cheaper),
     )
+
+
+def _first(pair: _Pair) -> int | None:
+    """The first point at which hosting is the cheaper one."""
+    cheaper = pair.hosted_usd_per_day <= pair.api_usd_per_day
+    return int(np.argmax(cheaper)) if cheaper.any() else None
+
+
+def _bracket(pair: _Pair, index: int | None) -> Bracket | None:
+    """Around a point of the lines; from the first point on there is nothing below."""
+    return None if index is None else (float(pair.volume[max(index - 1, 0)]), float(pair.volume[index]))
 
 
 def _start_of_tail(cheaper: Mask) -> int | None:
@@ -98,40 +116,44 @@ def _start_of_tail(cheaper: Mask) -> int | None:
     return int(dearer[-1]) + 1 if len(dearer) else 0
 
 
-def _crossover(
-    pair: _Pair, curves: Curves, hosted_name: Callable[[int], str], first: float | None, stays: float | None
-) -> Crossover:
-    if pair.stays is None:
-        right, because = int(pair.hosted_best[-1]), _never(pair, curves)
-    elif pair.stays == 0:
-        right = int(pair.hosted_best[0])
-        because = f"self-hosting is cheaper at every traffic from {pair.volume[0]:,.0f} requests a day on"
-    else:
-        right = int(pair.hosted_best[pair.stays])
-        because = f"from there on self-hosting stays cheaper, at first on {_machines_in_words(curves, right, stays)}"
-    if first is not None and (stays is None or first < stays * (1 - TOLERANCE)) and pair.stays != 0:
-        because += f"; cheaper in places from {first:,.0f} on"
-    return Crossover(
-        group=pair.group,
-        left=curves.api.options[pair.api.number].id,
-        right=hosted_name(right),
-        requests_per_day=stays,
-        first_requests_per_day=first,
-        low=None,
-        high=None,
-        because=because,
-    )
+def _for_good(pairs: Sequence[_Pair], curves: Curves) -> list[Bracket | None]:
+    """Around the volume from which on hosting stays cheaper, the steps between the points of the lines included.
 
-
-def _refined(brackets: Sequence[tuple[_Pair, int]], curves: Curves) -> list[float]:
-    """For each pair and point of its lines: the volume just before that point from which on hosting is cheaper.
-
-    All brackets are narrowed together, by grids within grids.
+    Costs never fall with traffic, so between two points hosting is cheaper for sure if its cost at the upper is below
+    the API's at the lower. All other intervals of the tail are looked at closely, all groups together.
     """
+    tails = [_start_of_tail(pair.hosted_usd_per_day <= pair.api_usd_per_day) for pair in pairs]
+    found = [_bracket(pair, tail) for pair, tail in zip(pairs, tails, strict=True)]
+    unsure = [
+        (n, int(i))
+        for n, (pair, tail) in enumerate(zip(pairs, tails, strict=True))
+        if tail is not None
+        for i in np.flatnonzero(pair.hosted_usd_per_day[1:] > pair.api_usd_per_day[:-1] * (1 + TOLERANCE))
+        if i >= tail
+    ]
+    if not unsure:
+        return found
+    low, high = (np.array([pairs[n].volume[i + end] for n, i in unsure]) for end in (0, 1))
+    points = np.geomspace(low, high, POINTS_WITHIN, axis=1)
+    ends = np.array([pairs[n].hosted_best[i : i + 2] for n, i in unsure])
+    each = curves.hosted_at(np.repeat(ends, POINTS_WITHIN, axis=1).ravel(), np.tile(points, 2).ravel())
+    hosted = each.reshape(len(unsure), 2, POINTS_WITHIN).min(axis=1)
+    for (n, _), at, cost in zip(unsure, points, hosted, strict=True):
+        api = curves.api_usd_per_day(pairs[n].api.number, at)
+        dearer = np.flatnonzero(cost > api * (1 + TOLERANCE))
+        if len(dearer):
+            after = int(dearer[-1]) + 1
+            cheaper = np.flatnonzero(cost[after:] <= api[after:])
+            upper = after + int(cheaper[0]) if len(cheaper) else POINTS_WITHIN - 1
+            found[n] = float(at[upper - 1]), float(at[upper])
+    return found
+
+
+def _narrowed(brackets: Sequence[tuple[_Pair, Bracket]], curves: Curves) -> list[float]:
+    """For each bracket the volume within it from which on hosting is cheaper, by grids within grids."""
     if not brackets:
         return []
-    low = np.array([pair.volume[index - 1] for pair, index in brackets])
-    high = np.array([pair.volume[index] for pair, index in brackets])
+    low, high = (np.array([bracket[end] for _, bracket in brackets]) for end in (0, 1))
     owner = np.repeat(np.arange(len(brackets)), [len(pair.hosted) for pair, _ in brackets])
     options = np.concatenate([pair.hosted for pair, _ in brackets])
     starts = np.flatnonzero(np.diff(owner, prepend=-1))
@@ -144,6 +166,33 @@ def _refined(brackets: Sequence[tuple[_Pair, int]], curves: Curves) -> list[floa
             tail = _start_of_tail(cheaper) or 1
             low[n], high[n] = points[n, tail - 1], points[n, tail]
     return [float(volume) for volume in high]
+
+
+def _crossover(
+    pair: _Pair, curves: Curves, hosted_name: Callable[[int], str], first: float | None, stays: float | None
+) -> Crossover:
+    lowest = float(pair.volume[0])
+    best = pair.hosted_best[np.searchsorted(pair.volume, stays) if stays else -1]
+    if stays is None:
+        because = _never(pair, curves)
+    elif stays <= lowest:
+        because = f"self-hosting is cheaper at every traffic from {lowest:,.0f} requests a day on"
+    else:
+        because = (
+            f"from there on self-hosting stays cheaper, at first on {_machines_in_words(curves, int(best), stays)}"
+        )
+    if first is not None and (stays is None or first < stays * (1 - TOLERANCE)):
+        because += f"; cheaper in places from {first:,.0f} on"
+    return Crossover(
+        group=pair.group,
+        left=curves.api.options[pair.api.number].id,
+        right=hosted_name(int(best)),
+        requests_per_day=None if stays is not None and stays <= lowest else stays,
+        first_requests_per_day=first,
+        low=None,
+        high=None,
+        because=because,
+    )
 
 
 def _never(pair: _Pair, curves: Curves) -> str:

@@ -57,7 +57,7 @@ class Curves:
         columns, sizing, speed = self.sized(options, requests_per_day)
         fixed = fixed_charges(fixed_costs(self.policy, "hosted"), len(options))
         costs = hosted_costs(columns, speed, sizing, self.snapshot, self.policy, fixed)
-        count = columns.by_offer([float(offer.instance.count or np.inf) for offer in columns.offers])
+        count = columns.by_offer([offer.available for offer in columns.offers])
         return np.where(sizing.peak_machines > count, np.inf, costs.usd_per_day)
 
     def api_usd_per_day(self, option: int, requests_per_day: Floats) -> Floats:

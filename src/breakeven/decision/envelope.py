@@ -3,11 +3,12 @@
 A few hosted options of each group are picked by a cheap surrogate and then drawn exactly, all groups in one call.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 
-from breakeven.capacity.sizing import headroom
+from breakeven.capacity.sizing import ALWAYS_ON_TERMS, headroom
 from breakeven.decision.curves import Curves, volumes
 from breakeven.decision.rank import Contender, Ranking
 from breakeven.options.columns import Floats, Ints
@@ -19,6 +20,8 @@ SCREENING = np.geomspace(1e2, 1e8, 13)
 """Volumes at which every hosted option is screened for being the cheapest of its group."""
 PER_VOLUME = 2
 """Options kept for each screening volume and group."""
+TYPICAL_HOURS = 6
+"""Hours that stand for the whole day or week in the screening."""
 NOTHING = np.empty(0, dtype=np.int64)
 
 
@@ -80,25 +83,47 @@ def _members(groups: tuple[str, ...], curves: Curves, grid: HostedGrid, quality:
 def _screened(curves: Curves, members: dict[str, Ints]) -> dict[str, Ints]:
     """For each group the few options that can be cheapest at some volume.
 
-    The surrogate: mean traffic on whole machines at the offer's hourly price, and so much a request.
+    The surrogate: whole machines in a few typical hours at the offer's hourly price, and so much a request. At the
+    plan's own volume the costs are known.
     """
-    options, speed = curves.hosted.options, curves.speed
-    response = speed.latency(speed.largest_concurrency).response_s[options.row]
-    room = speed.largest_concurrency[options.row]
-    usd_per_day = HOURS_PER_DAY * options.by_offer(
-        [float(o.price.usd_per_hour) if o.price else np.inf for o in options.offers]
-    )
-    count = options.by_offer([float(o.instance.count or np.inf) for o in options.offers])
     per_request = _usd_per_request(curves)
+    costs = [curves.hosted.usd_per_day]
+    costs += [usd + per_request * volume for volume, usd in zip(SCREENING, _machine_usd_per_day(curves), strict=True)]
     found: dict[str, list[Ints]] = {group: [NOTHING] for group in members}
-    for volume in SCREENING:
-        needed = headroom(response * (volume / SECONDS_PER_DAY), speed.workload.slo.quantile) / room
-        machines = np.ceil(np.maximum(np.ceil(needed), curves.policy.min_replicas) / curves.per_machine)
-        cost = np.where(machines > count, np.inf, machines * usd_per_day + per_request * volume)
+    for cost in costs:
         for group, rows in members.items():
             few = min(PER_VOLUME, len(rows))
             found[group].append(rows[np.argpartition(cost[rows], few - 1)[:few]] if few else NOTHING)
     return {group: np.unique(np.concatenate(rows)) for group, rows in found.items()}
+
+
+def _machine_usd_per_day(curves: Curves) -> Iterator[Floats]:
+    """What the machines of every hosted option cost a day at each volume of the screening."""
+    options, speed, policy = curves.hosted.options, curves.speed, curves.policy
+    _, first, pair = np.unique(options.pair, return_index=True, return_inverse=True)
+    row, per_machine = options.row[first], curves.per_machine[first, None]
+    weights, shares = _typical_hours(np.array(speed.workload.requests_per_hour))
+    held_s = speed.latency(speed.largest_concurrency).held_s[row]
+    room = speed.largest_concurrency[row, None]
+    hourly = [float(o.price.usd_per_hour) if o.price else np.inf for o in options.offers]
+    usd_per_day = HOURS_PER_DAY * options.by_offer(hourly)
+    count = options.by_offer([o.available for o in options.offers])
+    at_peak = options.flag([policy.scaling == "fixed" or o.term in ALWAYS_ON_TERMS for o in options.offers])
+    for volume in SCREENING:
+        in_flight = np.outer(held_s * (volume / SECONDS_PER_DAY), weights)
+        replicas = np.ceil(headroom(in_flight, speed.workload.slo.quantile) / room)
+        machines = np.ceil(np.maximum(replicas, policy.min_replicas) / per_machine)
+        peak, mean = machines[:, 0][pair], (machines @ shares)[pair]
+        yield np.where(peak > count, np.inf, np.where(at_peak, peak, mean) * usd_per_day)
+
+
+def _typical_hours(requests_per_hour: Floats) -> tuple[Floats, Floats]:
+    """A few hours that stand for all, the busiest first: their traffic over the mean, and their share of the hours."""
+    ordered = np.sort(requests_per_hour)[::-1] / requests_per_hour.mean()
+    if np.ptp(ordered) == 0:
+        return np.ones(1), np.ones(1)
+    groups = [ordered[:1], *np.array_split(ordered[1:], TYPICAL_HOURS - 1)]
+    return np.array([group.mean() for group in groups]), np.array([len(group) for group in groups]) / len(ordered)
 
 
 def _usd_per_request(curves: Curves) -> Floats:

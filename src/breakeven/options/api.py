@@ -58,7 +58,7 @@ def api_options(
         option = ApiOption(
             tariff=tariff,
             score=quality.score(tariff.offer.canonical or tariff.offer.model),
-            meets_slo=_meets(tariff.offer, workload.slo, policy),
+            meets_slo=_meets(tariff, workload.slo, policy),
         )
         reason = _ruled_out(option, snapshot.as_of, workload, quality)
         if reason:
@@ -83,11 +83,13 @@ def _selected(tariff: ApiTariff, policy: Policy) -> bool:
     return named and matches(offer.provider, only.providers) and matches(tariff.tier, only.tiers)
 
 
-def _meets(offer: ApiOffer, slo: Slo, policy: Policy) -> bool | None:
-    """Whether an API keeps the target, by what the user measured there."""
+def _meets(tariff: ApiTariff, slo: Slo, policy: Policy) -> bool | None:
+    """Whether an API keeps the target, by what the user measured there; that says nothing of its slow tiers."""
     if not slo.named:
         return True
-    name = f"{offer.provider}/{offer.model}"
+    if tariff.tier in SLOW_TIERS:
+        return None
+    name = f"{tariff.offer.provider}/{tariff.offer.model}"
     return next((found.keeps(slo) for key, found in policy.api_latency.items() if fnmatchcase(name, key)), None)
 
 
@@ -118,8 +120,14 @@ def _unsuited(option: ApiOption, workload: Workload) -> tuple[str, str] | None:
         return f"not a {'text generation' if workload.task == 'generate' else 'embedding'} model", ""
     if tier in SLOW_TIERS and not workload.deferrable:
         return f"{tier} tier: {SLOW_TIERS[tier]}, and the workload is not deferrable", ""
-    missing = [kind for kind in _kinds(workload) if not any(key[0] == kind for key in option.tariff.prices)]
+    missing = [kind for kind in _kinds(workload) if not _priced(option, kind, workload)]
     return ("a price it would need is not known", f"{tier} {' and '.join(missing)}") if missing else None
+
+
+def _priced(option: ApiOption, kind: str, workload: Workload) -> bool:
+    """Whether a kind has a price for every length of prompt, in and out of peak hours."""
+    lengths = [shape.usage.input for shape in workload.mix.shapes]
+    return all(option.tariff.row(kind, length, hours) for length in lengths for hours in ("peak", "off_peak"))
 
 
 def _kinds(workload: Workload) -> tuple[str, ...]:

@@ -242,7 +242,8 @@ def _ruled_by_hardware(grid: HostedGrid, alive: Mask, ruling: Ruling) -> Mask:
 
 def _datasheet_gap(hardware: Hardware) -> bool:
     if hardware.accelerator:
-        return not (hardware.accelerator.bandwidth_gb_per_s and hardware.accelerator.bf16_dense_tflops)
+        read = (hardware.accelerator.bandwidth_gb_per_s, hardware.accelerator.bf16_dense_tflops)
+        return not (all(read) and hardware.memory_gib_per_device)
     cpu = hardware.cpu
     return cpu is None or not (
         cpu.memory_bandwidth_gb_per_s and cpu.cores_per_socket and cpu.clock_ghz and cpu.fp32_flops_per_core_per_cycle

@@ -24,6 +24,11 @@ class MachineOffer:
     term: str
     price: MachinePrice | None
 
+    @property
+    def available(self) -> float:
+        """How many of the machine there are; infinite if as many as wanted."""
+        return float("inf") if self.instance.count is None else float(self.instance.count)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Hardware:
@@ -37,7 +42,8 @@ class Hardware:
     vcpus: int
     tensor_parallel: int
     interconnect: str
-    memory_gib_per_device: float
+    memory_gib_per_device: float | None
+    """``None``: not read."""
 
     @property
     def generation(self) -> str:
@@ -140,7 +146,7 @@ def _hardware_of(catalogue: Catalogue, instance: Instance) -> list[Hardware]:
     accelerator = catalogue.accelerators[instance.accelerator]
     count = instance.accelerator_count
     total = instance.accelerator_memory_gib_total
-    memory = total / count if total else (accelerator.memory_gib or 0.0)
+    memory = total / count if total else accelerator.memory_gib
     linked = instance.interconnect != "none"
     degrees = sorted({n for n in TENSOR_PARALLEL if count % n == 0} | {count}) if linked else [1]
     return [

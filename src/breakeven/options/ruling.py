@@ -29,8 +29,7 @@ class Ruling:
         if count <= 0:
             return
         known, words = self._found.get(because, (0, []))
-        more = [word for word in examples if word not in words]
-        self._found[because] = (known + count, [*words, *more][:EXAMPLES])
+        self._found[because] = (known + count, list(dict.fromkeys([*words, *examples]))[:EXAMPLES])
 
     def exclude(self, alive: Mask, out: Mask, because: str, describe: Callable[[int], str], weights: Ints) -> Mask:
         """Rule out the rows of ``alive`` for which ``out`` holds; the mask of what is left.

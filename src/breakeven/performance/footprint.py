@@ -47,7 +47,7 @@ def footprint(
         :, grid.model, grid.number_format
     ]
     degree = np.array([row.tensor_parallel for row in grid.fleet.hardware], dtype=np.int64)[grid.hardware]
-    device = np.array([row.memory_gib_per_device for row in grid.fleet.hardware])[grid.hardware]
+    device = np.array([row.memory_gib_per_device or 0.0 for row in grid.fleet.hardware])[grid.hardware]
     heads = np.array([1 if m.latent_kv else max(m.kv_heads, 1) for m in grid.models], dtype=np.int64)
     shards = np.minimum(degree, heads[grid.model])
     resident, in_decode, longest = (

@@ -1,9 +1,9 @@
 """Steady serving of one replica: TTFT, TPOT and response time as functions of the concurrency.
 
-With B requests in flight, each producing o tokens after a prefill of t_p seconds:
+With B requests in flight, each producing o tokens after a prefill of t_p seconds, the B - 1 others get in the way:
 
-    tpot = step(B) + theta (B/o) t_p          prefill takes time from decode (chunked prefill)
-    rho  = (B/o) t_p / tpot                   the share of time spent in prefill
+    tpot = step(B) + theta (B-1)/o t_p            prefill takes time from decode (chunked prefill)
+    rho  = (B-1) t_p / (t_p + (o - 1/2) tpot)     the share of time in which others are in prefill
     ttft = t_request + t_p (1 + phi rho/(1 - rho)) + tpot/2
     response = ttft + (o - 1) tpot
 
@@ -34,8 +34,11 @@ class Latency:
     ttft_s: Floats
     tpot_s: Floats
     response_s: Floats
+    """What a caller waits for the whole answer."""
+    held_s: Floats
+    """How long a request holds its place in the replica."""
     prefill_load: Floats
-    """Share of the replica's time that prefill takes (rho)."""
+    """Share of the replica's time that prefill takes."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -69,46 +72,47 @@ class Speed:
         """TTFT, TPOT and response time with ``concurrency`` requests in flight (at least 1)."""
         in_flight = np.maximum(concurrency, 1.0)
         if self.stated is not None:
-            response = np.full_like(in_flight, self.stated.response_s)
-            return Latency(
-                ttft_s=response,
-                tpot_s=np.zeros_like(response),
-                response_s=response,
-                prefill_load=in_flight * 0,
-            )
-        if self.workload.task == "encode":
-            return self._encode(in_flight)
-        return self._generate(in_flight)
+            response, nothing = np.full_like(in_flight, self.stated.response_s), np.zeros_like(in_flight)
+            return Latency(ttft_s=response, tpot_s=nothing, response_s=response, held_s=response, prefill_load=nothing)
+        return self._encode(in_flight) if self.workload.task == "encode" else self._generate(in_flight)
 
     def _generate(self, in_flight: Floats) -> Latency:
         p, output = self.parameters, self.workload.mix.mean.output
-        prefills = in_flight / output * self.prefill_s
-        tpot = decode_step(self.replica, in_flight, p).total_s + p.prefill_interference * prefills
-        load = np.minimum(prefills / tpot, 1 - 1e-9)
-        queued = p.prefill_queueing * load / (1 - load)
-        wait = p.request_s + self.prefill_s * queued + tpot / 2
+        others = (in_flight - 1) * self.prefill_s
+        tpot = decode_step(self.replica, in_flight, p).total_s + p.prefill_interference * others / output
+        alone = self.prefill_s + (output - 0.5) * tpot
+        rho = np.minimum(others / alone, 1 - 1e-9)
+        wait = p.request_s + self.prefill_s * p.prefill_queueing * rho / (1 - rho) + tpot / 2
+        response = wait + self.prefill_s + max(output - 1, 0.0) * tpot
         return Latency(
             ttft_s=wait + self.long_prefill_s,
             tpot_s=tpot,
-            response_s=wait + self.prefill_s + max(output - 1, 0.0) * tpot,
-            prefill_load=prefills / tpot,
+            response_s=response,
+            held_s=response,
+            prefill_load=in_flight * self.prefill_s / alone,
         )
 
     def _encode(self, in_flight: Floats) -> Latency:
-        tokens = self.workload.mix.mean.input
-        batch = prefill(self.replica, tokens, self.parameters, in_flight).total_s
+        batch = prefill(self.replica, self.workload.mix.mean.input, self.parameters, in_flight).total_s
         answer = self.parameters.request_s + (1 + WAIT_FOR_BATCH) * batch
-        return Latency(ttft_s=answer, tpot_s=np.zeros_like(answer), response_s=batch, prefill_load=answer * 0)
+        longer = np.maximum(self.long_prefill_s - self.prefill_s, 0.0)
+        return Latency(
+            ttft_s=answer + longer,
+            tpot_s=np.zeros_like(answer),
+            response_s=answer + longer,
+            held_s=batch,
+            prefill_load=np.zeros_like(answer),
+        )
 
     def concurrency_at(self, requests_per_s: Floats) -> Floats:
-        """Requests in flight per replica at an arrival rate: B = rate x response(B), by bisection.
+        """Requests in flight per replica at an arrival rate: B = rate x held(B), by bisection.
 
         Rates beyond what the replica can carry give its largest concurrency.
         """
         low, high = np.zeros_like(self.largest_concurrency), self.largest_concurrency.copy()
         for _ in range(16):
             middle = (low + high) / 2
-            below = middle < requests_per_s * self.latency(middle).response_s
+            below = middle < requests_per_s * self.latency(middle).held_s
             low, high = np.where(below, middle, low), np.where(below, high, middle)
         return high
 

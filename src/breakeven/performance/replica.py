@@ -46,7 +46,10 @@ def replicas(grid: HostedGrid, memory: Footprint, workload: Workload, parameters
         prefill_bytes=memory.weights_bytes * whole,
         layers=model(lambda m: m.layers),
         hidden_size=model(lambda m: m.hidden_size),
-        attention_width=model(lambda m: _seeing_layers(m) * m.attention_heads * m.head_dim),
+        whole_width=model(lambda m: m.full_attention_layers * _width(m) if m.kind != "encoder" else 0.0),
+        windowed_width=model(lambda m: m.windowed_layers * _width(m) if m.kind != "encoder" else 0.0),
+        window_tokens=model(lambda m: m.window_tokens),
+        encoder_width=model(lambda m: m.encoder_layers * _width(m) if m.kind != "decoder" else 0.0),
         kv_bytes_in_decode=memory.kv_bytes_in_decode,
         context_tokens=workload.mix.decode_context_tokens,
         kv_shards=memory.kv_shards.astype(np.float64),
@@ -64,8 +67,8 @@ def replicas(grid: HostedGrid, memory: Footprint, workload: Workload, parameters
 _NO_ENGINE = Overheads(layer_s=0.0, sequence_s=0.0, step_s=0.0)
 
 
-def _seeing_layers(model: ModelSpec) -> int:
-    return model.full_attention_layers + model.windowed_layers if model.kind != "encoder" else model.encoder_layers
+def _width(model: ModelSpec) -> int:
+    return model.attention_heads * model.head_dim
 
 
 def _encoder_share(model: ModelSpec) -> float:

@@ -13,6 +13,8 @@ from breakeven.performance.calibration import Parameters
 
 FLOPS_PER_PARAMETER = 2.0
 """A multiply and an add."""
+FLOPS_PER_PAIR = 4.0
+"""A query with a key and a weight with a value, for each element of a head."""
 ALL_REDUCES_PER_LAYER = 2.0
 BYTES_PER_ACTIVATION = 2.0
 
@@ -33,8 +35,13 @@ class Replica:
     prefill_bytes: Floats
     layers: Floats
     hidden_size: Floats
-    attention_width: Floats
-    """Query heads x head dimension, summed over the layers that see the context."""
+    whole_width: Floats
+    """Query heads x head dimension, summed over the decoder's layers that see the whole context."""
+    windowed_width: Floats
+    """The same, over the layers that see a window."""
+    window_tokens: Floats
+    encoder_width: Floats
+    """The same, over an encoder's layers; they see both ways."""
     kv_bytes_in_decode: Floats
     context_tokens: float
     kv_shards: Floats
@@ -90,7 +97,9 @@ def decode_step(replica: Replica, concurrency: Floats, parameters: Parameters) -
     touched = 1 - (1 - replica.expert_share) ** concurrency
     experts = replica.expert_bytes * touched / (n * bandwidth * parameters.expert_bandwidth_share)
     kv = concurrency * replica.kv_bytes_in_decode
-    attention = 2 * FLOPS_PER_PARAMETER * replica.attention_width * replica.context_tokens
+    seen = replica.whole_width * replica.context_tokens
+    seen = seen + replica.windowed_width * np.minimum(replica.context_tokens, replica.window_tokens)
+    attention = FLOPS_PER_PAIR * seen
     flops = concurrency * (FLOPS_PER_PARAMETER * replica.decode_params + attention)
     return Step(
         weights_s=replica.dense_bytes / (n * bandwidth) + experts,
@@ -105,13 +114,19 @@ def decode_step(replica: Replica, concurrency: Floats, parameters: Parameters) -
 def prefill(replica: Replica, tokens: Floats | float, parameters: Parameters, prompts: Floats | float = 1.0) -> Step:
     """One pass over ``prompts`` prompts of ``tokens`` tokens each (one for a decoder, a batch for an encoder).
 
-    Attention over the prompt costs half a square: 2 x width x tokens^2.
+    An encoder attends to the whole square of tokens. A decoder that has none before it attends to half of the square,
+    and in windowed layers to a band of it.
     """
     n = replica.tensor_parallel
     length = np.asarray(tokens, dtype=np.float64)
     count = np.asarray(prompts, dtype=np.float64)
-    attention = FLOPS_PER_PARAMETER * replica.attention_width * length
-    flops = count * length * (FLOPS_PER_PARAMETER * replica.prefill_params + attention)
+    band = np.minimum(length, replica.window_tokens)
+    pairs = np.where(
+        replica.encoder_width > 0,
+        replica.encoder_width * length**2,
+        replica.whole_width * length**2 / 2 + replica.windowed_width * band * (length - band / 2),
+    )
+    flops = count * (length * FLOPS_PER_PARAMETER * replica.prefill_params + FLOPS_PER_PAIR * pairs)
     return Step(
         weights_s=(replica.prefill_bytes / (n * replica.bandwidth_bytes_per_s)),
         kv_s=np.zeros_like(replica.layers),
