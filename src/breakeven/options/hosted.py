@@ -230,12 +230,13 @@ def _ruled_by_hardware(grid: HostedGrid, alive: Mask, ruling: Ruling) -> Mask:
         grid.weight,
     )
     degree = np.array([row.tensor_parallel for row in hardware], dtype=np.int64)[grid.hardware]
-    heads = np.array([max(row.attention_heads, 1) for row in grid.models], dtype=np.int64)[grid.model]
+    heads = np.array([max(m.attention_heads, 1) for m in grid.models], dtype=np.int64)[grid.model]
+    kv_heads = np.array([1 if m.latent_kv else max(m.kv_heads, 1) for m in grid.models], dtype=np.int64)[grid.model]
     return ruling.exclude(
         alive,
-        heads % degree != 0,
+        (heads % degree != 0) | ((kv_heads % degree != 0) & (degree % kv_heads != 0)),
         "attention heads do not divide over the devices",
-        lambda row: f"{grid.words(row)}: {heads[row]} heads",
+        lambda row: f"{grid.words(row)}: {heads[row]} heads, {kv_heads[row]} of them for keys and values",
         grid.weight,
     )
 
