@@ -32,8 +32,9 @@ def test_the_api_costs_1_33_and_1334_usd_a_day(plans):
 
 def test_lambda_costs_a_cent_and_about_ten_dollars_with_its_wait(plans):
     thousand, million, _ = plans
-    assert line(thousand, "flan-ul2", "Lambda, waiting for the model").usd == pytest.approx(Decimal("0.0104"), abs=Decimal("0.0001"))
-    assert line(million, "flan-ul2", "Lambda, waiting for the model").usd == pytest.approx(Decimal("10.42"), abs=Decimal("0.01"))
+    # 0.125 GB x 5 s x 0.0000166667 USD
+    assert line(thousand, "flan-ul2", "Lambda, waiting for the model").usd == Decimal("0.01041669")
+    assert line(million, "flan-ul2", "Lambda, waiting for the model").usd == Decimal("10.4166875")
     assert line(million, "flan-ul2", "Lambda requests").usd == Decimal("0.2")
 
 

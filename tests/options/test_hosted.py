@@ -166,7 +166,6 @@ def test_the_shipped_catalogue_offers_no_model_before_its_release(shipped):
     assert all((answer.grid.models[row].released or day) <= day for row in set(rows.tolist()))
 
 
-@pytest.mark.xfail(reason="bug 9: heads of keys and values are not looked at")
 def test_heads_of_keys_and_values_divide_over_the_devices_or_the_devices_over_them(stages, with_rows, small_catalogue):
     # ten of them run on 1, 2 or 5 devices, or on 20, never on 4 or 8 (so vLLM's own check)
     rows = tuple(
