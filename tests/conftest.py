@@ -22,6 +22,7 @@ from breakeven.cost.hosting import HostedCosts, HostedOptions, hosted_costs, hos
 from breakeven.errors import BreakevenError, SpecError
 from breakeven.evidence import Source
 from breakeven.options.hosted import HostedGrid, hosted_grid
+from breakeven.options.names import check_names
 from breakeven.options.quality import Quality, quality_of
 from breakeven.options.ruling import Ruling
 from breakeven.performance.calibration import Overheads, Parameters, typical_parameters
@@ -620,6 +621,7 @@ def stages(small_catalogue: Catalogue) -> Callable[..., Stages]:
     ) -> Stages:
         policy, catalogue = _policy(fields), catalogue or small_catalogue
         snapshot = catalogue.on(policy.as_of or catalogue.last_day, policy.region)
+        check_names(catalogue, snapshot, policy)
         quality, ruling = quality_of(catalogue, policy), Ruling()
         grid = hosted_grid(catalogue, snapshot, workload, policy, quality, ruling)
         speed = predict(grid, workload, ruling, policy.stated, parameters)

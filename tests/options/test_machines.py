@@ -6,6 +6,7 @@ import pytest
 from breakeven import Workload
 from breakeven.errors import UnknownNameError
 from breakeven.options.machines import fleet
+from breakeven.options.names import check_names
 from breakeven.workload.policy import Only, Policy
 
 
@@ -13,7 +14,9 @@ from breakeven.workload.policy import Only, Policy
 def fleet_of(small_catalogue):
     def found(day=date(2026, 6, 1), catalogue=None, **only):
         catalogue = catalogue or small_catalogue
-        return fleet(catalogue, catalogue.on(day, "us-east-1"), Policy(only=Only(**only)))
+        policy, snapshot = Policy(only=Only(**only)), catalogue.on(day, "us-east-1")
+        check_names(catalogue, snapshot, policy)
+        return fleet(catalogue, snapshot, policy)
 
     return found
 

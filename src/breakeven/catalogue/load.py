@@ -32,6 +32,8 @@ BUILT_FILE = "catalogue.msgpack"
 DIGEST_LENGTH = 16
 CHARGED_AS = {"cached_input": "input", "cache_write": "input"}
 """Where an offer has no price of its own for a kind, these tokens are charged as plain input."""
+SAGEMAKER_PREFIX = "ml."
+"""What SageMaker puts before the name of an EC2 instance type."""
 ANYWHERE = ""
 """The region of prices that hold everywhere: those of the user's own machines."""
 

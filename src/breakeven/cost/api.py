@@ -50,8 +50,8 @@ def api_costs(
     by_length = [n for n, o in enumerate(options) if any(above for _, _, above in o.tariff.prices)]
     for kind in KINDS:
         amounts = [
-            workload.requests_per_day * shape.share * _amount(shape, kind) / TOKENS_PER_MTOK
-            for shape in workload.mix.shapes
+            workload.requests_per_day * share * _amount(shape, kind) / TOKENS_PER_MTOK
+            for share, shape in zip(workload.mix.shares, workload.mix.shapes, strict=True)
         ]
         tokens = np.full(len(options), sum(amounts))
         usd = np.zeros(len(options))

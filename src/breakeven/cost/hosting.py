@@ -146,23 +146,20 @@ def _within_paths(
     alive = np.ones(len(options.row), dtype=np.bool_)
     slo = speed.workload.slo
     response = speed.latency(speed.largest_concurrency).response_s[options.row]
-    alone = speed.latency(np.ones_like(speed.largest_concurrency)).response_s[options.row]
 
-    def words(i: int, found: Floats) -> str:
+    def words(i: int) -> str:
         offer = options.offers[options.offer[i]]
-        return f"{grid.words(int(speed.rows[options.row[i]]))}, {offer.path.name}: {found[i]:.3g} s"
+        return f"{grid.words(int(speed.rows[options.row[i]]))}, {offer.path.name}: {response[i]:.3g} s"
 
     late = options.flag([bool(p.available_from and p.available_from > snapshot.as_of) for p in paths])
-    alive = ruling.exclude(
-        alive, late, "serving path not available yet on that day", lambda i: words(i, response), one_each
-    )
+    alive = ruling.exclude(alive, late, "serving path not available yet on that day", words, one_each)
     limit = options.by_offer([p.response_limit_s or np.inf for p in paths])
     for seconds, path in sorted({(p.response_limit_s, p.name) for p in paths if p.response_limit_s}):
         alive = ruling.exclude(
             alive,
             (limit == seconds) & (response > limit),
             f"{seconds:g} s limit of {path}",
-            lambda i: words(i, response),
+            words,
             one_each,
         )
     if slo.ttft_s is not None:
@@ -171,7 +168,7 @@ def _within_paths(
             alive,
             buffered,
             f"path without streaming: the first token comes with the last, against TTFT {slo.ttft_s:g} s",
-            lambda i: words(i, alone),
+            words,
             one_each,
         )
     return _take(options, alive)

@@ -183,6 +183,8 @@ def _crossover(
         )
     if first is not None and (stays is None or first < stays * (1 - TOLERANCE)):
         because += f"; cheaper in places from {first:,.0f} on"
+    if pair.api.meets_slo is None:
+        because += "; whether that API keeps the latency target is not known"
     return Crossover(
         group=pair.group,
         left=curves.api.options[pair.api.number].id,

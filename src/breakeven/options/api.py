@@ -5,9 +5,8 @@ from dataclasses import dataclass
 from datetime import date
 from fnmatch import fnmatchcase
 
-from breakeven.catalogue.load import ApiTariff, Catalogue, Snapshot
+from breakeven.catalogue.load import ApiTariff, Snapshot
 from breakeven.catalogue.schema import ApiOffer
-from breakeven.errors import NoDataError, UnknownNameError
 from breakeven.options.quality import Quality
 from breakeven.options.ruling import Ruling
 from breakeven.workload.policy import Policy
@@ -33,22 +32,15 @@ class ApiOption:
 
 
 def api_options(
-    catalogue: Catalogue,
     snapshot: Snapshot,
     workload: Workload,
     policy: Policy,
     quality: Quality,
     ruling: Ruling,
 ) -> tuple[tuple[ApiOption, ...], int]:
-    """The API options that compete, and how many were considered.
-
-    Raises:
-        UnknownNameError: if the narrowing names a provider or model that no table holds.
-        NoDataError: if everything it names has its first known price only later.
-    """
+    """The API options that compete, and how many were considered."""
     if policy.only.kinds and "api" not in policy.only.kinds:
         return (), 0
-    _check_names(catalogue, snapshot, policy)
     competing: list[ApiOption] = []
     considered = 0
     for tariff in snapshot.tariffs:
@@ -117,7 +109,7 @@ def _unsuited(option: ApiOption, workload: Workload) -> tuple[str, str] | None:
     if mode == "fine-tuned":
         return "fine-tuned model: needs a training run of yours", ""
     if mode != ("chat" if workload.task == "generate" else "embedding"):
-        return f"not a {'text generation' if workload.task == 'generate' else 'embedding'} model", ""
+        return f"not {'a text generation' if workload.task == 'generate' else 'an embedding'} model", ""
     if tier in SLOW_TIERS and not workload.deferrable:
         return f"{tier} tier: {SLOW_TIERS[tier]}, and the workload is not deferrable", ""
     missing = [kind for kind in _kinds(workload) if not _priced(option, kind, workload)]
@@ -154,30 +146,3 @@ def below_floor(score: float, quality: Quality) -> tuple[str, str] | None:
     if score < quality.floor:
         return f"below the quality floor ({quality.floor_words})", f"{score:g}"
     return None
-
-
-def _check_names(catalogue: Catalogue, snapshot: Snapshot, policy: Policy) -> None:
-    offers = catalogue.tables.api_offers
-    providers = {offer.provider for offer in offers}
-    for name in policy.only.providers:
-        if not any(fnmatchcase(provider, name) for provider in providers):
-            raise UnknownNameError("provider", name, providers, search="breakeven catalogue list providers")
-    later = {offer.key: offer for offer in snapshot.not_yet}
-    for name in policy.only.models:
-        named = [o for o in offers if fnmatchcase(o.model, name) or fnmatchcase(o.canonical or "", name)]
-        hosted = [model for model in catalogue.models if fnmatchcase(model, name)]
-        if not named and not hosted:
-            known = {o.model for o in offers} | set(catalogue.models)
-            raise UnknownNameError("model", name, known, search="breakeven catalogue search")
-        if named and not hosted and all(offer.key in later for offer in named):
-            raise NoDataError(
-                f"{name} has no known price on {snapshot.as_of}",
-                expected=f"a day from {first_known(catalogue, [o.key for o in named])} on, its first known price",
-                do="Take a later --as-of, or leave the model out",
-            )
-
-
-def first_known(catalogue: Catalogue, keys: list[tuple[str, str]]) -> date:
-    """The first day on which any of the offers has a known price."""
-    wanted = set(keys)
-    return min(row.effective_from for row in catalogue.tables.api_prices if (row.provider, row.model) in wanted)

@@ -7,16 +7,15 @@ options as there are priced ways to rent that hardware.
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date
-from fnmatch import fnmatchcase
 
 import numpy as np
 
 from breakeven.catalogue.load import Catalogue, Snapshot
 from breakeven.catalogue.schema import Engine, ModelSpec, NumberFormat
-from breakeven.errors import UnknownNameError
 from breakeven.options.api import below_floor, matches
 from breakeven.options.columns import Floats, Ints, Mask
 from breakeven.options.machines import Fleet, Hardware, fleet, known_on
+from breakeven.options.names import UNKNOWN_LICENCE
 from breakeven.options.quality import Quality
 from breakeven.options.ruling import Ruling
 from breakeven.workload.policy import Policy
@@ -75,10 +74,6 @@ def hosted_grid(
     """The grid of the narrowing, with everything ruled out that the catalogue's facts alone rule out."""
     models = _models(catalogue, policy)
     formats = tuple(row for row in catalogue.tables.formats if matches(row.name, policy.only.formats))
-    if not formats:
-        raise UnknownNameError(
-            "number format", ", ".join(policy.only.formats), [row.name for row in catalogue.tables.formats]
-        )
     hosting = not policy.only.kinds or "hosted" in policy.only.kinds
     machines = fleet(catalogue, snapshot, policy) if hosting else Fleet(hardware=(), offers=(), carriers=())
     model, number_format, hardware = _cross(models, formats, machines.hardware)
@@ -101,14 +96,10 @@ def hosted_grid(
 
 
 def _models(catalogue: Catalogue, policy: Policy) -> tuple[ModelSpec, ...]:
-    licences = {row.licence for row in catalogue.models.values() if row.licence}
-    for name in policy.only.licences:
-        if not any(fnmatchcase(licence, name) for licence in licences):
-            raise UnknownNameError("licence", name, licences)
     return tuple(
         row
         for row in catalogue.models.values()
-        if matches(row.name, policy.only.models) and matches(row.licence or "unknown", policy.only.licences)
+        if matches(row.name, policy.only.models) and matches(row.licence or UNKNOWN_LICENCE, policy.only.licences)
     )
 
 

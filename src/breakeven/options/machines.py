@@ -4,14 +4,12 @@ from collections import defaultdict
 from dataclasses import dataclass
 from datetime import date
 
-from breakeven.catalogue.load import Catalogue, Snapshot
+from breakeven.catalogue.load import SAGEMAKER_PREFIX, Catalogue, Snapshot
 from breakeven.catalogue.schema import Accelerator, Cpu, Instance, MachinePrice, ServingPath
-from breakeven.errors import UnknownNameError
 from breakeven.options.api import matches
 from breakeven.workload.policy import Policy
 
 TENSOR_PARALLEL = (1, 2, 4, 8, 16, 32, 64)
-SAGEMAKER_PREFIX = "ml."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,11 +67,7 @@ class Fleet:
 
 
 def fleet(catalogue: Catalogue, snapshot: Snapshot, policy: Policy) -> Fleet:
-    """Every machine of the narrowing, as hardware and priced offers.
-
-    Raises:
-        UnknownNameError: if the narrowing names a machine or serving path that no table holds.
-    """
+    """Every machine of the narrowing, as hardware and priced offers."""
     offers = _offers(catalogue, snapshot, policy)
     carriers: dict[Hardware, list[tuple[int, int]]] = defaultdict(list)
     for number, offer in enumerate(offers):
@@ -85,9 +79,6 @@ def fleet(catalogue: Catalogue, snapshot: Snapshot, policy: Policy) -> Fleet:
 
 def _offers(catalogue: Catalogue, snapshot: Snapshot, policy: Policy) -> tuple[MachineOffer, ...]:
     paths = [path for path in catalogue.tables.paths if _offered(path, snapshot.as_of, policy)]
-    for name in policy.only.paths:
-        if not any(matches(path.name, (name,)) for path in catalogue.tables.paths):
-            raise UnknownNameError("serving path", name, [path.name for path in catalogue.tables.paths])
     terms_of: dict[str, list[tuple[str, MachinePrice | None]]] = defaultdict(list)
     for (machine, term), price in snapshot.machine_prices.items():
         if matches(term, policy.only.terms):
@@ -103,7 +94,6 @@ def _offers(catalogue: Catalogue, snapshot: Snapshot, policy: Policy) -> tuple[M
                 if path.service == service
                 for term, price in terms_of.get(machine, [("on-demand", None)])
             )
-    _check_machines(catalogue, policy)
     return tuple(found)
 
 
@@ -120,14 +110,6 @@ def _rented_as(instance: Instance) -> list[tuple[str, str]]:
     if instance.sagemaker_endpoint:
         pairs.append(("sagemaker", SAGEMAKER_PREFIX + instance.name))
     return pairs
-
-
-def _check_machines(catalogue: Catalogue, policy: Policy) -> None:
-    known = {SAGEMAKER_PREFIX + i.name for i in catalogue.instances.values() if i.sagemaker_endpoint}
-    known |= set(catalogue.instances)
-    for name in policy.only.machines:
-        if not any(matches(machine, (name,)) for machine in known):
-            raise UnknownNameError("machine", name, known, search="breakeven catalogue search")
 
 
 def _hardware_of(catalogue: Catalogue, instance: Instance) -> list[Hardware]:

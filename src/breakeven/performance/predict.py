@@ -3,9 +3,11 @@
 With B requests in flight, each producing o tokens after a prefill of t_p seconds, the B - 1 others get in the way:
 
     tpot = step(B) + theta (B-1)/o t_p            prefill takes time from decode (chunked prefill)
-    rho  = (B-1) t_p / (t_p + (o - 1/2) tpot)     the share of time in which others are in prefill
-    ttft = t_request + t_p (1 + phi rho/(1 - rho)) + tpot/2
-    response = ttft + (o - 1) tpot
+    rest = t_request + tpot/2 + (o - 1) tpot      what is not prefill
+    W    = t_p (1 + phi (B-1) W/(W + rest))       prefill and the wait for it: each of the others is in it for a
+                                                  share W/(W + rest) of its time (mean-value analysis)
+    ttft = t_request + tpot/2 + W
+    response = rest + W, and never less than B t_p: prefill has no more time than there is
 
 An encoder answers a batch of B requests in one pass T(B): a request waits half a pass and takes one.
 """
@@ -78,19 +80,24 @@ class Speed:
 
     def _generate(self, in_flight: Floats) -> Latency:
         p, output = self.parameters, self.workload.mix.mean.output
-        others = (in_flight - 1) * self.prefill_s
-        tpot = decode_step(self.replica, in_flight, p).total_s + p.prefill_interference * others / output
-        alone = self.prefill_s + (output - 0.5) * tpot
-        rho = np.minimum(others / alone, 1 - 1e-9)
-        wait = p.request_s + self.prefill_s * p.prefill_queueing * rho / (1 - rho) + tpot / 2
-        response = wait + self.prefill_s + max(output - 1, 0.0) * tpot
+        others = in_flight - 1
+        step = decode_step(self.replica, in_flight, p).total_s
+        tpot = step + p.prefill_interference * others / output * self.prefill_s
+        rest = p.request_s + tpot / 2 + max(output - 1, 0.0) * tpot
+        turn = self._turn_s(others, rest)
         return Latency(
-            ttft_s=wait + self.long_prefill_s,
+            ttft_s=p.request_s + tpot / 2 + turn - self.prefill_s + self.long_prefill_s,
             tpot_s=tpot,
-            response_s=response,
-            held_s=response,
-            prefill_load=in_flight * self.prefill_s / alone,
+            response_s=rest + turn,
+            held_s=rest + turn,
+            prefill_load=in_flight * self.prefill_s / (rest + turn),
         )
+
+    def _turn_s(self, others: Floats, rest_s: Floats) -> Floats:
+        """W: the positive root of W^2 + W (rest - t_p (1 + phi others)) - t_p rest = 0."""
+        half = (self.prefill_s * (1 + self.parameters.prefill_queueing * others) - rest_s) / 2
+        turn: Floats = half + np.sqrt(half**2 + self.prefill_s * rest_s)
+        return np.maximum(turn, self.prefill_s * (1 + others) - rest_s)
 
     def _encode(self, in_flight: Floats) -> Latency:
         batch = prefill(self.replica, self.workload.mix.mean.input, self.parameters, in_flight).total_s
@@ -154,9 +161,9 @@ def _admitted(concurrency: Floats, stated: Stated | None) -> Floats:
 def _mean_prefill_s(replica: Replica, workload: Workload, parameters: Parameters) -> Floats:
     """E[prefill] over the mix. Input that the cache holds is not computed again."""
     total = np.zeros_like(replica.layers)
-    for shape in workload.mix.shapes:
+    for share, shape in zip(workload.mix.shares, workload.mix.shapes, strict=True):
         fresh = max(shape.usage.input - shape.usage.cached_input, 1.0)
-        total = total + shape.share * prefill(replica, fresh, parameters).total_s
+        total = total + share * prefill(replica, fresh, parameters).total_s
     return total
 
 

@@ -15,6 +15,7 @@ from breakeven.decision.rank import By, Contender, Ranking, rank
 from breakeven.errors import NoDataError, UnknownNameError
 from breakeven.options.api import api_options
 from breakeven.options.hosted import HostedGrid, hosted_grid
+from breakeven.options.names import check_names
 from breakeven.options.quality import Quality, quality_of
 from breakeven.options.ruling import Rejected, Ruling
 from breakeven.performance.predict import Speed, predict
@@ -159,9 +160,10 @@ def plan(workload: Workload, catalogue: Catalogue, policy: Policy | None = None,
     policy = policy or Policy()
     as_of = policy.as_of or catalogue.last_day
     snapshot = catalogue.on(as_of, policy.region)
+    check_names(catalogue, snapshot, policy)
     quality = quality_of(catalogue, policy)
     ruling = Ruling()
-    apis, apis_seen = api_options(catalogue, snapshot, workload, policy, quality, ruling)
+    apis, apis_seen = api_options(snapshot, workload, policy, quality, ruling)
     grid = hosted_grid(catalogue, snapshot, workload, policy, quality, ruling)
     speed = predict(grid, workload, ruling, policy.stated)
     sizing = size(speed, machine_pairs(speed, grid), workload, policy)

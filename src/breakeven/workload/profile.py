@@ -58,6 +58,12 @@ class Workload(msgspec.Struct, frozen=True, kw_only=True):
 
     def __post_init__(self) -> None:
         refuse_odd_hours(self.requests_per_hour)
+        if (self.task == "generate") != (self.mix.mean.output > 0):
+            raise SpecError(
+                f"task is {self.task}, but a request has {self.mix.mean.output:g} output tokens",
+                expected="output tokens above 0 for generate, and none for encode",
+                do="Correct task or tokens.output",
+            )
 
     @classmethod
     def of(

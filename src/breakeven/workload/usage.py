@@ -83,10 +83,15 @@ class TokenMix(msgspec.Struct, frozen=True, kw_only=True):
         """A mix of equal requests."""
         return cls(shapes=(TokenShape(share=1.0, usage=usage),))
 
+    @property
+    def shares(self) -> tuple[float, ...]:
+        """The share of each kind of request; they add up to 1 exactly, where rounded ones were given."""
+        total = math.fsum(shape.share for shape in self.shapes)
+        return tuple(shape.share / total for shape in self.shapes)
+
     def expect(self, value: Callable[[TokenUsage], float]) -> float:
         """The mean of ``value`` over the requests."""
-        total = math.fsum(shape.share for shape in self.shapes)
-        return math.fsum(shape.share * value(shape.usage) for shape in self.shapes) / total
+        return math.fsum(share * value(shape.usage) for share, shape in zip(self.shares, self.shapes, strict=True))
 
     @property
     def mean(self) -> TokenUsage:
