@@ -1,11 +1,36 @@
-"""The parameters of the speed equations, read once from ``parameters.toml``."""
+"""The parameters of the speed equations, read once from ``parameters.toml``.
+
+Physics first: datasheet rates times a share, launches of an engine, a hop of a link. Effects multiply a quantity for a
+level that measurements speak of, shrunk towards 1 where they say little; a level that was never measured has none.
+"""
 
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from importlib import resources
 from typing import Any
+
+QUANTITIES = (
+    "bandwidth",
+    "flops",
+    "kv",
+    "experts",
+    "hop",
+    "link",
+    "layer",
+    "sequence",
+    "step",
+    "request",
+    "interference",
+    "queueing",
+    "burst",
+    "pace",
+    "first",
+    "bulk",
+)
+"""What effects multiply: rates, overheads, and the pace of every pass, of the first token and of bulk work."""
+BETWEEN_LEVELS = " | "
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -18,12 +43,23 @@ class Overheads:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Effect:
+    """Factors on one quantity, by the labels of some axes, and how many measurements speak of each."""
+
+    axes: tuple[str, ...]
+    factors: Mapping[tuple[str, ...], float]
+    counts: Mapping[tuple[str, ...], int]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Parameters:
     """What ``parameters.toml`` says; the meaning and evidence of each value stand there."""
 
     exponent: float
     prefill_interference: float
     prefill_queueing: float
+    arrival_burst: float
+    bulk_tail: float
     kv_bandwidth_share: float
     expert_bandwidth_share: float
     link_share: float
@@ -37,21 +73,25 @@ class Parameters:
     flops_share: Mapping[str, float]
     hop_s: Mapping[str, float]
     link_fallback_gb_per_s: Mapping[str, float]
+    bulk_batch_limit: Mapping[str, float]
     overheads: Mapping[str, Overheads]
     source: str
+    effects: Mapping[str, tuple[Effect, ...]] = field(default_factory=dict)
+    bands: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    """Half widths of the 80 % band in the logarithm, by target and how well the case is known."""
 
 
 @cache
 def typical_parameters() -> Parameters:
-    """The typical values that ship with this version."""
+    """The values that ship with this version."""
     text = resources.files("breakeven.performance").joinpath("parameters.toml").read_text(encoding="utf-8")
     return parameters_of(tomllib.loads(text))
 
 
 def parameters_of(tables: Mapping[str, Any]) -> Parameters:
     """Parameters from parsed TOML; a missing table is a ``KeyError`` naming it."""
-    by_name = ("bandwidth_share", "flops_share", "hop_s", "link_fallback_gb_per_s")
-    known = {"overheads", "source", *by_name}
+    by_name = ("bandwidth_share", "flops_share", "hop_s", "link_fallback_gb_per_s", "bulk_batch_limit")
+    known = {"overheads", "source", "effects", "bands", *by_name}
     single = [name for name in Parameters.__slots__ if name not in known]
     values: dict[str, Any] = {name: float(tables[name]["value"]) for name in single}
     values |= {name: dict(tables[name]) for name in by_name}
@@ -66,4 +106,18 @@ def parameters_of(tables: Mapping[str, Any]) -> Parameters:
             for name, row in tables["overheads"].items()
         },
         source=str(tables["source"]),
+        effects={
+            quantity: tuple(_effect(axes, rows) for axes, rows in by_axes.items())
+            for quantity, by_axes in tables.get("effects", {}).items()
+        },
+        bands={target: dict(rows) for target, rows in tables.get("bands", {}).items()},
+    )
+
+
+def _effect(axes: str, rows: Mapping[str, Any]) -> Effect:
+    levels = {tuple(name.split(BETWEEN_LEVELS)): row for name, row in rows.items()}
+    return Effect(
+        axes=tuple(axes.split(BETWEEN_LEVELS)),
+        factors={level: float(row[0]) for level, row in levels.items()},
+        counts={level: int(row[1]) for level, row in levels.items()},
     )

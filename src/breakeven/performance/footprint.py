@@ -4,17 +4,16 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from breakeven.catalogue.schema import ModelSpec, NumberFormat
+from breakeven.catalogue.schema import ModelSpec
 from breakeven.options.columns import Floats, Ints, Mask
 from breakeven.options.hosted import HostedGrid
 from breakeven.options.ruling import Ruling
 from breakeven.performance.calibration import Parameters
-from breakeven.units import BITS_PER_BYTE, BYTES_PER_GB, BYTES_PER_GIB
+from breakeven.performance.grid import precision_of
+from breakeven.performance.kinds import WIDE_BYTES, kv_elements, weight_bytes
+from breakeven.units import BYTES_PER_GB, BYTES_PER_GIB
 from breakeven.workload.policy import Stated
 from breakeven.workload.profile import Workload
-
-WIDE_BYTES = 2.0
-"""Embeddings, output head, KV cache and activations stay 16 bits wide."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -26,8 +25,6 @@ class Footprint:
     """Part of ``weights_bytes`` that belongs to routed experts."""
     kv_bytes_per_request: Floats
     """At the mean length that a request in decode will need."""
-    kv_bytes_in_decode: Floats
-    """At the mean context of a request that is being decoded: what one decode step reads for it."""
     kv_shards: Ints
     """Over how many devices the KV cache of a request is spread."""
     largest_concurrency: Floats
@@ -42,7 +39,8 @@ def footprint(
     With a ``stated`` response time the user says that requests fit; only the weights are checked.
     """
     mix = workload.mix
-    by_pair = np.array([[_weights(m, f) for f in grid.formats] for m in grid.models])
+    precisions = [precision_of(f) for f in grid.formats]
+    by_pair = np.array([[weight_bytes(m, f) for f in precisions] for m in grid.models])
     weights, experts = np.moveaxis(by_pair.reshape(len(grid.models), len(grid.formats), 2), 2, 0)[
         :, grid.model, grid.number_format
     ]
@@ -50,9 +48,9 @@ def footprint(
     device = np.array([row.memory_gib_per_device or 0.0 for row in grid.fleet.hardware])[grid.hardware]
     heads = np.array([1 if m.latent_kv else max(m.kv_heads, 1) for m in grid.models], dtype=np.int64)
     shards = np.minimum(degree, heads[grid.model])
-    resident, in_decode, longest = (
+    resident, longest = (
         np.array([kv_bytes(m, tokens) for m in grid.models])[grid.model]
-        for tokens in (mix.resident_tokens, mix.decode_context_tokens, mix.longest_tokens)
+        for tokens in (mix.resident_tokens, mix.longest_tokens)
     )
     usable = BYTES_PER_GIB * np.maximum(device * parameters.usable_memory_share - parameters.overhead_gib, 0.0)
     alive = _with_weights(grid, weights, usable * degree, ruling)
@@ -66,7 +64,6 @@ def footprint(
         weights_bytes=weights,
         expert_bytes=experts,
         kv_bytes_per_request=resident,
-        kv_bytes_in_decode=in_decode,
         kv_shards=shards,
         largest_concurrency=np.clip(np.floor(fitting), 1, limit),
     ), alive
@@ -98,26 +95,6 @@ def _with_longest(grid: HostedGrid, alive: Mask, longest: Floats, room: Floats, 
     )
 
 
-def _weights(model: ModelSpec, number_format: NumberFormat) -> tuple[float, float]:
-    """Bytes of all weights and of the routed experts; the embeddings stay 16 bits wide in narrow formats.
-
-    >>> from breakeven.catalogue.load import load_catalogue
-    >>> rows = load_catalogue()
-    >>> bf16 = next(row for row in rows.tables.formats if row.name == "bf16")
-    >>> round(_weights(rows.models["flan-ul2"], bf16)[0] / 1e9, 1)
-    39.2
-    """
-    if model.params_total is None:
-        return 0.0, 0.0
-    narrow = number_format.weight_bits / BITS_PER_BYTE
-    embedding = model.vocab * model.hidden_size * (1 if model.tied_embeddings else 2)
-    experts = model.params_in_experts * narrow
-    rest = model.params_total - model.params_in_experts
-    kept = rest if number_format.experts_only else min(embedding, rest)
-    wide = max(narrow, WIDE_BYTES)
-    return experts + kept * wide + (rest - kept) * narrow, experts
-
-
 def kv_bytes(model: ModelSpec, tokens: float) -> float:
     """Bytes of KV cache for a context of so many tokens: whole layers see all of it, windowed ones a part.
 
@@ -125,5 +102,5 @@ def kv_bytes(model: ModelSpec, tokens: float) -> float:
     >>> kv_bytes(load_catalogue().models["llama3-70b"], 1000) / 1000  # 80 layers x 8 heads x 128 x 2 x 2 bytes
     327680.0
     """
-    seen = model.full_attention_layers * tokens + model.windowed_layers * min(tokens, model.window_tokens)
-    return seen * model.kv_elements_per_token_layer * WIDE_BYTES
+    whole, windowed = kv_elements(model)
+    return (whole * tokens + windowed * min(tokens, model.window_tokens)) * WIDE_BYTES

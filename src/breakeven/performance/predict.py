@@ -1,18 +1,10 @@
-"""Steady serving of one replica: TTFT, TPOT and response time as functions of the concurrency.
+"""Steady serving of every living row of the plan's grid: TTFT, TPOT and response time as functions of the concurrency.
 
-With B requests in flight, each producing o tokens after a prefill of t_p seconds, the B - 1 others get in the way:
-
-    tpot = step(B) + theta (B-1)/o t_p            prefill takes time from decode (chunked prefill)
-    rest = t_request + tpot/2 + (o - 1) tpot      what is not prefill
-    W    = t_p (1 + phi (B-1) W/(W + rest))       prefill and the wait for it: each of the others is in it for a
-                                                  share W/(W + rest) of its time (mean-value analysis)
-    ttft = t_request + tpot/2 + W
-    response = rest + W, and never less than B t_p: prefill has no more time than there is
-
-An encoder answers a batch of B requests in one pass T(B): a request waits half a pass and takes one.
+The equations are those of ``serving.py``; an encoder answers a batch of B requests in one pass T(B): a request waits
+half a pass and takes one.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -21,29 +13,15 @@ from breakeven.options.hosted import HostedGrid
 from breakeven.options.ruling import Ruling
 from breakeven.performance.calibration import Parameters, typical_parameters
 from breakeven.performance.footprint import Footprint, footprint
+from breakeven.performance.grid import kinds_of
+from breakeven.performance.kinds import Kinds
 from breakeven.performance.replica import replicas
-from breakeven.performance.roofline import Replica, decode_step, prefill
+from breakeven.performance.roofline import Replica, prefill
+from breakeven.performance.serving import Latency, concurrency_at, steady
 from breakeven.workload.policy import Stated
 from breakeven.workload.profile import Slo, Workload
 
 WAIT_FOR_BATCH = 0.5
-TINY = 1e-12
-FALSE_POSITIONS = 8
-"""Steps to the concurrency of an arrival rate: the response time is then right to a few thousandths."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Latency:
-    """Seconds, one value a row."""
-
-    ttft_s: Floats
-    tpot_s: Floats
-    response_s: Floats
-    """What a caller waits for the whole answer."""
-    held_s: Floats
-    """How long a request holds its place in the replica."""
-    prefill_load: Floats
-    """Share of the replica's time that prefill takes."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -52,6 +30,7 @@ class Speed:
 
     rows: Ints
     """Row of the grid for each entry."""
+    kinds: Kinds
     replica: Replica
     memory: Footprint
     """Of the whole grid: index it by ``rows``."""
@@ -82,29 +61,12 @@ class Speed:
         return self._encode(in_flight) if self.workload.task == "encode" else self._generate(in_flight)
 
     def _generate(self, in_flight: Floats) -> Latency:
-        p, output = self.parameters, self.workload.mix.mean.output
-        others = in_flight - 1
-        step = decode_step(self.replica, in_flight, p).total_s
-        tpot = step + p.prefill_interference * others / output * self.prefill_s
-        rest = p.request_s + tpot / 2 + max(output - 1, 0.0) * tpot
-        turn = self._turn_s(others, rest)
-        return Latency(
-            ttft_s=p.request_s + tpot / 2 + turn - self.prefill_s + self.long_prefill_s,
-            tpot_s=tpot,
-            response_s=rest + turn,
-            held_s=rest + turn,
-            prefill_load=in_flight * self.prefill_s / (rest + turn),
-        )
-
-    def _turn_s(self, others: Floats, rest_s: Floats) -> Floats:
-        """W: the positive root of W^2 + W (rest - t_p (1 + phi others)) - t_p rest = 0."""
-        half = (self.prefill_s * (1 + self.parameters.prefill_queueing * others) - rest_s) / 2
-        turn: Floats = half + np.sqrt(half**2 + self.prefill_s * rest_s)
-        return np.maximum(turn, self.prefill_s * (1 + others) - rest_s)
+        output = self.workload.mix.mean.output
+        return steady(self.replica, in_flight, output, self.prefill_s, self.parameters, self.long_prefill_s)
 
     def _encode(self, in_flight: Floats) -> Latency:
         batch = prefill(self.replica, self.workload.mix.mean.input, self.parameters, in_flight).total_s
-        answer = self.parameters.request_s + (1 + WAIT_FOR_BATCH) * batch
+        answer = self.replica.request_s + (1 + WAIT_FOR_BATCH) * batch
         longer = np.maximum(self.long_prefill_s - self.prefill_s, 0.0)
         return Latency(
             ttft_s=answer + longer,
@@ -115,27 +77,8 @@ class Speed:
         )
 
     def concurrency_at(self, requests_per_s: Floats) -> Floats:
-        """Requests in flight per replica at an arrival rate: the root of rate x held(B) - B, by false position.
-
-        Illinois variant: an end that stays twice has its value halved. Rates beyond what the replica can carry give
-        its largest concurrency.
-        """
-
-        def excess(in_flight: Floats) -> Floats:
-            return requests_per_s * self.latency(in_flight).held_s - in_flight
-
-        low, high = np.zeros_like(self.largest_concurrency), self.largest_concurrency
-        above, below = np.maximum(excess(low), TINY), np.minimum(excess(high), 0.0)
-        moved, root = np.zeros(len(low)), high
-        for _ in range(FALSE_POSITIONS):
-            root = (low * below - high * above) / (below - above)
-            value = excess(root)
-            up = value > 0
-            above, below = np.where(~up & (moved < 0), above / 2, above), np.where(up & (moved > 0), below / 2, below)
-            low, above = np.where(up, root, low), np.where(up, value, above)
-            high, below = np.where(up, high, root), np.where(up, below, value)
-            moved = np.where(up, 1.0, -1.0)
-        return np.minimum(root, self.largest_concurrency)
+        """Requests in flight per replica at an arrival rate; beyond what it can carry, its largest concurrency."""
+        return concurrency_at(requests_per_s, self.largest_concurrency, lambda n: self.latency(n).held_s)
 
 
 def predict(
@@ -152,9 +95,11 @@ def predict(
     parameters = parameters or typical_parameters()
     memory, alive = footprint(grid, workload, parameters, ruling, stated)
     rows = np.flatnonzero(alive)
-    replica = replicas(grid, memory, workload, parameters).take(rows)
+    kinds = kinds_of(grid, rows)
+    replica = replicas(kinds, parameters, workload.mix.decode_context_tokens)
     speed = Speed(
         rows=rows,
+        kinds=kinds,
         replica=replica,
         memory=memory,
         workload=workload,
@@ -240,13 +185,11 @@ def _keeps(speed: Speed, concurrency: Floats, slo: Slo) -> Mask:
 
 def take(speed: Speed, kept: Ints, concurrency: Floats) -> Speed:
     """The entries ``kept`` of a speed, in that order, with their largest concurrency."""
-    return Speed(
+    return replace(
+        speed,
         rows=speed.rows[kept],
+        kinds=speed.kinds.take(kept),
         replica=speed.replica.take(kept),
-        memory=speed.memory,
-        workload=speed.workload,
-        parameters=speed.parameters,
-        stated=speed.stated,
         prefill_s=speed.prefill_s[kept],
         long_prefill_s=speed.long_prefill_s[kept],
         admitted=speed.admitted[kept],

@@ -1,70 +1,91 @@
-"""From the rows of the grid to the columns of the equations: model shape x hardware rates x engine overheads."""
+"""From replica kinds to the columns of the equations: model shape x hardware rates x engine overheads x effects."""
 
-from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 
-from breakeven.catalogue.schema import ModelSpec, NumberFormat
+from breakeven.catalogue.schema import ModelSpec
 from breakeven.options.columns import Floats
-from breakeven.options.hosted import HostedGrid
-from breakeven.options.machines import Hardware
 from breakeven.performance.calibration import Overheads, Parameters
-from breakeven.performance.footprint import Footprint
+from breakeven.performance.effects import Logs, logs_of
+from breakeven.performance.kinds import Device, Kinds, kv_elements, weight_bytes
 from breakeven.performance.roofline import Replica
-from breakeven.units import BYTES_PER_GB, FLOPS_PER_TFLOPS
-from breakeven.workload.profile import Workload
+from breakeven.units import BYTES_PER_GB
 
 GIGA = BYTES_PER_GB
+_NOTHING = Overheads(layer_s=0.0, sequence_s=0.0, step_s=0.0)
+"""Where no engine serves; such rows are ruled out."""
 
 
-def replicas(grid: HostedGrid, memory: Footprint, workload: Workload, parameters: Parameters) -> Replica:
-    """The columns for every row of the grid (rows already ruled out included; take the living ones)."""
+def replicas(kinds: Kinds, parameters: Parameters, context_tokens: Floats | float) -> Replica:
+    """The columns for every row, calibrated."""
+    return scaled(uncalibrated(kinds, parameters, context_tokens), logs_of(kinds, parameters))
 
-    def model(value: Callable[[ModelSpec], float]) -> Floats:
-        return np.array([value(row) for row in grid.models], dtype=np.float64)[grid.model]
 
-    def hardware(value: Callable[[Hardware], float]) -> Floats:
-        return np.array([value(row) for row in grid.fleet.hardware], dtype=np.float64)[grid.hardware]
-
-    def engine(value: Callable[[Overheads], float]) -> Floats:
-        sets = [parameters.overheads[row.overheads] for row in grid.engines] or [_NO_ENGINE]
-        return np.array([value(row) for row in sets], dtype=np.float64)[grid.engine]
-
-    rates = np.array([[_flops_per_s(f, h, parameters) for h in grid.fleet.hardware] for f in grid.formats]).reshape(
-        len(grid.formats), len(grid.fleet.hardware)
-    )
+def uncalibrated(kinds: Kinds, parameters: Parameters, context_tokens: Floats | float) -> Replica:
+    """The columns for every row by datasheet, shares and overheads, without effects."""
+    p, model = parameters, kinds.by_model
+    total, experts = (kinds.by_format(lambda m, f, n=n: weight_bytes(m, f)[n]) for n in (0, 1))  # type: ignore[misc]
     encoder_share = model(_encoder_share)
     whole = np.where(encoder_share > 0, encoder_share, 1.0)
     params = model(lambda m: m.params_active or 0)
-    dense = memory.weights_bytes - memory.expert_bytes
+    bandwidth = kinds.by_device(lambda d: p.bandwidth_share.get(d.generation, np.nan) * d.bandwidth_bytes_per_s)
+    shards = np.minimum(kinds.tensor_parallel, model(lambda m: 1 if m.latent_kv else max(m.kv_heads, 1)))
+    kv_bytes = np.array([f.kv_bytes for f in kinds.precisions])[kinds.precision]
+    ones = np.ones(len(kinds.model))
     return Replica(
-        dense_bytes=dense * (1 - encoder_share),
-        expert_bytes=memory.expert_bytes,
+        dense_bytes=(total - experts) * (1 - encoder_share),
+        expert_bytes=experts,
         expert_share=model(lambda m: m.experts_per_token / m.experts if m.experts else 1.0),
         decode_params=params * (1 - encoder_share),
         prefill_params=params * whole,
-        prefill_bytes=memory.weights_bytes * whole,
+        prefill_bytes=total * whole,
         layers=model(lambda m: m.layers),
         hidden_size=model(lambda m: m.hidden_size),
         whole_width=model(lambda m: m.full_attention_layers * _width(m) if m.kind != "encoder" else 0.0),
         windowed_width=model(lambda m: m.windowed_layers * _width(m) if m.kind != "encoder" else 0.0),
         window_tokens=model(lambda m: m.window_tokens),
         encoder_width=model(lambda m: m.encoder_layers * _width(m) if m.kind != "decoder" else 0.0),
-        kv_bytes_in_decode=memory.kv_bytes_in_decode,
-        context_tokens=workload.mix.decode_context_tokens,
-        kv_shards=memory.kv_shards.astype(np.float64),
-        tensor_parallel=hardware(lambda h: h.tensor_parallel),
-        bandwidth_bytes_per_s=hardware(lambda h: _bandwidth(h, parameters)),
-        flops_per_s=rates[grid.number_format, grid.hardware],
-        link_bytes_per_s=hardware(lambda h: _link(h, parameters)),
-        hop_s=hardware(lambda h: parameters.hop_s[h.interconnect]),
-        layer_s=engine(lambda e: e.layer_s),
-        sequence_s=engine(lambda e: e.sequence_s),
-        step_s=engine(lambda e: e.step_s),
+        kv_bytes_per_token=model(lambda m: kv_elements(m)[0]) * kv_bytes,
+        windowed_kv_bytes_per_token=model(lambda m: kv_elements(m)[1]) * kv_bytes,
+        context_tokens=context_tokens,
+        kv_shards=shards,
+        tensor_parallel=kinds.tensor_parallel,
+        data_parallel=kinds.data_parallel,
+        pipeline_parallel=kinds.pipeline_parallel,
+        bandwidth_bytes_per_s=bandwidth,
+        kv_bytes_per_s=bandwidth * p.kv_bandwidth_share,
+        expert_bytes_per_s=bandwidth * p.expert_bandwidth_share,
+        flops_per_s=kinds.flops_per_s() * kinds.by_device(lambda d: p.flops_share.get(d.generation, np.nan)),
+        link_bytes_per_s=p.link_share * kinds.by_device(lambda d: _link(d, p)),
+        hop_s=kinds.by_device(lambda d: p.hop_s.get(d.link, p.hop_s["other"])),
+        layer_s=kinds.by_stack(lambda s: p.overheads.get(s.name, _NOTHING).layer_s),
+        sequence_s=kinds.by_stack(lambda s: p.overheads.get(s.name, _NOTHING).sequence_s),
+        step_s=kinds.by_stack(lambda s: p.overheads.get(s.name, _NOTHING).step_s),
+        request_s=ones * p.request_s,
+        interference=ones * p.prefill_interference,
+        queueing=ones * p.prefill_queueing,
+        burst=ones * p.arrival_burst,
+        pace=ones,
+        first=ones,
+        bulk=ones,
     )
 
 
-_NO_ENGINE = Overheads(layer_s=0.0, sequence_s=0.0, step_s=0.0)
+RATES = {"bandwidth": "bandwidth_bytes_per_s", "flops": "flops_per_s", "link": "link_bytes_per_s"}
+TIMES = {"hop": "hop_s", "layer": "layer_s", "sequence": "sequence_s", "step": "step_s", "request": "request_s"}
+OTHERS = ("interference", "queueing", "burst", "pace", "first", "bulk")
+
+
+def scaled(replica: Replica, logs: Logs) -> Replica:
+    """A replica with its quantities multiplied: KV and expert traffic follow the bandwidth and differ from it."""
+    columns = RATES | TIMES | {name: name for name in OTHERS}
+    changed = {columns[name]: getattr(replica, columns[name]) * np.exp(logs[name]) for name in columns if name in logs}
+    for name, column in (("kv", "kv_bytes_per_s"), ("experts", "expert_bytes_per_s")):
+        moved = [logs[part] for part in ("bandwidth", name) if part in logs]
+        if moved:
+            changed[column] = getattr(replica, column) * np.exp(np.sum(moved, axis=0))
+    return replace(replica, **changed)
 
 
 def _width(model: ModelSpec) -> int:
@@ -86,39 +107,6 @@ def _encoder_share(model: ModelSpec) -> float:
     return model.encoder_layers * (attention + forward) / model.params_total
 
 
-def _flops_per_s(number_format: NumberFormat, hardware: Hardware, parameters: Parameters) -> float:
-    share = parameters.flops_share.get(hardware.generation, 0.0)
-    if hardware.accelerator:
-        accelerator = hardware.accelerator
-        rate = {
-            "fp8": accelerator.fp8_dense_tflops,
-            "int8": accelerator.int8_dense_tops,
-        }.get(number_format.compute, accelerator.bf16_dense_tflops)
-        return share * (rate or np.nan) * FLOPS_PER_TFLOPS
-    cpu = hardware.cpu
-    if cpu is None:
-        return float("nan")
-    per_cycle = {"bf16": cpu.bf16_flops_per_core_per_cycle}.get(
-        number_format.compute, cpu.fp32_flops_per_core_per_cycle
-    )
-    cores = hardware.vcpus / cpu.threads_per_core
-    return share * cores * (cpu.clock_ghz or np.nan) * GIGA * (per_cycle or np.nan)
-
-
-def _bandwidth(hardware: Hardware, parameters: Parameters) -> float:
-    """Bytes per second of one device; a slice of a CPU has its share of the sockets' bandwidth."""
-    share = parameters.bandwidth_share.get(hardware.generation, float("nan"))
-    if hardware.accelerator:
-        return share * (hardware.accelerator.bandwidth_gb_per_s or np.nan) * GIGA
-    cpu = hardware.cpu
-    if cpu is None or not cpu.cores_per_socket:
-        return float("nan")
-    sockets = hardware.vcpus / cpu.threads_per_core / cpu.cores_per_socket
-    return share * (cpu.memory_bandwidth_gb_per_s or np.nan) * GIGA * sockets
-
-
-def _link(hardware: Hardware, parameters: Parameters) -> float:
-    if hardware.tensor_parallel == 1 or hardware.accelerator is None:
-        return float("inf")
-    rate = hardware.accelerator.link_gb_per_s_one_way or parameters.link_fallback_gb_per_s["pcie"]
-    return rate * GIGA
+def _link(device: Device, parameters: Parameters) -> float:
+    """Bytes per second one way; a link whose rate was not read is taken as PCIe."""
+    return device.link_bytes_per_s or parameters.link_fallback_gb_per_s["pcie"] * GIGA

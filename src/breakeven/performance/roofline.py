@@ -42,17 +42,40 @@ class Replica:
     window_tokens: Floats
     encoder_width: Floats
     """The same, over an encoder's layers; they see both ways."""
-    kv_bytes_in_decode: Floats
-    context_tokens: float
+    kv_bytes_per_token: Floats
+    """In the layers that see the whole context."""
+    windowed_kv_bytes_per_token: Floats
+    context_tokens: Floats | float
+    """Mean context of a request that is being decoded."""
     kv_shards: Floats
+    """Over how many devices the KV cache of a request is spread."""
     tensor_parallel: Floats
+    data_parallel: Floats
+    """Ranks that each attend to their own requests and share the experts."""
+    pipeline_parallel: Floats
     bandwidth_bytes_per_s: Floats
+    kv_bytes_per_s: Floats
+    expert_bytes_per_s: Floats
     flops_per_s: Floats
     link_bytes_per_s: Floats
     hop_s: Floats
     layer_s: Floats
     sequence_s: Floats
     step_s: Floats
+    request_s: Floats
+    """Front end, tokenizer and first scheduling of a request."""
+    interference: Floats
+    """Share of the others' prefill that decode steps lose (theta)."""
+    queueing: Floats
+    """Weight of the wait for the others' prefill in the time to first token (phi)."""
+    burst: Floats
+    """Share of a full burst at the start that a benchmark's mean time to first token holds; a plan has none."""
+    pace: Floats
+    """Factor on the time of every pass."""
+    first: Floats
+    """Factor on the time to first token."""
+    bulk: Floats
+    """Factor on the output of work that is handed over at once."""
 
     def take(self, rows: Ints) -> "Replica":
         """Some of the rows, in that order."""
@@ -71,14 +94,17 @@ class Step:
     links_s: Floats
     launches_s: Floats
     exponent: float
+    pace: Floats | float = 1.0
 
     @property
     def total_s(self) -> Floats:
         """Memory and compute overlap as a p-norm; links and launches add."""
-        memory = self.weights_s + self.kv_s
-        p = self.exponent
-        joined = (memory**p + self.compute_s**p) ** (1 / p)
-        total: Floats = joined + self.links_s + self.launches_s
+        memory, p = self.weights_s + self.kv_s, self.exponent
+        if p == 2.0:
+            joined = np.sqrt(memory * memory + self.compute_s * self.compute_s)
+        else:
+            joined = (memory**p + self.compute_s**p) ** (1 / p)
+        total: Floats = (joined + self.links_s + self.launches_s) * self.pace
         return total
 
     def bound_by(self) -> list[str]:
@@ -91,24 +117,33 @@ class Step:
 def decode_step(replica: Replica, concurrency: Floats, parameters: Parameters) -> Step:
     """One token for each of ``concurrency`` requests.
 
-    W_dense/(n BW) + W_experts e(B)/(n BW s_e) and B KV/(shards BW s_kv) against 2 P B/(n F).
+    With b = B/pp in each pipeline stage and b/dp at each attention rank: W_dense/(tp BW) + W_experts e(b)/(n BW_e) and
+    (b/dp) KV/(shards BW_kv), against 2 P b/(n F). A token passes the stages one after another.
     """
-    n, bandwidth = replica.tensor_parallel, replica.bandwidth_bytes_per_s
-    touched = 1 - (1 - replica.expert_share) ** concurrency
-    experts = replica.expert_bytes * touched / (n * bandwidth * parameters.expert_bandwidth_share)
-    kv = concurrency * replica.kv_bytes_in_decode
-    seen = replica.whole_width * replica.context_tokens
-    seen = seen + replica.windowed_width * np.minimum(replica.context_tokens, replica.window_tokens)
-    attention = FLOPS_PER_PAIR * seen
-    flops = concurrency * (FLOPS_PER_PARAMETER * replica.decode_params + attention)
+    r, bandwidth = replica, replica.bandwidth_bytes_per_s
+    stage = concurrency / r.pipeline_parallel
+    each = stage / r.data_parallel
+    ranks = r.tensor_parallel * r.data_parallel
+    within = np.minimum(r.context_tokens, r.window_tokens)
+    kv = r.kv_bytes_per_token * r.context_tokens + r.windowed_kv_bytes_per_token * within
+    attention = FLOPS_PER_PAIR * (r.whole_width * r.context_tokens + r.windowed_width * within)
     return Step(
-        weights_s=replica.dense_bytes / (n * bandwidth) + experts,
-        kv_s=kv / (replica.kv_shards * bandwidth * parameters.kv_bandwidth_share),
-        compute_s=flops / (n * replica.flops_per_s),
-        links_s=_all_reduce_s(replica, concurrency, parameters),
-        launches_s=_launches_s(replica, concurrency),
+        weights_s=r.dense_bytes / (r.tensor_parallel * bandwidth)
+        + r.expert_bytes * _touched(r.expert_share, stage) / (ranks * r.expert_bytes_per_s),
+        kv_s=each * kv / (r.kv_shards * r.kv_bytes_per_s),
+        compute_s=stage * (FLOPS_PER_PARAMETER * r.decode_params + attention) / (ranks * r.flops_per_s),
+        links_s=_all_reduce_s(r, each),
+        launches_s=_launches_s(r, each),
         exponent=parameters.exponent,
+        pace=r.pace,
     )
+
+
+def _touched(share: Floats, tokens: Floats) -> Floats:
+    """1 - (1 - k/E)^tokens: the share of distinct experts that so many tokens touch."""
+    if np.all(share >= 1):
+        return np.ones_like(tokens)
+    return 1 - (1 - share) ** tokens
 
 
 def prefill(replica: Replica, tokens: Floats | float, parameters: Parameters, prompts: Floats | float = 1.0) -> Step:
@@ -117,32 +152,33 @@ def prefill(replica: Replica, tokens: Floats | float, parameters: Parameters, pr
     An encoder attends to the whole square of tokens. A decoder that has none before it attends to half of the square,
     and in windowed layers to a band of it.
     """
-    n = replica.tensor_parallel
+    r = replica
+    n = r.tensor_parallel * r.data_parallel
     length = np.asarray(tokens, dtype=np.float64)
     count = np.asarray(prompts, dtype=np.float64)
-    band = np.minimum(length, replica.window_tokens)
+    band = np.minimum(length, r.window_tokens)
     pairs = np.where(
-        replica.encoder_width > 0,
-        replica.encoder_width * length**2,
-        replica.whole_width * length**2 / 2 + replica.windowed_width * band * (length - band / 2),
+        r.encoder_width > 0,
+        r.encoder_width * length**2,
+        r.whole_width * length**2 / 2 + r.windowed_width * band * (length - band / 2),
     )
-    flops = count * (length * FLOPS_PER_PARAMETER * replica.prefill_params + FLOPS_PER_PAIR * pairs)
+    flops = count * (length * FLOPS_PER_PARAMETER * r.prefill_params + FLOPS_PER_PAIR * pairs)
     return Step(
-        weights_s=(replica.prefill_bytes / (n * replica.bandwidth_bytes_per_s)),
-        kv_s=np.zeros_like(replica.layers),
-        compute_s=flops / (n * replica.flops_per_s),
-        links_s=_all_reduce_s(replica, length * count, parameters),
-        launches_s=_launches_s(replica, count),
+        weights_s=r.prefill_bytes / (n * r.bandwidth_bytes_per_s),
+        kv_s=np.zeros_like(r.layers),
+        compute_s=flops / (n * r.flops_per_s),
+        links_s=_all_reduce_s(r, length * count / r.data_parallel),
+        launches_s=_launches_s(r, count),
         exponent=parameters.exponent,
+        pace=r.pace,
     )
 
 
-def _all_reduce_s(replica: Replica, tokens: Floats, parameters: Parameters) -> Floats:
+def _all_reduce_s(replica: Replica, tokens: Floats) -> Floats:
     """2 L [hop (1 + log2 n)/2 + 2 B d bytes (n-1)/n / link]; nothing on one device."""
-    n = replica.tensor_parallel
+    n = replica.tensor_parallel * replica.data_parallel
     hops = replica.hop_s * (1 + np.log2(n)) / 2
-    moved = 2 * BYTES_PER_ACTIVATION * tokens * replica.hidden_size * (n - 1) / n
-    wire = moved / (replica.link_bytes_per_s * parameters.link_share)
+    wire = 2 * BYTES_PER_ACTIVATION * tokens * replica.hidden_size * (n - 1) / (n * replica.link_bytes_per_s)
     return np.where(n > 1, ALL_REDUCES_PER_LAYER * replica.layers * (hops + wire), 0.0)
 
 

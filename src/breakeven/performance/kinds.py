@@ -1,0 +1,163 @@
+"""Replica kinds as columns: model x number format x device x serving stack x parallelism.
+
+The plan's grid and a table of measurements both become ``Kinds``, so both go through the same equations.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from breakeven.catalogue.schema import Cpu, ModelSpec
+from breakeven.options.columns import Floats, Ints
+
+AXES = ("generation", "gpu", "link", "model", "shape", "format", "stack", "version", "mode", "degree", "path")
+"""What a calibrated effect may depend on."""
+ENDPOINTS = ("tgi", "djl-neuron", "djl-trt")
+"""Stacks that were measured from a client, behind a cloud endpoint, in waves that wait for their last answer."""
+WIDE_BYTES = 2.0
+"""Embeddings, output head and activations stay 16 bits wide."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Device:
+    """One accelerator, or the share of a CPU's sockets that a machine has, by its datasheet."""
+
+    name: str
+    generation: str
+    memory_gib: float
+    bandwidth_bytes_per_s: float
+    flops_per_s: dict[str, float] = field(compare=False)
+    """By the precision of the multiplications."""
+    link: str
+    link_bytes_per_s: float | None
+    """One way; ``None``: not read."""
+    cpu: Cpu | None = field(default=None, compare=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Precision:
+    """A number format as the equations see it."""
+
+    name: str
+    compute: str
+    weight_bytes: float
+    kv_bytes: float = WIDE_BYTES
+    experts_only: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stack:
+    """A serving engine: the name of its overhead set, its published version, and the way it was loaded.
+
+    ``mode`` is empty in a plan: steady serving, nothing of a benchmark's own.
+    """
+
+    name: str
+    version: str = ""
+    mode: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Kinds:
+    """Columns, one row a replica kind; each index points into its tuple."""
+
+    models: tuple[ModelSpec, ...]
+    devices: tuple[Device, ...]
+    precisions: tuple[Precision, ...]
+    stacks: tuple[Stack, ...]
+    model: Ints
+    device: Ints
+    precision: Ints
+    stack: Ints
+    tensor_parallel: Floats
+    data_parallel: Floats
+    pipeline_parallel: Floats
+
+    def take(self, rows: Ints) -> "Kinds":
+        """Some of the rows, in that order."""
+        columns = ("model", "device", "precision", "stack", "tensor_parallel", "data_parallel", "pipeline_parallel")
+        return replace(self, **{name: getattr(self, name)[rows] for name in columns})
+
+    def by_model(self, value: Callable[[ModelSpec], float]) -> Floats:
+        """A figure of each row's model."""
+        return np.array([value(row) for row in self.models], dtype=np.float64)[self.model]
+
+    def by_device(self, value: Callable[[Device], float]) -> Floats:
+        """A figure of each row's device."""
+        return np.array([value(row) for row in self.devices], dtype=np.float64)[self.device]
+
+    def by_stack(self, value: Callable[[Stack], float]) -> Floats:
+        """A figure of each row's stack."""
+        return np.array([value(row) for row in self.stacks], dtype=np.float64)[self.stack]
+
+    def by_format(self, value: Callable[[ModelSpec, Precision], float]) -> Floats:
+        """A figure of each row's model in its number format."""
+        table = np.array([[value(m, p) for p in self.precisions] for m in self.models], dtype=np.float64)
+        return table.reshape(len(self.models), len(self.precisions))[self.model, self.precision]
+
+    def flops_per_s(self) -> Floats:
+        """The datasheet's rate of each row's device for the precision of its multiplications."""
+        table = [[d.flops_per_s.get(p.compute, float("nan")) for p in self.precisions] for d in self.devices]
+        shaped = np.array(table, dtype=np.float64).reshape(len(self.devices), len(self.precisions))
+        return shaped[self.device, self.precision]
+
+    def labels(self, axis: str) -> tuple[list[str], Ints]:
+        """The distinct labels of an axis and which one each row has."""
+        names, index = self._axis(axis)
+        distinct = list(dict.fromkeys(names))
+        place = {name: n for n, name in enumerate(distinct)}
+        return distinct, np.array([place[name] for name in names] or [0], dtype=np.int64)[index]
+
+    def _axis(self, axis: str) -> tuple[Sequence[str], Ints]:
+        if axis in ("generation", "gpu", "link"):
+            told = {"generation": "generation", "gpu": "name", "link": "link"}[axis]
+            return [str(getattr(d, told)) for d in self.devices], self.device
+        if axis in ("model", "shape"):
+            return [m.name if axis == "model" else shape_of(m) for m in self.models], self.model
+        if axis == "format":
+            return [p.name for p in self.precisions], self.precision
+        if axis == "path":
+            return ["endpoint" if s.name in ENDPOINTS else "direct" for s in self.stacks], self.stack
+        if axis == "degree":
+            count = self.tensor_parallel * self.data_parallel * self.pipeline_parallel
+            degrees = np.unique(count)
+            return [f"x{n:g}" for n in degrees], np.searchsorted(degrees, count)
+        told = {"stack": "name", "version": "version", "mode": "mode"}[axis]
+        return [str(getattr(s, told)) for s in self.stacks], self.stack
+
+
+def shape_of(model: ModelSpec) -> str:
+    """Which kind of network: dense, mixture of experts, the same with latent attention, or with an encoder."""
+    if model.kind != "decoder":
+        return model.kind
+    if model.latent_kv:
+        return "latent"
+    if model.full_attention_layers + model.windowed_layers < model.layers:
+        return "linear"
+    return "experts" if model.experts else "dense"
+
+
+def weight_bytes(model: ModelSpec, precision: Precision) -> tuple[float, float]:
+    """Bytes of all weights and of the routed experts; the embeddings stay 16 bits wide in narrow formats.
+
+    >>> from breakeven.catalogue.load import load_catalogue
+    >>> bf16 = Precision(name="bf16", compute="bf16", weight_bytes=2.0)
+    >>> round(weight_bytes(load_catalogue().models["flan-ul2"], bf16)[0] / 1e9, 1)
+    39.2
+    """
+    if model.params_total is None:
+        return 0.0, 0.0
+    narrow = precision.weight_bytes
+    embedding = model.vocab * model.hidden_size * (1 if model.tied_embeddings else 2)
+    experts = model.params_in_experts * narrow
+    rest = model.params_total - model.params_in_experts
+    kept = rest if precision.experts_only else min(embedding, rest)
+    wide = max(narrow, WIDE_BYTES)
+    return experts + kept * wide + (rest - kept) * narrow, experts
+
+
+def kv_elements(model: ModelSpec) -> tuple[float, float]:
+    """KV elements a token, in the layers that see the whole context and in those that see a window."""
+    each = model.kv_elements_per_token_layer
+    return float(model.full_attention_layers * each), float(model.windowed_layers * each)

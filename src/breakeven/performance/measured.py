@@ -1,0 +1,278 @@
+"""Tables of measurements: read, checked row by row, and turned into columns.
+
+A row that cannot be right (a missing figure, a negative one, faster than memory allows) is told by number and reason; a
+model or device that is not known is not an error: the row counts as not covered.
+"""
+
+import csv
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from breakeven.catalogue.load import Catalogue
+from breakeven.catalogue.schema import ModelSpec
+from breakeven.errors import SpecError
+from breakeven.options.columns import Floats, Ints, Mask
+from breakeven.performance.hardware import measured_devices, measured_models
+from breakeven.performance.kinds import Device, Kinds, Precision, Stack, weight_bytes
+
+MODES = ("static", "closed", "offline", "open")
+TARGETS = ("output_tokens_per_s", "ttft_s", "tpot_s")
+TEXTS = ("id", "source", "date", "mode", "scenario", "gpu", "model", "compute_format", "engine", "engine_version")
+COUNTS = ("tensor_parallel", "data_parallel", "pipeline_parallel", "replicas")
+FIGURES = ("weight_bytes_per_param", "kv_bytes_per_element", *COUNTS, "input_tokens", "output_tokens")
+MAY_BE_EMPTY = ("concurrency", "request_rate_per_s", "requests", *TARGETS)
+COLUMNS = (*TEXTS, "gpus_used", *FIGURES, "parallelism_basis", *MAY_BE_EMPTY)
+COMPUTE = {"bf16": "bf16", "fp8": "fp8", "fp4": "fp4", "int8": "int8", "w4a16": "bf16", "w8a16": "bf16", "fp32": "fp32"}
+IMPOSSIBLE = 1.25
+"""How much faster than the datasheet's bandwidth a row may be before it is refused: datasheets are rounded."""
+REASONS_TOLD = 8
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Runs:
+    """Measured (or asked-for) runs as columns; rows of unknown models or devices have kind -1."""
+
+    kinds: Kinds
+    kind: Ints
+    mode: Ints
+    """Index into ``MODES``."""
+    input_tokens: Floats
+    output_tokens: Floats
+    concurrency: Floats
+    """Of the whole system; NaN where none was given."""
+    request_rate_per_s: Floats
+    requests: Floats
+    replicas: Floats
+
+    @property
+    def covered(self) -> Mask:
+        """Which rows can be predicted."""
+        return self.kind >= 0
+
+    def take(self, rows: Ints) -> "Runs":
+        """Some of the rows."""
+        columns = {n: getattr(self, n)[rows] for n in self.__slots__ if n != "kinds"}
+        return Runs(kinds=self.kinds, **columns)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Table:
+    """A table of measurements: its texts, what was observed (NaN: not published), and its runs."""
+
+    texts: dict[str, list[str]]
+    observed: dict[str, Floats]
+    runs: Runs
+
+    @property
+    def file(self) -> list[str]:
+        """The source file of each row: its id before the colon."""
+        return [name.split(":")[0] for name in self.texts["id"]]
+
+
+def shipped_measurements(catalogue: Catalogue) -> Table:
+    """The measurements on which the calibration rests."""
+    file = resources.files("breakeven.performance").joinpath("data", "measurements.csv")
+    return table_of(csv.DictReader(file.read_text(encoding="utf-8").splitlines()), catalogue, "the shipped table")
+
+
+def read_table(path: Path, catalogue: Catalogue) -> Table:
+    """A table of measurements from a file.
+
+    Raises:
+        SpecError: the file cannot be read, lacks columns, or has rows that cannot be right: number and reason of each.
+    """
+    try:
+        lines = path.read_text(encoding="utf-8-sig").splitlines()
+    except (OSError, UnicodeDecodeError) as wrong:
+        raise SpecError(
+            f"{path} cannot be read: {wrong}", expected="a CSV file in UTF-8", do="Check the path"
+        ) from wrong
+    return table_of(csv.DictReader(lines), catalogue, str(path))
+
+
+def table_of(reader: Any, catalogue: Catalogue, name: str) -> Table:  # noqa: ANN401 - a csv.DictReader
+    """A table from CSV rows, all of them checked.
+
+    Raises:
+        SpecError: columns are missing or rows cannot be right.
+    """
+    missing = [column for column in COLUMNS if column not in (reader.fieldnames or ())]
+    if missing:
+        raise SpecError(
+            f"{name} lacks the column{'s' if len(missing) > 1 else ''} {', '.join(missing)}",
+            expected=f"a header with {', '.join(COLUMNS)}",
+            do="Add them; a figure that is not known stays empty",
+        )
+    rows = list(reader)
+    wrong: dict[int, str] = {}
+    numbers = {c: np.array([_number(r, c, n, wrong) for n, r in enumerate(rows)]) for c in (*FIGURES, *MAY_BE_EMPTY)}
+    for n, row in enumerate(rows):
+        problem = _out_of_place(row)
+        if problem:
+            wrong.setdefault(n, problem)
+    _refuse(wrong, name)
+    texts = {column: [row[column] or "" for row in rows] for column in TEXTS}
+    table = Table(
+        texts=texts, observed={t: numbers[t] for t in TARGETS}, runs=runs_of(texts, numbers, catalogue)
+    )
+    _refuse(_impossible(table), name)
+    return table
+
+
+def _number(row: dict[str, str], column: str, n: int, wrong: dict[int, str]) -> float:
+    text = (row[column] or "").strip()
+    if not text and column in MAY_BE_EMPTY:
+        return float("nan")
+    try:
+        value = float(text)
+    except ValueError:
+        wrong.setdefault(n, f"{column} is {text!r}, not a number" if text else f"{column} is empty")
+        return float("nan")
+    least = 1.0 if column in COUNTS else 0.0
+    if not np.isfinite(value) or value < least or (value == 0 and column not in ("output_tokens", "request_rate_per_s")):
+        wrong.setdefault(n, f"{column} is {text}, which is not {'1 or more' if least else 'above 0'}")
+    return value
+
+
+def _out_of_place(row: dict[str, str]) -> str | None:
+    if None in row:
+        return "it has more fields than the header"
+    if not row["id"]:
+        return "id is empty"
+    if row["mode"] not in MODES:
+        return f"mode is {row['mode']!r}, not one of {', '.join(MODES)}"
+    if row["compute_format"] not in COMPUTE:
+        return f"compute_format is {row['compute_format']!r}, not one of {', '.join(COMPUTE)}"
+    needed = {"static": "concurrency", "closed": "concurrency", "open": "request_rate_per_s"}.get(row["mode"])
+    if needed and not (row[needed] or "").strip():
+        return f"a run of mode {row['mode']} needs {needed}"
+    return None
+
+
+def _impossible(table: Table) -> dict[int, str]:
+    """Rows whose time per token is shorter than reading the weights once takes at the datasheet's bandwidth."""
+    runs, k = table.runs, table.runs.kinds
+    on = np.flatnonzero(runs.covered)
+    kind = runs.kind[on]
+    total, experts = (k.by_format(lambda m, f, n=n: weight_bytes(m, f)[n])[kind] for n in (0, 1))  # type: ignore[misc]
+    share = k.by_model(lambda m: m.experts_per_token / m.experts if m.experts else 1.0)[kind]
+    once = (total - experts + experts * share) * k.by_model(lambda m: 0.5 if m.kind == "encoder-decoder" else 1.0)[kind]
+    ranks = k.tensor_parallel[kind] * k.data_parallel[kind] * k.pipeline_parallel[kind]
+    floor_s = once / (ranks * k.by_device(lambda d: d.bandwidth_bytes_per_s)[kind]) / IMPOSSIBLE
+    too_fast = np.flatnonzero(table.observed["tpot_s"][on] < floor_s)
+    found = {
+        int(on[i]): f"tpot_s is {table.observed['tpot_s'][on[i]]:g}, but reading the weights once takes {floor_s[i]:.2g} s"
+        for i in too_fast
+    }
+    clients = np.where(np.isnan(runs.concurrency[on]), np.inf, runs.concurrency[on])
+    most = clients / floor_s * np.where(np.isfinite(clients), 1.0, runs.replicas[on])
+    for i in np.flatnonzero(table.observed["output_tokens_per_s"][on] > most):
+        told = table.observed["output_tokens_per_s"][on[i]]
+        found.setdefault(int(on[i]), f"output_tokens_per_s is {told:g}, but memory allows at most {most[i]:.3g}")
+    return found
+
+
+def _refuse(wrong: dict[int, str], name: str) -> None:
+    if not wrong:
+        return
+    first = "; ".join(f"row {n + 2}: {why}" for n, why in sorted(wrong.items())[:REASONS_TOLD])
+    rest = f"; and {len(wrong) - REASONS_TOLD} more" if len(wrong) > REASONS_TOLD else ""
+    raise SpecError(
+        f"{name} has {len(wrong)} row{'s' if len(wrong) > 1 else ''} that cannot be right: {first}{rest}",
+        expected="figures that are positive and no faster than the memory of the device (the header is row 1)",
+        do="Correct or remove them",
+    )
+
+
+def runs_of(texts: dict[str, list[str]], numbers: dict[str, Floats], catalogue: Catalogue) -> Runs:
+    """Columns of runs; equal combinations of model, device, format, stack and parallelism share one kind."""
+    models, devices = measured_models(catalogue), measured_devices(catalogue)
+    pool = _Pool()
+    degrees = [numbers[c] for c in ("tensor_parallel", "data_parallel", "pipeline_parallel")]
+    kind = [
+        pool.kind(
+            models.get(texts["model"][n]),
+            devices.get(texts["gpu"][n]),
+            (texts["compute_format"][n], numbers["weight_bytes_per_param"][n], numbers["kv_bytes_per_element"][n]),
+            (texts["engine"][n], texts["engine_version"][n], f"{texts['mode'][n]} {texts['scenario'][n]}".strip()),
+            tuple(float(d[n]) for d in degrees),
+        )
+        for n in range(len(texts["id"]))
+    ]
+    return Runs(
+        kinds=pool.kinds(),
+        kind=np.array(kind, dtype=np.int64),
+        mode=np.array([MODES.index(m) for m in texts["mode"]], dtype=np.int64),
+        input_tokens=numbers["input_tokens"],
+        output_tokens=numbers["output_tokens"],
+        concurrency=numbers["concurrency"],
+        request_rate_per_s=numbers["request_rate_per_s"],
+        requests=numbers["requests"],
+        replicas=numbers["replicas"],
+    )
+
+
+class _Pool:
+    """Distinct models, devices, formats and stacks, and the combinations seen."""
+
+    def __init__(self) -> None:
+        self._models: dict[ModelSpec, int] = {}
+        self._devices: dict[str, tuple[int, Device]] = {}
+        self._precisions: dict[Precision, int] = {}
+        self._stacks: dict[Stack, int] = {}
+        self._seen: dict[tuple[Any, ...], int] = {}
+        self._rows: list[tuple[float, ...]] = []
+
+    def kind(
+        self,
+        model: ModelSpec | None,
+        device: Device | None,
+        number_format: tuple[str, float, float],
+        stack: tuple[str, str, str],
+        degrees: tuple[float, ...],
+    ) -> int:
+        if model is None or device is None:
+            return -1
+        key = (model.name, device.name, number_format, stack, degrees)
+        if key not in self._seen:
+            name, weight, kv = number_format
+            precision = Precision(
+                name=name,
+                compute=COMPUTE[name],
+                weight_bytes=float(weight),
+                kv_bytes=float(kv),
+                experts_only=weight < 1 and model.native_format in ("mxfp4", "int4-experts"),
+            )
+            place = self._devices.setdefault(device.name, (len(self._devices), device))
+            found = (
+                self._models.setdefault(model, len(self._models)),
+                place[0],
+                self._precisions.setdefault(precision, len(self._precisions)),
+                self._stacks.setdefault(Stack(name=stack[0], version=stack[1], mode=stack[2]), len(self._stacks)),
+            )
+            self._seen[key] = len(self._seen)
+            self._rows.append((*found, *degrees))
+        return self._seen[key]
+
+    def kinds(self) -> Kinds:
+        columns = np.array(self._rows, dtype=np.float64).reshape(-1, 7).T
+        indices: Sequence[Ints] = columns[:4].astype(np.int64)
+        return Kinds(
+            models=tuple(self._models),
+            devices=tuple(device for _, device in self._devices.values()),
+            precisions=tuple(self._precisions),
+            stacks=tuple(self._stacks),
+            model=indices[0],
+            device=indices[1],
+            precision=indices[2],
+            stack=indices[3],
+            tensor_parallel=columns[4],
+            data_parallel=columns[5],
+            pipeline_parallel=columns[6],
+        )
+

@@ -1,0 +1,93 @@
+"""One vectorised call for a whole table of runs: tokens per second, time to first token, time per output token."""
+
+from dataclasses import dataclass, fields
+from typing import Any
+
+import numpy as np
+
+from breakeven.options.columns import Floats, Ints
+from breakeven.performance.calibration import Parameters, typical_parameters
+from breakeven.performance.kinds import Kinds, weight_bytes
+from breakeven.performance.measured import MODES, Runs
+from breakeven.performance.replica import replicas
+from breakeven.performance.roofline import Replica
+from breakeven.performance.serving import Served, arriving, batch, bulk, closed
+from breakeven.units import BYTES_PER_GIB
+
+ROWS_PER_BLOCK = 4096
+"""Rows worked on at a time: their columns stay in a processor's cache."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Prepared:
+    """What depends on the kind alone, worked out once for many runs."""
+
+    replica: Replica
+    room_bytes: Floats
+    """Memory for KV cache, divided by the share of it that a request takes up."""
+    batch_limit: Floats
+
+
+def prepared(kinds: Kinds, parameters: Parameters, replica: Replica | None = None) -> Prepared:
+    """The kinds of a table, ready for its runs."""
+    p = parameters
+    replica = replica or replicas(kinds, p, 0.0)
+    total, experts = (kinds.by_format(lambda m, f, n=n: weight_bytes(m, f)[n]) for n in (0, 1))  # type: ignore[misc]
+    usable = kinds.by_device(lambda d: d.memory_gib) * p.usable_memory_share - p.overhead_gib
+    stages = kinds.tensor_parallel * kinds.pipeline_parallel
+    weights = (total - experts) / stages + experts / (stages * kinds.data_parallel)
+    free = np.maximum(usable * BYTES_PER_GIB - weights, 0.0)
+    return Prepared(
+        replica=replica,
+        room_bytes=free * replica.kv_shards * kinds.data_parallel * kinds.pipeline_parallel,
+        batch_limit=kinds.by_stack(lambda s: p.bulk_batch_limit.get(s.name, p.batch_limit)) * kinds.data_parallel,
+    )
+
+
+def predict_runs(runs: Runs, parameters: Parameters | None = None, ready: Prepared | None = None) -> Served:
+    """Predictions for every run, in order; NaN where model or device is not known."""
+    p = parameters or typical_parameters()
+    ready = ready or prepared(runs.kinds, p)
+    found = Served(**{field.name: np.full(len(runs.kind), np.nan) for field in fields(Served)})
+    for mode in range(len(MODES)):
+        rows = np.flatnonzero((runs.mode == mode) & runs.covered)
+        for start in range(0, len(rows), ROWS_PER_BLOCK):
+            block = rows[start : start + ROWS_PER_BLOCK]
+            part = _served(MODES[mode], runs.take(block) if len(block) < len(runs.kind) else runs, ready, p)
+            for field in fields(Served):
+                getattr(found, field.name)[block] = getattr(part, field.name)
+    return found
+
+
+def _served(mode: str, runs: Runs, ready: Prepared, p: Parameters) -> Served:
+    replica, most = rows_of(runs, ready)
+    size = (runs.input_tokens, runs.output_tokens)
+    if mode == "closed":
+        part = closed(replica, runs.concurrency / runs.replicas, most, *size, p)
+    elif mode == "static":
+        part = batch(replica, runs.concurrency / runs.replicas, most, *size, p)
+    elif mode == "offline":
+        part = bulk(replica, np.where(np.isnan(runs.requests), np.inf, runs.requests / runs.replicas), most, *size, p)
+    else:
+        requests = np.where(np.isnan(runs.requests), 0.0, runs.requests)
+        load = (runs.request_rate_per_s / runs.replicas, requests / runs.replicas)
+        part = arriving(replica, load, most, *size, p)
+    return Served(
+        output_tokens_per_s=part.output_tokens_per_s * runs.replicas, ttft_s=part.ttft_s, tpot_s=part.tpot_s
+    )
+
+
+def rows_of(runs: Runs, ready: Prepared) -> tuple[Replica, Floats]:
+    """The replica columns of some runs at their own context, and how many requests fit."""
+    replica = with_context(ready.replica, runs.kind, runs.input_tokens + runs.output_tokens / 2)
+    held = replica.context_tokens  # an engine admits by the prompt and evicts later; a plan keeps room for the whole
+    each = replica.kv_bytes_per_token * held
+    each = each + replica.windowed_kv_bytes_per_token * np.minimum(held, replica.window_tokens)
+    fitting = ready.room_bytes[runs.kind] / np.maximum(each, 1.0)
+    return replica, np.clip(fitting, 1.0, ready.batch_limit[runs.kind])
+
+
+def with_context(replica: Replica, rows: Ints, context_tokens: Floats) -> Replica:
+    """Some rows of a replica, each at a context of its own."""
+    columns: dict[str, Any] = {f.name: getattr(replica, f.name) for f in fields(Replica) if f.name != "context_tokens"}
+    return Replica(**{name: column[rows] for name, column in columns.items()}, context_tokens=context_tokens)

@@ -1,0 +1,233 @@
+"""The fit of the speed equations: effects of every level at once, shrunk towards physics.
+
+Each quantity's logarithm is its prior plus the sum of its effects; each effect is normal around 0 with a width of its own.
+The mode of the posterior is found by Gauss-Newton on robust log errors. A quantity's derivative costs one call of the
+predictor, and the normal equations are sums over pairs of levels, so NumPy is enough.
+"""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from breakeven.options.columns import Floats, Ints, Mask
+from breakeven.performance.calibration import QUANTITIES, Parameters
+from breakeven.performance.effects import Axes
+from breakeven.performance.measured import TARGETS, Table
+from breakeven.performance.replica import scaled, uncalibrated
+from breakeven.performance.table import predict_runs, prepared
+
+STEP = 0.01
+"""By how much a quantity's logarithm is moved to find its derivative."""
+TURN = 0.06
+"""Where a log error begins to count by its size instead of its square."""
+NOISE = {"output_tokens_per_s": 0.08, "ttft_s": 0.2, "tpot_s": 0.08}
+"""Log error that no parameter can explain: reruns, averaging, load generators."""
+ROUNDS = 12
+ALIKE = 0.5
+"""Rows of one group share what the equations miss: n of them count as n^(1 - this)."""
+SAME = ("gpu", "model", "engine", "engine_version", "compute_format", "mode")
+
+
+@dataclass(frozen=True, slots=True)
+class Term:
+    """An effect to be fitted: a quantity, the axes of its levels, and the width of its prior in the logarithm."""
+
+    quantity: str
+    axes: tuple[str, ...]
+    width: float
+
+
+def _terms(text: str) -> tuple[Term, ...]:
+    found = []
+    for line in text.strip().splitlines():
+        quantity, *effects = line.split(";")
+        for effect in effects:
+            axes, width = effect.rsplit(" ", 1)
+            found.append(Term(quantity.strip(), tuple(a.strip() for a in axes.split("|") if a.strip()), float(width)))
+    return tuple(found)
+
+
+TERMS = _terms(
+    """
+    bandwidth;generation .1;generation|stack .1
+    flops;generation .3;generation|stack .2;generation|format .2;path .5
+    kv; .5;stack .3;generation|stack .2;generation|format .15
+    experts; .3;stack .2;generation|format .2;model .1
+    hop;link .5;link|stack .4;gpu|stack .2
+    link;link .5;link|stack .4;path .5
+    layer;stack 1.0;stack|version .3;generation|stack .3;shape .3;stack|shape .3;stack|format .2
+    sequence;stack 1.0;stack|version .3;generation|stack .3;mode .3
+    step;stack 1.0;stack|version .3;generation|stack .3;mode .3;path .5
+    request;path 2.0;stack 1.0;stack|version .5;stack|mode .4;generation|stack .3
+    interference; .3;stack .2;mode .3
+    queueing; 1.0;stack .3;mode .5
+    burst; 1.0;stack .5;stack|version .4
+    pace;path .5;gpu .05;gpu|stack .08;stack|version .08;model .05;model|stack .04;stack|degree .05;stack|format .05;generation|format .05;shape .1
+    first;stack .3;stack|version .2;gpu|stack .15;mode .3;shape .1
+    bulk;mode .3;stack .2;stack|version .15;mode|model .15;gpu|stack .1;mode|stack .2
+    """
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fitted:
+    """The effects of one fit: for each term the labels of its levels, their logarithms and evidence."""
+
+    terms: tuple[Term, ...]
+    levels: tuple[tuple[tuple[str, ...], ...], ...]
+    logs: tuple[Floats, ...]
+    counts: tuple[Ints, ...]
+
+
+class Problem:
+    """A table prepared for fitting: levels of every term, worked out once."""
+
+    def __init__(self, table: Table, parameters: Parameters, terms: tuple[Term, ...] = TERMS) -> None:
+        self.table, self.terms = table, terms
+        self.parameters = replace(parameters, effects={})
+        kinds = table.runs.kinds
+        self.base = uncalibrated(kinds, self.parameters, 0.0)
+        axes = Axes(kinds)
+        self.codes: list[Ints] = []
+        self.levels: list[tuple[tuple[str, ...], ...]] = []
+        for term in terms:
+            code, labels = _levels(axes, term.axes, len(kinds.model))
+            self.codes.append(code)
+            self.levels.append(labels)
+        self.observed = np.stack([np.log(table.observed[t]) for t in TARGETS])
+        texts = table.texts
+        names = [" ".join(k) for k in zip(*(texts[c] for c in SAME), strict=True)]
+        _, group, sizes = np.unique(names, return_inverse=True, return_counts=True)
+        self.trust = sizes[group] ** -ALIKE
+
+    def logs(self, effects: list[Floats]) -> dict[str, Floats]:
+        """The logarithm of each quantity for each kind."""
+        found: dict[str, Floats] = {}
+        for term, code, values in zip(self.terms, self.codes, effects, strict=True):
+            found[term.quantity] = found.get(term.quantity, 0.0) + values[code]
+        return found
+
+    def predicted(self, logs: dict[str, Floats]) -> Floats:
+        """Logarithms of the predictions: targets x rows."""
+        ready = prepared(self.table.runs.kinds, self.parameters, scaled(self.base, logs))
+        served = predict_runs(self.table.runs, self.parameters, ready)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            return np.stack([np.log(getattr(served, t)) for t in TARGETS])
+
+    def start(self) -> list[Floats]:
+        """No effect anywhere."""
+        return [np.zeros(len(labels)) for labels in self.levels]
+
+    def fit(self, rows: Mask, rounds: int = ROUNDS, start: list[Floats] | None = None) -> list[Floats]:
+        """The effects that the chosen rows speak for."""
+        effects = start or self.start()
+        sizes = [len(labels) for labels in self.levels]
+        ends = np.cumsum([0, *sizes])
+        prior = np.concatenate([np.full(n, t.width**-2) for n, t in zip(sizes, self.terms, strict=True)])
+        best = self._loss(effects, rows, prior)
+        for _ in range(rounds):
+            matrix, right = self._normal_equations(effects, rows, ends, prior)
+            move = np.linalg.solve(matrix, right)
+            for damping in (1.0, 0.5, 0.2):
+                tried = [e + damping * move[a:b] for e, a, b in zip(effects, ends[:-1], ends[1:], strict=True)]
+                loss = self._loss(tried, rows, prior)
+                if loss < best:
+                    break
+            if loss > best * (1 - 1e-4):
+                return tried if loss < best else effects
+            effects, best = tried, loss
+        return effects
+
+    def _loss(self, effects: list[Floats], rows: Mask, prior: Floats) -> float:
+        error = self._errors(self.predicted(self.logs(effects)), rows)
+        noise = np.array([NOISE[t] for t in TARGETS])[:, None]
+        turn = TURN / noise
+        robust = turn**2 * (np.sqrt(1 + (error / noise / turn) ** 2) - 1)
+        return float(np.nansum(robust * self.trust) + 0.5 * np.sum(prior * np.concatenate(effects) ** 2))
+
+    def _errors(self, predicted: Floats, rows: Mask) -> Floats:
+        return np.where(rows[None, :], self.observed - predicted, np.nan)
+
+    def _normal_equations(
+        self, effects: list[Floats], rows: Mask, ends: Ints, prior: Floats
+    ) -> tuple[Floats, Floats]:
+        logs = self.logs(effects)
+        centre = self.predicted(logs)
+        error = self._errors(centre, rows)
+        used = np.isfinite(error)
+        target, row = np.nonzero(used)
+        residual = error[used]
+        noise = np.array([NOISE[t] for t in TARGETS])[target]
+        weight = self.trust[row] / noise**2 / np.sqrt(1 + (residual / TURN) ** 2)
+        kind = self.table.runs.kind[row]
+        zero = np.zeros(len(self.table.runs.kinds.model))
+        slopes = {}
+        for quantity in dict.fromkeys(t.quantity for t in self.terms):
+            moved = logs | {quantity: logs.get(quantity, zero) + STEP}
+            slopes[quantity] = ((self.predicted(moved) - centre) / STEP)[used]
+        return self._sums(slopes, weight, residual, kind, effects, ends, prior)
+
+    def _sums(
+        self,
+        slopes: dict[str, Floats],
+        weight: Floats,
+        residual: Floats,
+        kind: Ints,
+        effects: list[Floats],
+        ends: Ints,
+        prior: Floats,
+    ) -> tuple[Floats, Floats]:
+        matrix = np.diag(prior)
+        right = -prior * np.concatenate(effects)
+        codes = [code[kind] for code in self.codes]
+        for i, (term, code) in enumerate(zip(self.terms, codes, strict=True)):
+            mine = slopes[term.quantity] * weight
+            size = ends[i + 1] - ends[i]
+            right[ends[i] : ends[i + 1]] += np.bincount(code, mine * residual, size)
+            for j in range(i, len(codes)):
+                other = ends[j + 1] - ends[j]
+                block = np.bincount(code * other + codes[j], mine * slopes[self.terms[j].quantity], size * other)
+                block = block.reshape(size, other)
+                matrix[ends[i] : ends[i + 1], ends[j] : ends[j + 1]] += block
+                if j > i:
+                    matrix[ends[j] : ends[j + 1], ends[i] : ends[i + 1]] += block.T
+        return matrix, right
+
+    def fitted(self, effects: list[Floats], rows: Mask) -> Fitted:
+        """The effects with their labels and evidence."""
+        on = self.table.runs.kind[rows & self.table.runs.covered]
+        counts = tuple(np.bincount(code[on], minlength=len(labels)) for code, labels in zip(self.codes, self.levels, strict=True))
+        return Fitted(terms=self.terms, levels=tuple(self.levels), logs=tuple(effects), counts=counts)
+
+
+def _levels(axes: Axes, names: tuple[str, ...], rows: int) -> tuple[Ints, tuple[tuple[str, ...], ...]]:
+    """The level of each row for a combination of axes, and the labels of the levels that occur."""
+    if not names:
+        return np.zeros(rows, dtype=np.int64), ((),)
+    columns = [axes.labels(name) for name in names]
+    joined = np.stack([index for _, index in columns], axis=1)
+    distinct, code = np.unique(joined, axis=0, return_inverse=True)
+    labels = tuple(tuple(columns[c][0][i] for c, i in enumerate(row)) for row in distinct)
+    return code.reshape(-1).astype(np.int64), labels
+
+
+def folds_of(table: Table, count: int = 5, seed: int = 1) -> Ints:
+    """A fold for each row: whole (gpu, model) groups, the largest dealt out first."""
+    pairs = [f"{g} {m}" for g, m in zip(table.texts["gpu"], table.texts["model"], strict=True)]
+    names, group, sizes = np.unique(pairs, return_inverse=True, return_counts=True)
+    order = np.random.default_rng(seed).permutation(len(names))
+    order = order[np.argsort(-sizes[order], kind="stable")]
+    fold_of, load = np.zeros(len(names), dtype=np.int64), np.zeros(count)
+    for name in order:
+        fold_of[name] = np.argmin(load)
+        load[fold_of[name]] += sizes[name]
+    return fold_of[group]
+
+
+def cross_validated(problem: Problem, folds: Ints, start: list[Floats] | None = None) -> Floats:
+    """Logarithms of predictions for every row from a fit that never saw its (gpu, model) pair."""
+    found = np.full(problem.observed.shape, np.nan)
+    for fold in np.unique(folds):
+        effects = problem.fit(folds != fold, start=None if start is None else [e.copy() for e in start])
+        found[:, folds == fold] = problem.predicted(problem.logs(effects))[:, folds == fold]
+    return found
