@@ -55,16 +55,16 @@ TERMS = _terms(
     experts; .3;stack .2;generation|format .2;model .1
     hop;link .5;link|stack .4;gpu|stack .2
     link;link .5;link|stack .4;path .5
-    layer;stack 1.0;stack|version .3;generation|stack .3;shape .3;stack|shape .3;stack|format .2
-    sequence;stack 1.0;stack|version .3;generation|stack .3;mode .3
+    layer;stack 1.0;stack|version .15;stack|version|shape .3;generation|stack .3;shape .7;stack|shape .3;stack|format .2
+    sequence;stack 1.0;stack|version .15;stack|version|shape .2;generation|stack .3;mode .3;shape .3
     step;stack 1.0;stack|version .3;generation|stack .3;mode .3;path .5
     request;path 2.0;stack 1.0;stack|version .5;stack|mode .4;generation|stack .3
     interference; .3;stack .2;mode .3
     queueing; 1.0;stack .3;mode .5
     burst; 1.0;stack .5;stack|version .4
-    pace;path .5;gpu .05;gpu|stack .08;stack|version .08;model .05;model|stack .04;stack|degree .05;stack|format .05;generation|format .05;shape .1
-    first;stack .3;stack|version .2;gpu|stack .15;mode .3;shape .1
-    bulk;mode .3;stack .2;stack|version .15;mode|model .15;gpu|stack .1;mode|stack .2
+    pace;path .5;gpu .05;gpu|stack .08;stack|version .08;model .05;model|stack .04;stack|degree .05;stack|format .05;generation|format .05;generation|stack|format .05;shape .1;mode .1;gpu|model .03;gpu|model|stack .05;gpu|model|stack|version|format .05
+    first;stack .3;stack|version .2;gpu|stack .15;mode .3;mode|stack .2;shape .1;gpu|model|stack .07
+    bulk;mode .3;stack .2;stack|version .15;mode|model .15;gpu|stack .1;mode|stack .2;gpu|model|mode .05
     """
 )
 
@@ -211,9 +211,9 @@ def _levels(axes: Axes, names: tuple[str, ...], rows: int) -> tuple[Ints, tuple[
     return code.reshape(-1).astype(np.int64), labels
 
 
-def folds_of(table: Table, count: int = 5, seed: int = 1) -> Ints:
-    """A fold for each row: whole (gpu, model) groups, the largest dealt out first."""
-    pairs = [f"{g} {m}" for g, m in zip(table.texts["gpu"], table.texts["model"], strict=True)]
+def folds_of(table: Table, count: int = 5, seed: int = 1, columns: tuple[str, ...] = ("gpu", "model")) -> Ints:
+    """A fold for each row: whole groups of equal ``columns``, the largest dealt out first."""
+    pairs = [" ".join(k) for k in zip(*(table.texts[c] for c in columns), strict=True)]
     names, group, sizes = np.unique(pairs, return_inverse=True, return_counts=True)
     order = np.random.default_rng(seed).permutation(len(names))
     order = order[np.argsort(-sizes[order], kind="stable")]
@@ -224,10 +224,10 @@ def folds_of(table: Table, count: int = 5, seed: int = 1) -> Ints:
     return fold_of[group]
 
 
-def cross_validated(problem: Problem, folds: Ints, start: list[Floats] | None = None) -> Floats:
-    """Logarithms of predictions for every row from a fit that never saw its (gpu, model) pair."""
+def cross_validated(problem: Problem, folds: Ints, rounds: int = ROUNDS) -> Floats:
+    """Logarithms of predictions for every row from a fit that never saw its group."""
     found = np.full(problem.observed.shape, np.nan)
     for fold in np.unique(folds):
-        effects = problem.fit(folds != fold, start=None if start is None else [e.copy() for e in start])
+        effects = problem.fit(folds != fold, rounds)
         found[:, folds == fold] = problem.predicted(problem.logs(effects))[:, folds == fold]
     return found

@@ -4,8 +4,10 @@ from typing import Annotated
 
 import typer
 
+from breakeven.cli.accuracy import accuracy
 from breakeven.cli.catalogue import catalogue_app
 from breakeven.cli.compare import compare
+from breakeven.cli.predict import predict
 
 app = typer.Typer(
     name="breakeven",
@@ -36,4 +38,6 @@ def _main(
 
 
 app.command()(compare)
+app.command()(predict)
+app.command()(accuracy)
 app.add_typer(catalogue_app, name="catalogue")

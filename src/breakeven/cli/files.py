@@ -3,6 +3,10 @@
 import os
 import tempfile
 from pathlib import Path
+from typing import Any
+
+import msgspec
+import typer
 
 from breakeven.errors import SpecError
 
@@ -35,3 +39,12 @@ def write_whole(path: Path, content: bytes) -> None:
             expected="a file that can be written",
             do="Check it",
         ) from wrong
+
+
+def write_json(value: Any, target: str) -> None:  # noqa: ANN401 - any structure that msgspec writes
+    """A structure as indented JSON to a file, or to the terminal for ``-``."""
+    raw = msgspec.json.format(msgspec.json.encode(value), indent=2) + b"\n"
+    if target == "-":
+        typer.echo(raw.decode(), nl=False)
+    else:
+        write_whole(Path(target), raw)

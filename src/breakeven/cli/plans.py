@@ -10,11 +10,28 @@ from breakeven.errors import BreakevenError, SpecError
 
 if TYPE_CHECKING:
     from breakeven.catalogue.load import Catalogue
+    from breakeven.performance.calibration import Parameters
     from breakeven.planner import Plan
     from breakeven.workload.spec import Spec
 
 Flags = dict[str, dict[str, Any]]
 """What was given on the command line, by section of the spec (``""``: the spec itself); ``None``: not given."""
+
+
+def parameters_with(measured: Path | None, catalogue: "Catalogue") -> "Parameters":
+    """The shipped parameters, after the user's own measurements where there are any.
+
+    Raises:
+        SpecError: the table cannot be read or has rows that cannot be right.
+    """
+    from breakeven.performance.calibration import typical_parameters  # noqa: PLC0415
+
+    if measured is None:
+        return typical_parameters()
+    from breakeven.performance.measured import read_table  # noqa: PLC0415
+    from breakeven.performance.posterior import updated  # noqa: PLC0415
+
+    return updated(typical_parameters(), read_table(measured, catalogue))
 
 
 def plans_of(path: Path | None, flags: Flags, by: str = "model") -> "list[Plan]":

@@ -22,12 +22,15 @@ POINTS_PER_REFINEMENT = 33
 POINTS_WITHIN = 161
 """Points looked at between two points of a line: steps of a tenth of a percent, as fine as the tolerance."""
 TOLERANCE = 1e-3
+EVERY = 4
+"""Of the points of a line, every so many is looked at for the ends of the band."""
 
 
 class Crossover(msgspec.Struct, frozen=True, kw_only=True):
     """Where the right option becomes cheaper than the left one, for good; or why nowhere.
 
-    ``left`` and ``right`` are option ids. ``low`` and ``high`` are the 80 % band, ``None`` until bands exist.
+    ``left`` and ``right`` are option ids. ``low`` and ``high``: the break-even with self-hosting at the fast and at the
+    slow end of its 80 % band; ``None`` where it never stays cheaper there, or no band is known.
     """
 
     group: str
@@ -65,6 +68,7 @@ def crossovers(
     firsts = [_bracket(pair, _first(pair)) for pair in pairs]
     stays = _for_good(pairs, curves)
     asked = [(n, bracket) for found in (firsts, stays) for n, bracket in enumerate(found) if bracket]
+    ends = _ends(pairs, curves)
     at = dict(zip(asked, _narrowed([(pairs[n], bracket) for n, bracket in asked], curves), strict=True))
     return tuple(
         _crossover(
@@ -73,6 +77,7 @@ def crossovers(
             hosted_name,
             first=at[n, firsts[n]] if firsts[n] else None,  # type: ignore[index]
             stays=at[n, stays[n]] if stays[n] else None,  # type: ignore[index]
+            band=ends[n],
         )
         for n, pair in enumerate(pairs)
     )
@@ -168,8 +173,35 @@ def _narrowed(brackets: Sequence[tuple[_Pair, Bracket]], curves: Curves) -> list
     return [float(volume) for volume in high]
 
 
-def _crossover(
-    pair: _Pair, curves: Curves, hosted_name: Callable[[int], str], first: float | None, stays: float | None
+def _ends(pairs: Sequence[_Pair], curves: Curves) -> list[tuple[float | None, float | None]]:
+    """The break-even of every group at the fast and at the slow end of the speeds."""
+    found: list[list[float | None]] = [[None, None] for _ in pairs]
+    for place, end in enumerate((-1, 1)):
+        there = curves.at_end(end)
+        brackets: list[tuple[_Pair, Bracket]] = []
+        owners: list[int] = []
+        for n, pair in enumerate(pairs):
+            known = pair.hosted[np.isfinite(curves.half_widths(pair.hosted))]
+            if not len(known):
+                continue
+            cost = there.hosted_usd_per_day(known, pair.volume[::EVERY]).min(axis=0)
+            tail = _start_of_tail(cost <= pair.api_usd_per_day[::EVERY])
+            if tail is not None:
+                owners.append(n)
+                volume = pair.volume[::EVERY]
+                brackets.append((pair, (float(volume[max(tail - 1, 0)]), float(volume[tail]))))
+        for n, volume_at in zip(owners, _narrowed(brackets, there), strict=True):
+            found[n][place] = volume_at
+    return [(low, high) for low, high in found]
+
+
+def _crossover(  # noqa: PLR0913, PLR0917
+    pair: _Pair,
+    curves: Curves,
+    hosted_name: Callable[[int], str],
+    first: float | None,
+    stays: float | None,
+    band: tuple[float | None, float | None],
 ) -> Crossover:
     lowest = float(pair.volume[0])
     best = pair.hosted_best[np.searchsorted(pair.volume, stays) if stays else -1]
@@ -191,8 +223,8 @@ def _crossover(
         right=hosted_name(int(best)),
         requests_per_day=None if stays is not None and stays <= lowest else stays,
         first_requests_per_day=first,
-        low=None,
-        high=None,
+        low=None if band[0] is None or stays is None else min(band[0], stays),
+        high=None if band[1] is None or stays is None else max(band[1], stays),
         because=because,
     )
 

@@ -4,7 +4,7 @@ The curve of a hosted option is not a second formula: its row is repeated once f
 the same sizing and charges as the plan itself.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -14,7 +14,7 @@ from breakeven.cost.api import ApiCosts
 from breakeven.cost.fixed import fixed_charges, fixed_costs
 from breakeven.cost.hosting import HostedCosts, HostedOptions, hosted_costs
 from breakeven.options.columns import Floats, Ints
-from breakeven.performance.predict import Speed, take
+from breakeven.performance.predict import Speed, half_width, paced, take
 from breakeven.workload.policy import Policy
 
 LOWEST_REQUESTS_PER_DAY = 1e2
@@ -33,6 +33,25 @@ class Curves:
     api: ApiCosts
     snapshot: Snapshot
     policy: Policy
+    end: int = 0
+    """0: speeds as predicted; -1: the fast end of their 80 % band; 1: the slow end."""
+
+    def at_end(self, end: int) -> "Curves":
+        """The same curves with speeds at one end of their band."""
+        return replace(self, end=end)
+
+    def half_widths(self, options: Ints) -> Floats:
+        """Half the 80 % band of each option's speed, in the logarithm; NaN where none is known."""
+        rows = self.hosted.options.row[options]
+        return half_width(take(self.speed, rows, self.speed.largest_concurrency[rows]))
+
+    def band_at(self, option: int, requests_per_day: float) -> tuple[float, float] | None:
+        """The USD a day of one option at both ends of its speed; ``None`` where no band is known."""
+        one, volume = np.array([option]), np.array([requests_per_day])
+        if not np.isfinite(self.half_widths(one))[0]:
+            return None
+        ends = [float(self.at_end(end).hosted_at(one, volume)[0]) for end in (-1, 1)]
+        return (min(ends), max(ends)) if np.isfinite(ends).all() else None
 
     def hosted_usd_per_day(self, options: Ints, requests_per_day: Floats) -> Floats:
         """USD a day, options x volumes; infinite where more machines are needed than there are."""
@@ -45,6 +64,8 @@ class Curves:
         """Each option at its own volume: columns, sizing and speed, one entry each."""
         rows = self.hosted.options.row[options]
         speed = take(self.speed, rows, self.speed.largest_concurrency[rows])
+        if self.end:
+            speed = paced(speed, self.end * np.nan_to_num(half_width(speed)))
         each = np.arange(len(options), dtype=np.int64)
         pairs = (each, self.per_machine[options])
         sizing = size(speed, pairs, speed.workload, self.policy, requests_per_day)
@@ -65,6 +86,11 @@ class Curves:
         fixed = sum(usd for _, usd in fixed_costs(self.policy, "api"))
         variable = float(self.api.usd_per_day[option]) - fixed
         return fixed + variable * requests_per_day / self.speed.workload.requests_per_day
+
+
+def take_one(speed: Speed, row: int) -> Speed:
+    """One entry of a speed."""
+    return take(speed, np.array([row]), speed.largest_concurrency[[row]])
 
 
 def volumes() -> Floats:

@@ -78,7 +78,9 @@ class Parameters:
     source: str
     effects: Mapping[str, tuple[Effect, ...]] = field(default_factory=dict)
     bands: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
-    """Half widths of the 80 % band in the logarithm, by target and how well the case is known."""
+    """Half widths of the 80 % band in the logarithm, by target and how well the case is known; variances."""
+    narrowed: Mapping[tuple[str, ...], float] = field(default_factory=dict)
+    """By (gpu, model, stack) that the user measured: how much narrower its band is."""
 
 
 @cache
@@ -91,7 +93,7 @@ def typical_parameters() -> Parameters:
 def parameters_of(tables: Mapping[str, Any]) -> Parameters:
     """Parameters from parsed TOML; a missing table is a ``KeyError`` naming it."""
     by_name = ("bandwidth_share", "flops_share", "hop_s", "link_fallback_gb_per_s", "bulk_batch_limit")
-    known = {"overheads", "source", "effects", "bands", *by_name}
+    known = {"overheads", "source", "effects", "bands", "narrowed", *by_name}
     single = [name for name in Parameters.__slots__ if name not in known]
     values: dict[str, Any] = {name: float(tables[name]["value"]) for name in single}
     values |= {name: dict(tables[name]) for name in by_name}

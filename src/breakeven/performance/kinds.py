@@ -50,12 +50,12 @@ class Precision:
 class Stack:
     """A serving engine: the name of its overhead set, its published version, and the way it was loaded.
 
-    ``mode`` is empty in a plan: steady serving, nothing of a benchmark's own.
+    A plan's requests come and go as in a closed benchmark, without the burst at its start.
     """
 
     name: str
     version: str = ""
-    mode: str = ""
+    mode: str = "closed"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

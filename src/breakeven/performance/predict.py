@@ -11,6 +11,7 @@ import numpy as np
 from breakeven.options.columns import Floats, Ints, Mask
 from breakeven.options.hosted import HostedGrid
 from breakeven.options.ruling import Ruling
+from breakeven.performance.band import half_widths
 from breakeven.performance.calibration import Parameters, typical_parameters
 from breakeven.performance.footprint import Footprint, footprint
 from breakeven.performance.grid import kinds_of
@@ -195,3 +196,23 @@ def take(speed: Speed, kept: Ints, concurrency: Floats) -> Speed:
         admitted=speed.admitted[kept],
         largest_concurrency=concurrency,
     )
+
+
+def paced(speed: Speed, logs: Floats) -> Speed:
+    """The same entries with every pass slower by a factor e^logs (faster below 0), filled up to the target again."""
+    factor = np.exp(logs)
+    moved = replace(
+        speed,
+        replica=replace(speed.replica, pace=speed.replica.pace * factor),
+        prefill_s=speed.prefill_s * factor,
+        long_prefill_s=speed.long_prefill_s * factor,
+        largest_concurrency=speed.admitted,
+    )
+    return replace(moved, largest_concurrency=_largest_within(moved, speed.workload.slo))
+
+
+def half_width(speed: Speed) -> Floats:
+    """Half the 80 % band of the output of each entry, in the logarithm; NaN where it is not known."""
+    if speed.stated is not None:
+        return np.full(len(speed.rows), np.nan)
+    return half_widths(speed.kinds, speed.parameters)["output_tokens_per_s"]

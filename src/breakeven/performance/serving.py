@@ -20,6 +20,8 @@ from breakeven.performance.calibration import Parameters
 from breakeven.performance.roofline import Replica, decode_step, prefill
 
 TINY = 1e-12
+ROOM_AT_START = 0.1
+"""Share of an answer for which an engine wants room before it lets a request in."""
 FALSE_POSITIONS = 8
 """Steps to the concurrency of an arrival rate: the response time is then right to a few thousandths."""
 
@@ -111,16 +113,21 @@ def closed(
 ) -> Served:
     """N clients, each sends the next request when one ends; those beyond ``most`` wait for a place.
 
-    ttft = steady + wait for a place + burst (N-1)/2 t_p, the burst being the load generator's start.
+    ttft = steady + wait for a place + burst (N-1)/2 t_p, the burst being the load generator's start. An engine lets a
+    request in when its prompt fits and evicts later, so the rest of the waiting stretches the answer.
     """
     alone = prefill(replica, input_tokens, p).total_s
     in_flight = np.clip(clients, 1.0, most)
     found = steady(replica, in_flight, output_tokens, alone, p)
     waiting = found.response_s * np.maximum(clients / in_flight - 1, 0.0)
+    entering = most * (input_tokens + output_tokens / 2) / (input_tokens + ROOM_AT_START * output_tokens)
+    before = np.minimum(found.response_s * np.maximum(clients / np.maximum(entering, 1.0) - 1, 0.0), waiting)
     burst = replica.burst * (in_flight - 1) / 2 * alone
-    ttft = found.ttft_s + waiting + burst * replica.first
-    response = ttft + np.maximum(output_tokens - 1, 0.0) * found.tpot_s
-    return Served(output_tokens_per_s=clients * output_tokens / response, ttft_s=ttft, tpot_s=found.tpot_s)
+    ttft = found.ttft_s + before + burst * replica.first
+    later = np.maximum(output_tokens - 1, 1.0)
+    tpot = found.tpot_s + (waiting - before) / later
+    response = ttft + np.maximum(output_tokens - 1, 0.0) * tpot
+    return Served(output_tokens_per_s=clients * output_tokens / response, ttft_s=ttft, tpot_s=tpot)
 
 
 def batch(

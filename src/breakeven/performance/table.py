@@ -67,7 +67,8 @@ def _served(mode: str, runs: Runs, ready: Prepared, p: Parameters) -> Served:
     elif mode == "static":
         part = batch(replica, runs.concurrency / runs.replicas, most, *size, p)
     elif mode == "offline":
-        part = bulk(replica, np.where(np.isnan(runs.requests), np.inf, runs.requests / runs.replicas), most, *size, p)
+        told = np.where(np.isnan(runs.requests), runs.concurrency, runs.requests)
+        part = bulk(replica, np.where(np.isnan(told), np.inf, told / runs.replicas), most, *size, p)
     else:
         requests = np.where(np.isnan(runs.requests), 0.0, runs.requests)
         load = (runs.request_rate_per_s / runs.replicas, requests / runs.replicas)

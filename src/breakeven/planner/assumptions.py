@@ -18,7 +18,10 @@ def assumptions_of(workload: Workload, policy: Policy, grid: HostedGrid, speed: 
             "as stated; no speed was predicted"
         )
     else:
-        found.append("speeds are predicted with typical values, not measured for these pairs (basis: extrapolated)")
+        found.append(
+            "speeds are predicted by equations fitted on public measurements (basis: calibrated where the stack was "
+            "measured on that hardware generation, else extrapolated); bills say what the 80 % band means in dollars"
+        )
     static = {e.name for n, e in enumerate(grid.engines) if not e.continuous_batching and n in grid.engine[speed.rows]}
     if static and workload.task == "generate" and not policy.stated:
         found.append(

@@ -18,6 +18,7 @@ from breakeven.options.hosted import HostedGrid, hosted_grid
 from breakeven.options.names import check_names
 from breakeven.options.quality import Quality, quality_of
 from breakeven.options.ruling import Rejected, Ruling
+from breakeven.performance.calibration import Parameters
 from breakeven.performance.predict import Speed, predict
 from breakeven.planner.assumptions import assumptions_of
 from breakeven.planner.verdict import Verdict, api_verdict, hosted_id, hosted_verdict
@@ -68,7 +69,7 @@ class Plan:
         """One contender in full."""
         if contender.kind == "api":
             return api_verdict(contender, self.api, self.quality)
-        return hosted_verdict(contender, self.grid, self.speed, self.sizing, self.hosted, self.quality)
+        return hosted_verdict(contender, self.grid, self.speed, self.sizing, self.curves, self.quality)
 
     def verdicts(self, top: int = 10) -> tuple[Verdict, ...]:
         """The first ``top`` of every group, groups in order of quality.
@@ -143,10 +144,17 @@ class Plan:
         return Freshness(oldest_effective_from=oldest, item=item, age_days=(self.as_of - oldest).days)
 
 
-def plan(workload: Workload, catalogue: Catalogue, policy: Policy | None = None, by: By = "model") -> Plan:
+def plan(
+    workload: Workload,
+    catalogue: Catalogue,
+    policy: Policy | None = None,
+    by: By = "model",
+    parameters: Parameters | None = None,
+) -> Plan:
     """Plan a workload over the whole catalogue.
 
     ``by``: what one line of the ranking stands for (a model, a model on a machine, or a single option).
+    ``parameters``: of the speed equations, where the user's own measurements have moved them.
 
     Raises:
         UnknownNameError: the policy names something that the catalogue does not hold.
@@ -165,7 +173,7 @@ def plan(workload: Workload, catalogue: Catalogue, policy: Policy | None = None,
     ruling = Ruling()
     apis, apis_seen = api_options(snapshot, workload, policy, quality, ruling)
     grid = hosted_grid(catalogue, snapshot, workload, policy, quality, ruling)
-    speed = predict(grid, workload, ruling, policy.stated)
+    speed = predict(grid, workload, ruling, policy.stated, parameters)
     sizing = size(speed, machine_pairs(speed, grid), workload, policy)
     options = hosted_options(grid, speed, sizing, snapshot, ruling)
     hosted_fixed = fixed_charges(fixed_costs(policy, "hosted"), len(options.row))

@@ -1,5 +1,7 @@
 """One option in full: what it is, what it costs, what it does, and why it ranks where it does."""
 
+from dataclasses import dataclass
+from decimal import Decimal
 from typing import Literal
 
 import msgspec
@@ -9,13 +11,19 @@ from breakeven.capacity.sizing import Sizing, headroom
 from breakeven.cost.api import ApiCosts
 from breakeven.cost.bill import Bill, bill_of
 from breakeven.cost.hosting import HostedCosts
+from breakeven.decision.curves import Curves, take_one
 from breakeven.decision.rank import Contender
 from breakeven.evidence import Basis, Estimate
 from breakeven.options.hosted import HostedGrid
 from breakeven.options.quality import Quality
+from breakeven.performance.band import banded, bases, half_widths
 from breakeven.performance.predict import Latency, Speed
 from breakeven.performance.roofline import decode_step, prefill
 from breakeven.units import SECONDS_PER_HOUR
+
+
+CENTS_OF_A_CENT = Decimal("0.000001")
+"""To how many dollars a band's ends are rounded."""
 
 
 class Option(msgspec.Struct, frozen=True, kw_only=True):
@@ -71,6 +79,10 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
     because: str
     basis: Basis
     bill: Bill
+    usd_per_day_low: Decimal | None = None
+    """The bill at the fast end of the speed's 80 % band; ``None`` for paid APIs and stated speeds."""
+    usd_per_day_high: Decimal | None = None
+    """The bill at the slow end."""
     performance: Performance
     capacity: Capacity
 
@@ -140,10 +152,11 @@ def hosted_verdict(
     grid: HostedGrid,
     speed: Speed,
     sizing: Sizing,
-    hosted: HostedCosts,
+    curves: Curves,
     quality: Quality,
 ) -> Verdict:
     """The verdict on a self-hosted model."""
+    hosted = curves.hosted
     number = contender.number
     at = int(hosted.options.row[number])
     row = int(speed.rows[at])
@@ -151,9 +164,12 @@ def hosted_verdict(
     pair = int(hosted.options.pair[number])
     hardware = grid.fleet.hardware[grid.hardware[row]]
     engine = grid.engines[grid.engine[row]]
-    basis: Basis = "assumed" if speed.stated else "extrapolated"
+    one = take_one(speed, at)
+    basis: Basis = "assumed" if speed.stated else bases(one.kinds, speed.parameters)[0]
     fleet = _capacity(speed, sizing, at, pair)
     found = _performance(speed, sizing, at, basis)
+    bill = bill_of(hosted.charges, number)
+    low, high = _bill_band(curves, number, bill)
     option = Option(
         id=hosted_id(grid, speed, hosted, number),
         kind="hosted",
@@ -178,10 +194,21 @@ def hosted_verdict(
         meets_slo=contender.meets_slo,
         because=_hosted_because(option, fleet, found, speed),
         basis=basis,
-        bill=bill_of(hosted.charges, number),
+        bill=bill,
+        usd_per_day_low=low,
+        usd_per_day_high=high,
         performance=found,
         capacity=fleet,
     )
+
+
+def _bill_band(curves: Curves, number: int, bill: Bill) -> tuple[Decimal | None, Decimal | None]:
+    """The bill at the fast and at the slow end of the speed's band, rounded like a bill."""
+    found = curves.band_at(number, curves.speed.workload.requests_per_day)
+    if found is None:
+        return None, None
+    low, high = (Decimal(repr(usd)).quantize(CENTS_OF_A_CENT) for usd in found)
+    return min(low, bill.usd_per_day), max(high, bill.usd_per_day)
 
 
 def _hosted_because(option: Option, fleet: Capacity, found: Performance, speed: Speed) -> str:
@@ -219,14 +246,18 @@ def _performance(speed: Speed, sizing: Sizing, at: int, basis: Basis) -> Perform
     output = speed.workload.mix.mean.output
     generated = most * output / full.response_s[at] if output else None
 
-    def estimate(value: float) -> Estimate:
-        return Estimate(mid=float(value), basis=basis, sources=(speed.parameters.source,))
+    one = take_one(speed, at)
+    widths = {} if speed.stated else half_widths(one.kinds, speed.parameters)
+
+    def estimate(value: float, target: str) -> Estimate:
+        width = float(widths[target][0]) if target in widths and output else np.nan
+        return banded(float(value), width, basis, speed.parameters.source)
 
     return Performance(
-        ttft_s=estimate(busy.ttft_s[at]),
-        tpot_s=estimate(busy.tpot_s[at]) if output and not speed.stated else None,
-        response_s=estimate(busy.response_s[at]),
-        output_tokens_per_s=estimate(generated) if generated is not None else None,
+        ttft_s=estimate(busy.ttft_s[at], "ttft_s"),
+        tpot_s=estimate(busy.tpot_s[at], "tpot_s") if output and not speed.stated else None,
+        response_s=estimate(busy.response_s[at], "output_tokens_per_s"),
+        output_tokens_per_s=estimate(generated, "output_tokens_per_s") if generated is not None else None,
         largest_concurrency=int(most),
         bound_by=_bound_by(speed, at, full),
     )

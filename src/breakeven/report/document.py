@@ -42,7 +42,7 @@ class WorkloadDocument(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class BillDocument(msgspec.Struct, frozen=True, kw_only=True):
-    """A bill. ``low`` and ``high`` are the 80 % band, ``null`` until speeds carry one."""
+    """A bill. ``low`` and ``high``: at both ends of the speed's 80 % band; ``null`` for paid APIs and stated speeds."""
 
     usd_per_day: Decimal
     usd_per_day_low: Decimal | None
@@ -121,15 +121,16 @@ def verdict_document(verdict: Verdict, plan: Plan) -> VerdictDocument:
     """The document of one verdict."""
     return VerdictDocument(
         **{name: getattr(verdict, name) for name in VerdictDocument.__struct_fields__ if name != "bill"},
-        bill=_bill(verdict.bill, plan),
+        bill=_bill(verdict, plan),
     )
 
 
-def _bill(bill: Bill, plan: Plan) -> BillDocument:
+def _bill(verdict: Verdict, plan: Plan) -> BillDocument:
+    bill = verdict.bill
     return BillDocument(
         usd_per_day=bill.usd_per_day,
-        usd_per_day_low=None,
-        usd_per_day_high=None,
+        usd_per_day_low=verdict.usd_per_day_low,
+        usd_per_day_high=verdict.usd_per_day_high,
         usd_per_month=(bill.usd_per_day * Decimal(str(DAYS_PER_MONTH))).quantize(PLACES),
         usd_per_million_tokens=usd_per_mtok(bill, plan),
         unpriced=bill.unpriced,

@@ -96,12 +96,20 @@ def _row(verdict: Verdict, plan: Plan, width: int) -> Sequence[RenderableType]:
     return (
         str(verdict.rank),
         escape(folded(verdict.option.id, width)),
-        least + usd(bill.usd_per_day),
+        least + usd(bill.usd_per_day) + plus_minus(verdict),
         least + usd(float(bill.usd_per_day) * DAYS_PER_MONTH),
         usd(usd_per_mtok(bill, plan)),
         *([kept[verdict.meets_slo]] if plan.workload.slo.named else []),
         verdict.basis,
     )
+
+
+def plus_minus(verdict: Verdict) -> str:
+    """How far the bill may be off for the speed's band, in percent of it; nothing where no band is known."""
+    low, mid, high = verdict.usd_per_day_low, verdict.bill.usd_per_day, verdict.usd_per_day_high
+    if low is None or high is None or not mid:
+        return ""
+    return f" ±{max(high - mid, mid - low) / mid * 100:.0f} %"
 
 
 def _break_evens(plan: Plan) -> RenderableType:

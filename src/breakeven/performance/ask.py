@@ -1,0 +1,261 @@
+"""One question to the predictor: this model on this machine, so fast, within this band, because of that."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import msgspec
+import numpy as np
+
+from breakeven.catalogue.load import Catalogue
+from breakeven.errors import SpecError, UnknownNameError
+from breakeven.evidence import Basis, Estimate
+from breakeven.options.columns import Floats
+from breakeven.performance.band import banded, bases, half_widths
+from breakeven.performance.calibration import Parameters
+from breakeven.performance.hardware import measured_devices, measured_models
+from breakeven.performance.measured import COMPUTE, MODES, Runs, Table, runs_of
+from breakeven.performance.roofline import decode_step
+from breakeven.performance.serving import Served
+from breakeven.performance.table import predict_runs, prepared, rows_of
+
+BYTES_A_WEIGHT = {"bf16": 2.0, "fp8": 1.0, "fp4": 0.56, "int8": 1.0, "w4a16": 0.53, "w8a16": 1.0, "fp32": 4.0}
+ENGINES = {
+    "vllm": ("vllm-v1", "vllm"),
+    "sglang": ("sglang", "sglang"),
+    "tensorrt-llm": ("trtllm-pytorch", "trtllm"),
+    "trtllm": ("trtllm-pytorch", "trtllm"),
+    "tgi": ("tgi", "tgi"),
+}
+"""Engines as people name them: the overhead set, and the name in front of a published version."""
+FIRST_V1 = (0, 8)
+NEAREST = 5
+
+
+class Neighbour(msgspec.Struct, frozen=True, kw_only=True):
+    """A measurement near the question."""
+
+    id: str
+    source: str
+    date: str
+    gpu: str
+    model: str
+    engine_version: str
+    compute_format: str
+    tensor_parallel: int
+    input_tokens: float
+    output_tokens: float
+    concurrency: float | None
+    output_tokens_per_s: float | None
+    ttft_s: float | None
+    tpot_s: float | None
+
+
+class Answer(msgspec.Struct, frozen=True, kw_only=True):
+    """What one replica does with the load asked for; estimates carry their 80 % band."""
+
+    model: str
+    on: str
+    device: str
+    tensor_parallel: int
+    compute_format: str
+    engine: str
+    engine_version: str
+    input_tokens: float
+    output_tokens: float
+    concurrency: float | None
+    request_rate_per_s: float | None
+    output_tokens_per_s: Estimate
+    ttft_s: Estimate
+    tpot_s: Estimate
+    largest_concurrency: Estimate
+    bound_by: str
+    basis: Basis
+    nearest: tuple[Neighbour, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Question:
+    """What is asked; ``None``: the smallest degree that fits, the native format, the default engine."""
+
+    model: str
+    on: str
+    number_format: str | None = None
+    tensor_parallel: int | None = None
+    engine: str = "vllm"
+    engine_version: str = ""
+    input_tokens: float = 1000.0
+    output_tokens: float = 300.0
+    concurrency: float | None = None
+    rate_per_s: float | None = None
+
+
+def ask(question: Question, catalogue: Catalogue, parameters: Parameters, table: Table) -> Answer:
+    """The prediction with its band, its bound and the nearest rows of ``table``.
+
+    Raises:
+        UnknownNameError: model, instance or GPU is not known.
+        SpecError: the model does not fit, or a figure is out of range.
+    """
+    known = _checked(question, catalogue)
+    device, count = device_on(question.on, catalogue)
+    number_format = question.number_format or _format(known, question.model)
+    for degree in _degrees(question.tensor_parallel, count):
+        runs = _runs(question, device, number_format, degree, catalogue)
+        ready = prepared(runs.kinds, parameters)
+        ready = replace(ready, replica=replace(ready.replica, burst=np.zeros(1)))
+        if ready.room_bytes[0] > 0:
+            break
+    else:
+        raise SpecError(
+            f"{question.model} in {number_format} does not fit {count} x {device}",
+            expected="a machine whose memory holds the weights",
+            do="Take a narrower --format, more --tensor-parallel or a larger machine",
+        )
+    served = predict_runs(runs, parameters, ready)
+    replica, most = rows_of(runs, ready)
+    busy = runs.concurrency if question.rate_per_s is None else np.minimum(most, served.tpot_s * 0 + most)
+    step = decode_step(replica, np.minimum(busy, most), parameters)
+    return Answer(
+        model=question.model,
+        on=question.on,
+        device=device,
+        tensor_parallel=degree,
+        compute_format=number_format,
+        engine=runs.kinds.stacks[0].name,
+        engine_version=question.engine_version,
+        input_tokens=question.input_tokens,
+        output_tokens=question.output_tokens,
+        concurrency=question.concurrency,
+        request_rate_per_s=question.rate_per_s,
+        **_estimates(served, runs, parameters, most),
+        bound_by=step.bound_by()[0],
+        basis=bases(runs.kinds, parameters)[0],
+        nearest=nearest(question, device, runs.kinds.stacks[0].name, degree, table),
+    )
+
+
+def _checked(question: Question, catalogue: Catalogue) -> Any:  # noqa: ANN401
+    models = measured_models(catalogue)
+    if question.model not in models:
+        raise UnknownNameError("model", question.model, models, search="breakeven catalogue list models")
+    for name in ("input_tokens", "output_tokens", "concurrency", "rate_per_s", "tensor_parallel"):
+        value = getattr(question, name)
+        if value is not None and not 0 < value < float("inf"):
+            raise SpecError(f"--{name.replace('_', '-')} is {value}", expected="more than 0", do="Correct it")
+    if question.number_format is not None and question.number_format not in COMPUTE:
+        raise SpecError(
+            f"--format is {question.number_format}", expected=f"one of {', '.join(COMPUTE)}", do="Choose one of them"
+        )
+    if question.concurrency is not None and question.rate_per_s is not None:
+        raise SpecError("--concurrency and --rate are both given", expected="one of them", do="Leave one out")
+    return models
+
+
+def _format(models: Any, model: str) -> str:  # noqa: ANN401
+    return {"fp8": "fp8", "mxfp4": "fp4", "int4-experts": "w4a16"}.get(models[model].native_format, "bf16")
+
+
+def device_on(on: str, catalogue: Catalogue) -> tuple[str, int]:
+    """The device and how many of it there are under the name of an instance type or of a GPU (of which 8)."""
+    instance = catalogue.instances.get(on.removeprefix("ml."))
+    if instance is not None and instance.accelerator:
+        return instance.accelerator, instance.accelerator_count
+    devices = measured_devices(catalogue)
+    if on in devices:
+        return on, 8
+    raise UnknownNameError("instance or GPU", on, [*devices, *catalogue.instances])
+
+
+def _degrees(asked: int | None, count: int) -> Sequence[int]:
+    if asked is not None:
+        return [asked]
+    return sorted({n for n in (1, 2, 4, 8, 16, 32, 64) if n <= count} | {count})
+
+
+def stack_of(engine: str, version: str) -> tuple[str, str]:
+    """The overhead set of an engine, and its version as measurements spell it."""
+    if engine not in ENGINES:
+        return engine, version
+    name, spelt = ENGINES[engine]
+    numbers = tuple(int(part) for part in version.split(".")[:2] if part.isdigit())
+    if engine == "vllm" and numbers and numbers < FIRST_V1:
+        return "vllm-v0", f"vLLM {version}"
+    return name, f"{spelt} {version}" if version else ""
+
+
+def _runs(question: Question, device: str, number_format: str, degree: int, catalogue: Catalogue) -> Runs:
+    stack, version = stack_of(question.engine, question.engine_version)
+    mode = "closed" if question.rate_per_s is None else "open"
+    texts = {
+        "id": ["asked:1"],
+        "model": [question.model],
+        "gpu": [device],
+        "compute_format": [number_format],
+        "engine": [stack],
+        "engine_version": [version],
+        "mode": [mode],
+        "scenario": [""],
+    }
+    figures = {
+        "weight_bytes_per_param": BYTES_A_WEIGHT[number_format],
+        "kv_bytes_per_element": 2.0,
+        "tensor_parallel": float(degree),
+        "data_parallel": 1.0,
+        "pipeline_parallel": 1.0,
+        "replicas": 1.0,
+        "input_tokens": question.input_tokens,
+        "output_tokens": question.output_tokens,
+        "concurrency": question.concurrency or 1.0,
+        "request_rate_per_s": question.rate_per_s or np.nan,
+        "requests": np.nan,
+    }
+    runs = runs_of(texts, {name: np.array([value]) for name, value in figures.items()}, catalogue)
+    return replace(runs, mode=np.array([MODES.index(mode)]))
+
+
+def _estimates(served: Served, runs: Runs, parameters: Parameters, most: Floats) -> dict[str, Estimate]:
+    basis = bases(runs.kinds, parameters)[0]
+    widths = half_widths(runs.kinds, parameters)
+    found = {
+        target: banded(float(getattr(served, target)[0]), float(width[0]), basis, parameters.source)
+        for target, width in widths.items()
+    }
+    return found | {"largest_concurrency": Estimate(mid=float(np.floor(most[0])), basis=basis)}
+
+
+def nearest(question: Question, device: str, stack: str, degree: int, table: Table) -> tuple[Neighbour, ...]:
+    """The measurements most like the question: same model and device first, then stack, then load."""
+    t, runs = table.texts, table.runs
+    kinds = runs.kinds
+    generation = {d.name: d.generation for d in kinds.devices}
+    mine = generation.get(device)
+    far = np.array(
+        [
+            3.0 * (m != question.model) + 2.0 * (g != device) + 2.0 * (generation.get(g) != mine) + 1.5 * (e != stack)
+            for m, g, e in zip(t["model"], t["gpu"], t["engine"], strict=True)
+        ]
+    )
+    load = np.where(np.isnan(runs.concurrency), 16.0, runs.concurrency)
+    wanted = (question.input_tokens, question.output_tokens, question.concurrency or 16.0)
+    for have, want in zip((runs.input_tokens, runs.output_tokens, load), wanted, strict=True):
+        far = far + 0.3 * np.abs(np.log(np.maximum(have, 1.0) / want))
+    tensor_parallel = kinds.tensor_parallel[np.maximum(runs.kind, 0)]
+    far = far + 0.5 * np.abs(np.log2(tensor_parallel / degree))
+    return tuple(_neighbour(table, int(row)) for row in np.argsort(far, kind="stable")[:NEAREST])
+
+
+def _neighbour(table: Table, row: int) -> Neighbour:
+    def known(value: float) -> float | None:
+        return float(value) if np.isfinite(value) else None
+
+    runs, texts = table.runs, table.texts
+    names = ("id", "source", "date", "gpu", "model", "engine_version", "compute_format")
+    return Neighbour(
+        **{name: texts[name][row] for name in names},
+        tensor_parallel=int(runs.kinds.tensor_parallel[runs.kind[row]]),
+        input_tokens=float(runs.input_tokens[row]),
+        output_tokens=float(runs.output_tokens[row]),
+        concurrency=known(runs.concurrency[row]),
+        **{name: known(values[row]) for name, values in table.observed.items()},
+    )

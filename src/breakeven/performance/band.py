@@ -1,0 +1,83 @@
+"""How far to trust a prediction: an 80 % band, symmetric in the logarithm, wider where less was measured.
+
+    low = mid / w, high = mid w,    log w = width of the evidence x spread of the stack
+
+The evidence is what measurements exist of: this model on this device, the device under this stack, the stack on this
+generation, or nothing of the kind. The widths are read off cross-validated errors (docs/theory/accuracy.md).
+"""
+
+import numpy as np
+
+from breakeven.evidence import Basis, Estimate
+from breakeven.options.columns import Floats, Ints
+from breakeven.performance.calibration import Parameters
+from breakeven.performance.effects import Axes
+from breakeven.performance.kinds import Kinds
+from breakeven.performance.measured import TARGETS
+
+EVIDENCE = ("pair", "device", "generation", "none")
+"""What was measured, best first: the (model, device, stack), the (device, stack), the (generation, stack), none."""
+LEVELS = {
+    "pair": ("gpu", "model", "stack"),
+    "device": ("gpu", "stack"),
+    "generation": ("generation", "stack"),
+}
+CALIBRATED = 2
+"""Up to this place in ``EVIDENCE`` a prediction counts as calibrated."""
+WIDEST = 3.0
+BETWEEN = " | "
+
+
+def evidence(kinds: Kinds, parameters: Parameters) -> Ints:
+    """For each row the place in ``EVIDENCE`` of the best that was measured."""
+    axes = Axes(kinds)
+    found = np.full(len(kinds.model), len(EVIDENCE) - 1, dtype=np.int64)
+    for place, name in reversed(list(enumerate(EVIDENCE[:-1]))):
+        for effect in parameters.effects.get("pace", ()):
+            if effect.axes == LEVELS[name]:
+                found[axes.looked_up(effect, effect.counts) > 0] = place
+    return found
+
+
+def bases(kinds: Kinds, parameters: Parameters) -> list[Basis]:
+    """What each row's prediction rests on, in a word."""
+    return ["calibrated" if place <= CALIBRATED else "extrapolated" for place in evidence(kinds, parameters)]
+
+
+def half_widths(kinds: Kinds, parameters: Parameters) -> dict[str, Floats]:
+    """Half the 80 % band of each target in the logarithm, one value a row."""
+    place = evidence(kinds, parameters)
+    return {target: _width(kinds, parameters, target, place) for target in TARGETS}
+
+
+def _width(kinds: Kinds, parameters: Parameters, target: str, place: Ints) -> Floats:
+    widths = parameters.bands.get(target, {})
+    spread = parameters.bands.get("spread", {})
+    base = np.array([widths.get(name, np.nan) for name in EVIDENCE])[place]
+
+    def factor(stack: str, mode: str) -> float:
+        every = spread.get(BETWEEN.join((target, stack)), 1.0)
+        return spread.get(BETWEEN.join((target, stack, mode)), every)
+
+    found: Floats = base * kinds.by_stack(lambda s: factor(s.name, s.mode))
+    return np.minimum(found, WIDEST) * narrowing(kinds, parameters)
+
+
+def narrowing(kinds: Kinds, parameters: Parameters) -> Floats:
+    """By which factor each row's band is narrower for what the user measured; 1 where nothing was."""
+    found = np.ones(len(kinds.model))
+    for group, share in parameters.narrowed.items():
+        gpu, model, stack = group
+        mine = np.array([d.name == gpu for d in kinds.devices], dtype=np.bool_)[kinds.device]
+        mine &= np.array([m.name == model for m in kinds.models], dtype=np.bool_)[kinds.model]
+        mine &= np.array([s.name == stack for s in kinds.stacks], dtype=np.bool_)[kinds.stack]
+        found[mine] = share
+    return found
+
+
+def banded(mid: float, width: float, basis: Basis, source: str) -> Estimate:
+    """An estimate with a band of so much in the logarithm; none where it is not known."""
+    if not np.isfinite(width):
+        return Estimate(mid=mid, basis=basis, sources=(source,))
+    factor = float(np.exp(width))
+    return Estimate(mid=mid, basis=basis, low=mid / factor, high=mid * factor, sources=(source,))

@@ -1,0 +1,116 @@
+"""The accuracy of the predictor on a table: the scores, a table for the terminal, a prediction for every row."""
+
+import csv
+import io
+
+import msgspec
+import numpy as np
+from rich import box
+from rich.console import Console
+from rich.table import Table as Grid
+
+from breakeven.catalogue.load import Catalogue
+from breakeven.performance.accuracy import Banded, Part, Regret, Score, parts_of, regrets
+from breakeven.performance.band import half_widths
+from breakeven.performance.calibration import Parameters
+from breakeven.performance.measured import TARGETS, Table
+from breakeven.performance.table import predict_runs
+
+WIDTH = 100
+HEADS = {"output_tokens_per_s": "tokens/s", "ttft_s": "TTFT", "tpot_s": "TPOT"}
+
+
+class Scored(msgspec.Struct, frozen=True, kw_only=True):
+    """What `breakeven accuracy` tells."""
+
+    rows: int
+    covered: int
+    coverage: float
+    parts: tuple[Part, ...]
+    dollar_regret: dict[str, Regret]
+
+
+def scored(table: Table, catalogue: Catalogue, parameters: Parameters) -> tuple[Scored, dict[str, Banded]]:
+    """The scores of a table, and the prediction of every row."""
+    predicted = banded_rows(table, parameters)
+    rows, covered = len(table.runs.kind), int(table.runs.covered.sum())
+    prices = usd_per_device_hour(catalogue)
+    found = Scored(
+        rows=rows,
+        covered=covered,
+        coverage=covered / rows if rows else 0.0,
+        parts=parts_of(table, predicted),
+        dollar_regret=regrets(table, predicted["output_tokens_per_s"].mid, prices),
+    )
+    return found, predicted
+
+
+def banded_rows(table: Table, parameters: Parameters) -> dict[str, Banded]:
+    """The prediction of every row with its 80 % band; NaN where the row is not covered."""
+    served = predict_runs(table.runs, parameters)
+    widths = half_widths(table.runs.kinds, parameters)
+    on = np.maximum(table.runs.kind, 0)
+    found = {}
+    for target in TARGETS:
+        mid = getattr(served, target)
+        factor = np.exp(widths[target][on]) if len(widths[target]) else np.full(len(on), np.nan)
+        found[target] = Banded(mid=mid, low=mid / factor, high=mid * factor)
+    return found
+
+
+def usd_per_device_hour(catalogue: Catalogue) -> dict[str, float]:
+    """The least on-demand price a device and hour of each accelerator on the newest day that is known."""
+    snapshot = catalogue.on(catalogue.last_day)
+    found: dict[str, float] = {}
+    for (machine, term), price in snapshot.machine_prices.items():
+        instance = catalogue.instances.get(machine)
+        if price is None or term != "on-demand" or instance is None or not instance.accelerator:
+            continue
+        usd = float(price.usd_per_hour) / instance.accelerator_count
+        found[instance.accelerator] = min(usd, found.get(instance.accelerator, np.inf))
+    return found
+
+
+def rows_csv(table: Table, predicted: dict[str, Banded]) -> bytes:
+    """``id``, and for each target the prediction under its name and its band as ``_low`` and ``_high``."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(["id", *(f"{target}{end}" for target in TARGETS for end in ("", "_low", "_high"))])
+    columns = [column for target in TARGETS for column in (predicted[target].mid, predicted[target].low, predicted[target].high)]
+    for name, *values in zip(table.texts["id"], *columns, strict=True):
+        writer.writerow([name, *("" if np.isnan(value) else f"{value:.6g}" for value in values)])
+    return text.getvalue().encode()
+
+
+def print_scores(found: Scored) -> None:
+    """The scores in the terminal, at most 100 columns wide."""
+    console = Console(width=WIDTH, highlight=False)
+    console.print(f"{found.covered:,} of {found.rows:,} rows covered ({found.coverage:.1%})")
+    for target, head in HEADS.items():
+        grid = Grid(box=box.SIMPLE_HEAD, title=head, title_justify="left", pad_edge=False, padding=(0, 1))
+        grid.add_column("", no_wrap=True)
+        for name in ("rows", "median error", "mean error", "bias", "inside the band"):
+            grid.add_column(name, justify="right")
+        for part in found.parts:
+            if part.scores[target].measured:
+                grid.add_row(f"{part.by}: {part.part}", *cells(part.scores[target]))
+        console.print(grid)
+    for what, regret in found.dollar_regret.items():
+        if regret.mean is not None and regret.p90 is not None:
+            told = f"{regret.mean:.1%} on average, {regret.p90:.1%} in the worst tenth, over {regret.works} works"
+            console.print(f"dollars lost by choosing the {what} by prediction: {told}")
+
+
+def cells(score: Score) -> list[str]:
+    """A score as people read it."""
+
+    def share(value: float | None, sign: str = "") -> str:
+        return "" if value is None else f"{value:{sign}.1%}"
+
+    return [
+        f"{score.predicted:,}",
+        share(score.median_absolute_error),
+        share(score.mean_absolute_error),
+        share(score.bias, "+"),
+        share(score.inside_band),
+    ]

@@ -1,0 +1,143 @@
+"""The width of the 80 % band from errors of held-out groups: by evidence first, then by the stack's own scatter."""
+
+import numpy as np
+
+from breakeven.options.columns import Floats, Ints, Mask
+from breakeven.performance.band import BETWEEN, EVIDENCE
+from breakeven.performance.measured import TARGETS, Table
+
+INSIDE = 0.8
+WHOLE = 40.0
+"""So many rows of a stack count as much as all others together."""
+FEWEST = 12
+"""Rows from which on a width is read off."""
+ROUNDS = 4
+LARGEST = 1.5
+"""Log errors are cut off there when variances are taken: one odd machine is not a rule."""
+LEAST = 1e-3
+"""No part of the variance is taken to be smaller."""
+Bands = dict[str, dict[str, float]]
+
+
+def bands_of(table: Table, unseen: Floats, seen: Floats) -> Bands:
+    """Widths by target and evidence, and the spread of each stack in each mode.
+
+    ``unseen``: logarithms predicted without the row's (gpu, model) pair; ``seen``: without its own kind of run.
+    """
+    observed = np.stack([np.log(table.observed[t]) for t in TARGETS])
+    place = without_pair(table)
+    with_pair = without_run(table)
+    bands: Bands = {}
+    spread: dict[str, float] = {}
+    for n, target in enumerate(TARGETS):
+        errors = np.concatenate([np.abs(unseen - observed)[n], np.abs(seen - observed)[n]])
+        classes = np.concatenate([place, with_pair])
+        groups = np.array([BETWEEN.join((e, m)) for e, m in zip(table.texts["engine"], table.texts["mode"], strict=True)])
+        bands[target], factors = _widths(errors, classes, np.concatenate([groups, groups]))
+        spread |= {BETWEEN.join((target, name)): value for name, value in sorted(factors.items())}
+        engines = np.array([g.split(BETWEEN)[0] for g in groups])
+        for engine in sorted(set(engines)):
+            own = [(factors[g], int((groups == g).sum())) for g in sorted(set(groups[engines == engine])) if g in factors]
+            if own:
+                logs, counts = np.log([f for f, _ in own]), [c for _, c in own]
+                spread[BETWEEN.join((target, engine))] = float(np.exp(np.average(logs, weights=counts)))
+    bands["spread"] = spread
+    bands["variance"] = variance_of(table, _pace_errors(observed, unseen))
+    bands["variance_ttft"] = variance_of(table, (unseen - observed)[TARGETS.index("ttft_s")])
+    return bands
+
+
+def _pace_errors(observed: Floats, predicted: Floats) -> Floats:
+    """The log error of the time per output token, or where it is not known of the time that the output stands for."""
+    error = observed - predicted
+    slow = error[TARGETS.index("tpot_s")]
+    return np.where(np.isfinite(slow), slow, -error[TARGETS.index("output_tokens_per_s")])
+
+
+def variance_of(table: Table, errors: Floats) -> dict[str, float]:
+    """The parts of the variance of a group's log error: shared with its stack, with its device, its own, scatter.
+
+    The covariance of groups that share a level is that level's part and the wider ones'.
+    """
+    groups: dict[tuple[str, str, str], list[float]] = {}
+    columns = zip(table.texts["gpu"], table.texts["model"], table.texts["engine"], strict=True)
+    for group, error in zip(columns, errors, strict=True):
+        if np.isfinite(error):
+            groups.setdefault(group, []).append(float(np.clip(error, -LARGEST, LARGEST)))
+    several = {group: values for group, values in groups.items() if len(values) >= 3}
+    middle = {group: float(np.median(values)) for group, values in several.items()}
+    scatter = float(np.median([np.var(values) for values in several.values()]))
+    names = list(middle)
+    value = np.array([middle[name] for name in names])
+    gpu, _, stack = (np.array(column) for column in zip(*names, strict=True))
+    same_stack = (stack[:, None] == stack) & ~np.eye(len(names), dtype=bool)
+    same_device = same_stack & (gpu[:, None] == gpu)
+    products = np.outer(value, value)
+    shared = max(float(np.mean(products[same_stack & ~same_device])), LEAST)
+    device = max(float(np.mean(products[same_device])) - shared, LEAST)
+    own = max(float(np.mean(value**2)) - shared - device, LEAST)
+    return {"stack": shared, "device": device, "own": own, "scatter": scatter}
+
+
+def _widths(errors: Floats, classes: Ints, groups: np.ndarray) -> tuple[dict[str, float], dict[str, float]]:  # type: ignore[type-arg]
+    """Width of each class and factor of each group, in turns: each makes its own rows hold 80 %."""
+    known = np.isfinite(errors)
+    factor = dict.fromkeys(sorted(set(groups)), 1.0)
+    width: dict[str, float] = {}
+    for _ in range(ROUNDS):
+        spread = np.array([factor[g] for g in groups])
+        for number, name in enumerate(EVIDENCE):
+            mine = known & (classes == number)
+            width[name] = _quantile(errors[mine] / spread[mine]) if mine.sum() >= FEWEST else np.nan
+        width = _filled(width)
+        base = np.array([width[name] for name in EVIDENCE])[classes]
+        for group in factor:
+            mine = known & (groups == group)
+            if mine.sum() >= FEWEST:
+                own = np.log(max(_quantile(errors[mine] / base[mine]), 0.05))
+                factor[group] = float(np.exp(own * mine.sum() / (mine.sum() + WHOLE)))
+    return width, factor
+
+
+def _quantile(values: Floats) -> float:
+    return float(np.quantile(values, INSIDE))
+
+
+def _filled(width: dict[str, float]) -> dict[str, float]:
+    """A class without rows, or narrower than a better known one, is as wide as that one."""
+    last = 0.0
+    for name in EVIDENCE:
+        last = max(last, width[name]) if np.isfinite(width[name]) else last * 1.3
+        width[name] = last
+    return width
+
+
+def _others(table: Table, own: tuple[str, ...], columns: tuple[str, ...]) -> Mask:
+    """Whether rows that differ in ``own`` share all of ``columns`` with each row."""
+    texts = dict(table.texts) | {"generation": _generations(table)}
+    wide = list(zip(*(texts[c] for c in columns), strict=True))
+    narrow = list(zip(*(texts[c] for c in (*columns, *own)), strict=True))
+    several: dict[tuple[str, ...], set[tuple[str, ...]]] = {}
+    for shared, whole in zip(wide, narrow, strict=True):
+        several.setdefault(shared, set()).add(whole)
+    return np.array([len(several[shared]) > 1 for shared in wide])
+
+
+def _generations(table: Table) -> list[str]:
+    kinds = table.runs.kinds
+    return [kinds.devices[kinds.device[k]].generation if k >= 0 else "" for k in table.runs.kind]
+
+
+def without_pair(table: Table) -> Ints:
+    """The evidence that is left for each row when its (gpu, model) pair is taken away."""
+    found = np.full(len(table.runs.kind), EVIDENCE.index("none"))
+    found[_others(table, ("gpu", "model"), ("generation", "engine"))] = EVIDENCE.index("generation")
+    found[_others(table, ("model",), ("gpu", "engine"))] = EVIDENCE.index("device")
+    return found
+
+
+def without_run(table: Table) -> Ints:
+    """The same when only its own kind of run (version, format and mode) is taken away."""
+    found = without_pair(table)
+    found[_others(table, ("engine_version", "compute_format", "mode"), ("gpu", "model", "engine"))] = 0
+    return found

@@ -1,0 +1,106 @@
+"""Fit the speed equations on the shipped measurements and write ``parameters.toml``.
+
+python tools/fit_calibration.py          fit, calibrate the bands on held-out groups, write the file
+
+The file holds physics first (shares of the datasheet, overheads of each engine) and then the effects, each as
+``"level | level" = [factor, measurements]``. Priors and their reasons stand in ``tools/priors.toml``.
+"""
+
+import sys
+import time
+import tomllib
+from pathlib import Path
+
+import numpy as np
+from banding import bands_of
+from fitting import Fitted, Problem, Term, cross_validated, folds_of
+
+from breakeven import load_catalogue
+from breakeven.performance.calibration import BETWEEN_LEVELS, parameters_of
+from breakeven.performance.measured import Table, shipped_measurements
+
+ROOT = Path(__file__).parent.parent
+PRIORS = ROOT / "tools" / "priors.toml"
+TARGET = ROOT / "src" / "breakeven" / "performance" / "parameters.toml"
+WORTH_WRITING = 0.002
+"""Effects smaller than this in the logarithm are left out."""
+MEANINGS = {
+    "bandwidth": "memory bandwidth reached",
+    "flops": "compute rate reached",
+    "kv": "rate of KV traffic, beside that of weights",
+    "experts": "rate of expert weights, beside that of weights",
+    "hop": "latency of an all-reduce hop",
+    "link": "rate of an all-reduce",
+    "layer": "launch time a layer",
+    "sequence": "host time a sequence",
+    "step": "host time a step",
+    "request": "front-end time a request",
+    "interference": "prefill time that decode loses (theta)",
+    "queueing": "weight of the wait for others' prefill (phi)",
+    "burst": "share of the burst at a benchmark's start",
+    "pace": "time of every pass",
+    "first": "time to first token",
+    "bulk": "output of work handed over at once",
+}
+EVIDENCE_LEVELS = (("gpu", "model", "stack"), ("gpu", "stack"), ("generation", "stack"))
+"""Written with every level that was measured, however small the effect: the bands read their counts."""
+
+
+def text_of(priors: str, fitted: Fitted, bands: dict[str, dict[str, float]], rows: int) -> str:
+    """The file: the priors' own text, then effects and bands."""
+    lines = [priors.rstrip(), "", f"# Effects: factors on a quantity, fitted on {rows:,} measurements by", *HOW, ""]
+    for term, levels, logs, counts in zip(fitted.terms, fitted.levels, fitted.logs, fitted.counts, strict=True):
+        lines += _effect(term, levels, logs, counts)
+    for target, widths in bands.items():
+        lines += [f"[bands.{target}]", *(f'"{name}" = {value:.4f}' for name, value in widths.items()), ""]
+    return "\n".join(lines)
+
+
+HOW = (
+    "# tools/fit_calibration.py: [factor, measurements that speak of the level]. A level that is not listed has factor 1.",
+    "# Factors have no unit.",
+)
+
+
+def _effect(term: Term, levels: tuple[tuple[str, ...], ...], logs: np.ndarray, counts: np.ndarray) -> list[str]:  # type: ignore[type-arg]
+    always = term.quantity == "pace" and term.axes in EVIDENCE_LEVELS
+    rows = [
+        f'"{BETWEEN_LEVELS.join(level)}" = [{np.exp(log):.4g}, {count}]'
+        for level, log, count in zip(levels, logs, counts, strict=True)
+        if count and (always or abs(log) >= WORTH_WRITING)
+    ]
+    if not rows:
+        return []
+    head = f'[effects.{term.quantity}."{BETWEEN_LEVELS.join(term.axes)}"]'
+    return [f"{head}  # {MEANINGS[term.quantity]}; prior width {term.width:g} in the logarithm", *sorted(rows), ""]
+
+
+def fit_all(table: Table, priors: str) -> str:
+    """The whole calibration: fit, held-out errors, bands."""
+    parameters = parameters_of(tomllib.loads(priors))
+    problem = Problem(table, parameters)
+    everything = np.ones(len(table.runs.kind), dtype=np.bool_)
+    started = time.perf_counter()
+    effects = problem.fit(everything)
+    print(f"fitted {sum(len(e) for e in effects):,} levels in {time.perf_counter() - started:.0f} s")
+    unseen = cross_validated(problem, folds_of(table), rounds=6)
+    seen = cross_validated(problem, folds_of(table, columns=RUNS), rounds=6)
+    print(f"held-out groups predicted after {time.perf_counter() - started:.0f} s")
+    return text_of(priors, problem.fitted(effects, everything), bands_of(table, unseen, seen), len(everything))
+
+
+RUNS = ("gpu", "model", "engine", "engine_version", "compute_format", "mode")
+"""Held out together to learn how wide the band is for a pair that was measured otherwise."""
+
+
+def main() -> int:
+    """Write the file; the exit code."""
+    text = fit_all(shipped_measurements(load_catalogue()), PRIORS.read_text(encoding="utf-8"))
+    parameters_of(tomllib.loads(text))
+    TARGET.write_text(text, encoding="utf-8")
+    print(f"{TARGET.relative_to(ROOT)}: {len(text.splitlines()):,} lines")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
