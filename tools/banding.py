@@ -32,12 +32,16 @@ def bands_of(table: Table, unseen: Floats, seen: Floats) -> Bands:
     for n, target in enumerate(TARGETS):
         errors = np.concatenate([np.abs(unseen - observed)[n], np.abs(seen - observed)[n]])
         classes = np.concatenate([place, with_pair])
-        groups = np.array([BETWEEN.join((e, m)) for e, m in zip(table.texts["engine"], table.texts["mode"], strict=True)])
+        groups = np.array(
+            [BETWEEN.join((e, m)) for e, m in zip(table.texts["engine"], table.texts["mode"], strict=True)]
+        )
         bands[target], factors = _widths(errors, classes, np.concatenate([groups, groups]))
         spread |= {BETWEEN.join((target, name)): value for name, value in sorted(factors.items())}
         engines = np.array([g.split(BETWEEN)[0] for g in groups])
         for engine in sorted(set(engines)):
-            own = [(factors[g], int((groups == g).sum())) for g in sorted(set(groups[engines == engine])) if g in factors]
+            own = [
+                (factors[g], int((groups == g).sum())) for g in sorted(set(groups[engines == engine])) if g in factors
+            ]
             if own:
                 logs, counts = np.log([f for f, _ in own]), [c for _, c in own]
                 spread[BETWEEN.join((target, engine))] = float(np.exp(np.average(logs, weights=counts)))
@@ -51,7 +55,8 @@ def _pace_errors(observed: Floats, predicted: Floats) -> Floats:
     """The log error of the time per output token, or where it is not known of the time that the output stands for."""
     error = observed - predicted
     slow = error[TARGETS.index("tpot_s")]
-    return np.where(np.isfinite(slow), slow, -error[TARGETS.index("output_tokens_per_s")])
+    found: Floats = np.where(np.isfinite(slow), slow, -error[TARGETS.index("output_tokens_per_s")])
+    return found
 
 
 def variance_of(table: Table, errors: Floats) -> dict[str, float]:
@@ -79,7 +84,9 @@ def variance_of(table: Table, errors: Floats) -> dict[str, float]:
     return {"stack": shared, "device": device, "own": own, "scatter": scatter}
 
 
-def _widths(errors: Floats, classes: Ints, groups: np.ndarray) -> tuple[dict[str, float], dict[str, float]]:  # type: ignore[type-arg]
+def _widths(
+    errors: Floats, classes: Ints, groups: "np.typing.NDArray[np.str_]"
+) -> tuple[dict[str, float], dict[str, float]]:
     """Width of each class and factor of each group, in turns: each makes its own rows hold 80 %."""
     known = np.isfinite(errors)
     factor = dict.fromkeys(sorted(set(groups)), 1.0)

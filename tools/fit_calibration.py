@@ -12,17 +12,18 @@ import tomllib
 from pathlib import Path
 
 import numpy as np
-from banding import bands_of
-from fitting import Fitted, Problem, Term, cross_validated, folds_of
 
+from banding import bands_of
 from breakeven import load_catalogue
-from breakeven.performance.calibration import BETWEEN_LEVELS, parameters_of
+from breakeven.options.columns import Floats, Ints
+from breakeven.performance.calibration import BETWEEN_LEVELS, EVERYTHING, parameters_of
 from breakeven.performance.measured import Table, shipped_measurements
+from fitting import Fitted, Problem, Term, cross_validated, folds_of
 
 ROOT = Path(__file__).parent.parent
 PRIORS = ROOT / "tools" / "priors.toml"
 TARGET = ROOT / "src" / "breakeven" / "performance" / "parameters.toml"
-WORTH_WRITING = 0.002
+WORTH_WRITING = 0.01
 """Effects smaller than this in the logarithm are left out."""
 MEANINGS = {
     "bandwidth": "memory bandwidth reached",
@@ -57,21 +58,21 @@ def text_of(priors: str, fitted: Fitted, bands: dict[str, dict[str, float]], row
 
 
 HOW = (
-    "# tools/fit_calibration.py: [factor, measurements that speak of the level]. A level that is not listed has factor 1.",
+    "# tools/fit_calibration.py: [factor, measurements that speak of the level]. A level not listed has factor 1.",
     "# Factors have no unit.",
 )
 
 
-def _effect(term: Term, levels: tuple[tuple[str, ...], ...], logs: np.ndarray, counts: np.ndarray) -> list[str]:  # type: ignore[type-arg]
+def _effect(term: Term, levels: tuple[tuple[str, ...], ...], logs: Floats, counts: Ints) -> list[str]:
     always = term.quantity == "pace" and term.axes in EVIDENCE_LEVELS
     rows = [
-        f'"{BETWEEN_LEVELS.join(level)}" = [{np.exp(log):.4g}, {count}]'
+        f'"{BETWEEN_LEVELS.join(level) or EVERYTHING}" = [{np.exp(log):.4g}, {count}]'
         for level, log, count in zip(levels, logs, counts, strict=True)
         if count and (always or abs(log) >= WORTH_WRITING)
     ]
     if not rows:
         return []
-    head = f'[effects.{term.quantity}."{BETWEEN_LEVELS.join(term.axes)}"]'
+    head = f'[effects.{term.quantity}."{BETWEEN_LEVELS.join(term.axes) or EVERYTHING}"]'
     return [f"{head}  # {MEANINGS[term.quantity]}; prior width {term.width:g} in the logarithm", *sorted(rows), ""]
 
 

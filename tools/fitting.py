@@ -1,6 +1,7 @@
 """The fit of the speed equations: effects of every level at once, shrunk towards physics.
 
-Each quantity's logarithm is its prior plus the sum of its effects; each effect is normal around 0 with a width of its own.
+Each quantity's logarithm is its prior plus the sum of its effects; each effect is normal around 0 with a width of its
+own.
 The mode of the posterior is found by Gauss-Newton on robust log errors. A quantity's derivative costs one call of the
 predictor, and the normal equations are sums over pairs of levels, so NumPy is enough.
 """
@@ -10,7 +11,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from breakeven.options.columns import Floats, Ints, Mask
-from breakeven.performance.calibration import QUANTITIES, Parameters
+from breakeven.performance.calibration import Parameters
 from breakeven.performance.effects import Axes
 from breakeven.performance.measured import TARGETS, Table
 from breakeven.performance.replica import scaled, uncalibrated
@@ -38,33 +39,38 @@ class Term:
 
 
 def _terms(text: str) -> tuple[Term, ...]:
-    found = []
-    for line in text.strip().splitlines():
-        quantity, *effects = line.split(";")
-        for effect in effects:
-            axes, width = effect.rsplit(" ", 1)
-            found.append(Term(quantity.strip(), tuple(a.strip() for a in axes.split("|") if a.strip()), float(width)))
+    """Terms from ``quantity: axis|axis=width ...``; ``all`` is one level for every row."""
+    found, quantity = [], ""
+    for word in text.split():
+        if word.endswith(":"):
+            quantity = word[:-1]
+            continue
+        axes, width = word.split("=")
+        found.append(Term(quantity, () if axes == "all" else tuple(axes.split("|")), float(width)))
     return tuple(found)
 
 
 TERMS = _terms(
     """
-    bandwidth;generation .1;generation|stack .1
-    flops;generation .3;generation|stack .2;generation|format .2;path .5
-    kv; .5;stack .3;generation|stack .2;generation|format .15
-    experts; .3;stack .2;generation|format .2;model .1
-    hop;link .5;link|stack .4;gpu|stack .2
-    link;link .5;link|stack .4;path .5
-    layer;stack 1.0;stack|version .15;stack|version|shape .3;generation|stack .3;shape .7;stack|shape .3;stack|format .2
-    sequence;stack 1.0;stack|version .15;stack|version|shape .2;generation|stack .3;mode .3;shape .3
-    step;stack 1.0;stack|version .3;generation|stack .3;mode .3;path .5
-    request;path 2.0;stack 1.0;stack|version .5;stack|mode .4;generation|stack .3
-    interference; .3;stack .2;mode .3
-    queueing; 1.0;stack .3;mode .5
-    burst; 1.0;stack .5;stack|version .4
-    pace;path .5;gpu .05;gpu|stack .08;stack|version .08;model .05;model|stack .04;stack|degree .05;stack|format .05;generation|format .05;generation|stack|format .05;shape .1;mode .1;gpu|model .03;gpu|model|stack .05;gpu|model|stack|version|format .05
-    first;stack .3;stack|version .2;gpu|stack .15;mode .3;mode|stack .2;shape .1;gpu|model|stack .07
-    bulk;mode .3;stack .2;stack|version .15;mode|model .15;gpu|stack .1;mode|stack .2;gpu|model|mode .05
+    bandwidth: generation=.1 generation|stack=.1
+    flops: generation=.3 generation|stack=.2 generation|format=.2 path=.5
+    kv: all=.5 stack=.3 generation|stack=.2 generation|format=.15
+    experts: all=.3 stack=.2 generation|format=.2 model=.1
+    hop: link=.5 link|stack=.4 gpu|stack=.2
+    link: link=.5 link|stack=.4 path=.5
+    layer: stack=1.0 stack|version=.15 stack|version|shape=.3 generation|stack=.3 shape=.7 stack|shape=.3
+      stack|format=.2
+    sequence: stack=1.0 stack|version=.15 stack|version|shape=.2 generation|stack=.3 mode=.3 shape=.3
+    step: stack=1.0 stack|version=.3 generation|stack=.3 mode=.3 path=.5
+    request: path=2.0 stack=1.0 stack|version=.5 stack|mode=.4 generation|stack=.3
+    interference: all=.3 stack=.2 mode=.3
+    queueing: all=1.0 stack=.3 mode=.5
+    burst: all=1.0 stack=.5 stack|version=.4
+    pace: path=.5 gpu=.05 gpu|stack=.08 stack|version=.08 model=.05 model|stack=.04 stack|degree=.05
+      stack|format=.05 generation|format=.05 generation|stack|format=.05 shape=.1 mode=.1 gpu|model=.03
+      gpu|model|stack=.05 gpu|model|stack|version|format=.05
+    first: stack=.3 stack|version=.2 gpu|stack=.15 mode=.3 mode|stack=.2 shape=.1 gpu|model|stack=.07
+    bulk: mode=.3 stack=.2 stack|version=.15 mode|model=.15 gpu|stack=.1 mode|stack=.2 gpu|model|mode=.05
     """
 )
 
@@ -148,9 +154,7 @@ class Problem:
     def _errors(self, predicted: Floats, rows: Mask) -> Floats:
         return np.where(rows[None, :], self.observed - predicted, np.nan)
 
-    def _normal_equations(
-        self, effects: list[Floats], rows: Mask, ends: Ints, prior: Floats
-    ) -> tuple[Floats, Floats]:
+    def _normal_equations(self, effects: list[Floats], rows: Mask, ends: Ints, prior: Floats) -> tuple[Floats, Floats]:
         logs = self.logs(effects)
         centre = self.predicted(logs)
         error = self._errors(centre, rows)
@@ -165,20 +169,20 @@ class Problem:
         for quantity in dict.fromkeys(t.quantity for t in self.terms):
             moved = logs | {quantity: logs.get(quantity, zero) + STEP}
             slopes[quantity] = ((self.predicted(moved) - centre) / STEP)[used]
-        return self._sums(slopes, weight, residual, kind, effects, ends, prior)
+        matrix, right = np.diag(prior), -prior * np.concatenate(effects)
+        self._add((matrix, right), slopes, (weight, residual), kind, ends)
+        return matrix, right
 
-    def _sums(
+    def _add(
         self,
+        sums: tuple[Floats, Floats],
         slopes: dict[str, Floats],
-        weight: Floats,
-        residual: Floats,
+        weighted: tuple[Floats, Floats],
         kind: Ints,
-        effects: list[Floats],
         ends: Ints,
-        prior: Floats,
-    ) -> tuple[Floats, Floats]:
-        matrix = np.diag(prior)
-        right = -prior * np.concatenate(effects)
+    ) -> None:
+        """Add what the rows say: for each pair of terms the weighted products of slopes, level by level."""
+        (matrix, right), (weight, residual) = sums, weighted
         codes = [code[kind] for code in self.codes]
         for i, (term, code) in enumerate(zip(self.terms, codes, strict=True)):
             mine = slopes[term.quantity] * weight
@@ -191,12 +195,13 @@ class Problem:
                 matrix[ends[i] : ends[i + 1], ends[j] : ends[j + 1]] += block
                 if j > i:
                     matrix[ends[j] : ends[j + 1], ends[i] : ends[i + 1]] += block.T
-        return matrix, right
 
     def fitted(self, effects: list[Floats], rows: Mask) -> Fitted:
         """The effects with their labels and evidence."""
         on = self.table.runs.kind[rows & self.table.runs.covered]
-        counts = tuple(np.bincount(code[on], minlength=len(labels)) for code, labels in zip(self.codes, self.levels, strict=True))
+        counts = tuple(
+            np.bincount(code[on], minlength=len(labels)) for code, labels in zip(self.codes, self.levels, strict=True)
+        )
         return Fitted(terms=self.terms, levels=tuple(self.levels), logs=tuple(effects), counts=counts)
 
 

@@ -39,6 +39,7 @@ def compare(  # noqa: PLR0913, PLR0917 - one parameter a flag
     licence: Annotated[list[str] | None, typer.Option(help="Only open models of this licence.")] = None,
     machine: Annotated[list[str] | None, typer.Option(help="Only this machine (repeatable, * allowed).")] = None,
     overlay: Annotated[Path | None, typer.Option(help="Your own machines and prices (YAML).")] = None,
+    measured: Annotated[Path | None, typer.Option(help="Measurements of your own stack (CSV).")] = None,
     top: Annotated[int | None, typer.Option(min=1, help="How many to show (in each class of quality).")] = None,
     by: Annotated[str, typer.Option(help="One line a model, machine or option.")] = "model",
     explain: Annotated[str | None, typer.Option(help="One option in full: its bill and its sources.")] = None,
@@ -66,7 +67,7 @@ def compare(  # noqa: PLR0913, PLR0917 - one parameter a flag
             "overlay": str(overlay) if overlay else None,
         },
     }
-    plans = plans_of(spec, flags, by)
+    plans = plans_of(spec, flags, by, measured)
     if json:
         _write_json(plans, json, top)
     if json != "-":

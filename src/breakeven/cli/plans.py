@@ -34,8 +34,10 @@ def parameters_with(measured: Path | None, catalogue: "Catalogue") -> "Parameter
     return updated(typical_parameters(), read_table(measured, catalogue))
 
 
-def plans_of(path: Path | None, flags: Flags, by: str = "model") -> "list[Plan]":
+def plans_of(path: Path | None, flags: Flags, by: str = "model", measured: Path | None = None) -> "list[Plan]":
     """One plan for each document of the spec file (an empty spec without one), with the flags laid over it.
+
+    ``measured``: a table of the user's own measurements that moves the predicted speeds.
 
     Raises:
         BreakevenError: if file, flags or both together do not make a workload that can be planned.
@@ -43,7 +45,7 @@ def plans_of(path: Path | None, flags: Flags, by: str = "model") -> "list[Plan]"
     from breakeven.workload.spec import Spec, read_specs  # noqa: PLC0415 - each command loads what it needs
 
     specs = read_specs(path) if path else (Spec(),)
-    return [_plan(_with_flags(spec, flags), path, by) for spec in specs]
+    return [_plan(_with_flags(spec, flags), path, by, measured) for spec in specs]
 
 
 def _with_flags(spec: "Spec", flags: Flags) -> "Spec":
@@ -84,7 +86,7 @@ def _check_day(text: str | None) -> None:
         ) from wrong
 
 
-def _plan(spec: "Spec", path: Path | None, by: str) -> "Plan":
+def _plan(spec: "Spec", path: Path | None, by: str, measured: Path | None) -> "Plan":
     from breakeven.decision.rank import By  # noqa: PLC0415
     from breakeven.planner import plan  # noqa: PLC0415
 
@@ -95,7 +97,8 @@ def _plan(spec: "Spec", path: Path | None, by: str) -> "Plan":
     if policy.as_of is None:
         policy = msgspec.structs.replace(policy, as_of=max(date.today(), catalogue.last_day))
     profiles = {name: row.weights for name, row in catalogue.profiles.items()}
-    return plan(spec.workload(profiles), catalogue, policy, by)  # type: ignore[arg-type]
+    parameters = parameters_with(measured, catalogue)
+    return plan(spec.workload(profiles), catalogue, policy, by, parameters)  # type: ignore[arg-type]
 
 
 def _catalogue(spec: "Spec", path: Path | None) -> "Catalogue":

@@ -10,7 +10,9 @@ def predict(  # noqa: PLR0913, PLR0917 - one parameter a flag
     model: Annotated[str, typer.Option(help="Open model, by its name in the catalogue.")],
     on: Annotated[str, typer.Option(help="Instance type or GPU.")],
     number_format: Annotated[str | None, typer.Option("--format", help="bf16, fp8, fp4, int8, w4a16, w8a16.")] = None,
-    tensor_parallel: Annotated[int | None, typer.Option(help="Devices a replica; default: the fewest that fit.")] = None,
+    tensor_parallel: Annotated[
+        int | None, typer.Option(help="Devices a replica; default: the fewest that fit.")
+    ] = None,
     engine: Annotated[str, typer.Option(help="vllm, sglang, tensorrt-llm, tgi or a measured stack.")] = "vllm",
     engine_version: Annotated[str, typer.Option(help="As published, such as 0.19.0.")] = "",
     input_tokens: Annotated[float, typer.Option(help="Input tokens a request.")] = 1000.0,
@@ -20,7 +22,7 @@ def predict(  # noqa: PLR0913, PLR0917 - one parameter a flag
     measured: Annotated[Path | None, typer.Option(help="Measurements of your own stack (CSV); see accuracy.")] = None,
     json: Annotated[str | None, typer.Option(help="Write it as JSON to a file, or - for stdout.")] = None,
 ) -> None:
-    """Tokens per second, TTFT and TPOT of one replica with their 80 % bands, what bounds it, the nearest measurements."""
+    """Tokens per second, TTFT and TPOT of one replica with 80 % bands, what bounds it, the nearest measurements."""
     from breakeven.catalogue.load import load_catalogue  # noqa: PLC0415
     from breakeven.cli.files import write_json  # noqa: PLC0415
     from breakeven.cli.plans import parameters_with  # noqa: PLC0415

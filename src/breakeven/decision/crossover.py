@@ -195,7 +195,7 @@ def _ends(pairs: Sequence[_Pair], curves: Curves) -> list[tuple[float | None, fl
     return [(low, high) for low, high in found]
 
 
-def _crossover(  # noqa: PLR0913, PLR0917
+def _crossover(
     pair: _Pair,
     curves: Curves,
     hosted_name: Callable[[int], str],

@@ -144,7 +144,10 @@ def regrets(table: Table, tokens_per_s: Floats, usd_per_device_hour: dict[str, f
 def _work(table: Table, row: int) -> tuple[object, ...]:
     runs = table.runs
     figures = (runs.input_tokens, runs.output_tokens, runs.concurrency, runs.request_rate_per_s)
-    return (*(table.texts[c][row] for c in ("model", "mode", "scenario")), *(str(round(float(f[row]), 1)) for f in figures))
+    return (
+        *(table.texts[c][row] for c in ("model", "mode", "scenario")),
+        *(str(round(float(f[row]), 1)) for f in figures),
+    )
 
 
 def _cheapest_of_each(rows: list[int], gpus: Sequence[str], told: Floats) -> list[int]:

@@ -250,12 +250,14 @@ def _neighbour(table: Table, row: int) -> Neighbour:
         return float(value) if np.isfinite(value) else None
 
     runs, texts = table.runs, table.texts
+    figures: dict[str, Any] = {name: known(values[row]) for name, values in table.observed.items()}
     names = ("id", "source", "date", "gpu", "model", "engine_version", "compute_format")
+    told: dict[str, Any] = {name: texts[name][row] for name in names}
     return Neighbour(
-        **{name: texts[name][row] for name in names},
+        **told,
         tensor_parallel=int(runs.kinds.tensor_parallel[runs.kind[row]]),
         input_tokens=float(runs.input_tokens[row]),
         output_tokens=float(runs.output_tokens[row]),
         concurrency=known(runs.concurrency[row]),
-        **{name: known(values[row]) for name, values in table.observed.items()},
+        **figures,
     )

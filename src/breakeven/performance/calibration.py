@@ -31,6 +31,8 @@ QUANTITIES = (
 )
 """What effects multiply: rates, overheads, and the pace of every pass, of the first token and of bulk work."""
 BETWEEN_LEVELS = " | "
+EVERYTHING = "all"
+"""The one level of an effect that depends on nothing."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -117,9 +119,13 @@ def parameters_of(tables: Mapping[str, Any]) -> Parameters:
 
 
 def _effect(axes: str, rows: Mapping[str, Any]) -> Effect:
-    levels = {tuple(name.split(BETWEEN_LEVELS)): row for name, row in rows.items()}
+    levels = {_labels(name): row for name, row in rows.items()}
     return Effect(
-        axes=tuple(axes.split(BETWEEN_LEVELS)),
+        axes=_labels(axes),
         factors={level: float(row[0]) for level, row in levels.items()},
         counts={level: int(row[1]) for level, row in levels.items()},
     )
+
+
+def _labels(text: str) -> tuple[str, ...]:
+    return () if text == EVERYTHING else tuple(text.split(BETWEEN_LEVELS))

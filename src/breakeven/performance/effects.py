@@ -11,6 +11,8 @@ from breakeven.performance.kinds import Kinds
 
 Logs = dict[str, Floats]
 """The logarithm of each quantity's factor, one value a row; a quantity without effects is missing."""
+DENSE = 200_000
+"""Up to so many combinations of labels an effect is laid out as a table."""
 
 
 def logs_of(kinds: Kinds, parameters: Parameters) -> Logs:
@@ -18,15 +20,12 @@ def logs_of(kinds: Kinds, parameters: Parameters) -> Logs:
     axes = Axes(kinds)
     found: Logs = {}
     for quantity in QUANTITIES:
-        parts = [axes.looked_up(effect) for effect in parameters.effects.get(quantity, ())]
-        if parts:
-            found[quantity] = np.sum(parts, axis=0)
+        total = np.zeros(len(kinds.model))
+        for effect in parameters.effects.get(quantity, ()):
+            total += axes.looked_up(effect)
+        if total.any():
+            found[quantity] = total
     return found
-
-
-def evidence_of(kinds: Kinds, effect: Effect) -> Floats:
-    """How many measurements speak of each row's level of an effect."""
-    return Axes(kinds).looked_up(effect, effect.counts)
 
 
 class Axes:
@@ -42,17 +41,40 @@ class Axes:
             self._known[axis] = self._kinds.labels(axis)
         return self._known[axis]
 
-    def looked_up(self, effect: Effect, values: Mapping[tuple[str, ...], float] | None = None) -> Floats:
+    def looked_up(self, effect: Effect, values: Mapping[tuple[str, ...], float] | None = None) -> Floats | float:
         """The effect's logarithm (or another value of its levels) for each row; 0 for levels it does not know."""
         columns = [self.labels(axis) for axis in effect.axes]
         places = [{name: n for n, name in enumerate(names)} for names, _ in columns]
-        table = np.zeros([len(names) for names, _ in columns])
+        known: dict[tuple[int, ...], float] = {}
         for level, factor in effect.factors.items() if values is None else values.items():
             at = _place(level, places)
             if at is not None:
-                table[at] = math.log(factor) if values is None else factor
-        looked: Floats = table[tuple(index for _, index in columns)]
-        return looked
+                known[at] = math.log(factor) if values is None else factor
+        if not known:
+            return 0.0
+        shape = tuple(len(names) for names, _ in columns)
+        levels = np.array(list(known), dtype=np.int64).reshape(len(known), len(shape)).T
+        told = np.array(list(known.values()))
+        code = _joined([index for _, index in columns], shape)
+        if code is None:
+            return float(told[0])
+        wanted = _joined(list(levels), shape)
+        if math.prod(shape) <= DENSE:
+            table = np.zeros(math.prod(shape))
+            table[wanted] = told
+            return table[code]
+        order = np.argsort(wanted)
+        wanted, told = np.asarray(wanted)[order], told[order]
+        at_row = np.minimum(np.searchsorted(wanted, code), len(wanted) - 1)
+        return np.where(wanted[at_row] == code, told[at_row], 0.0)
+
+
+def _joined(indices: Sequence[Ints], shape: tuple[int, ...]) -> Ints | None:
+    """One number for each combination of labels; ``None`` where an effect has no axis."""
+    code: Ints | None = None
+    for index, size in zip(indices, shape, strict=True):
+        code = index if code is None else code * size + index
+    return code
 
 
 def _place(level: tuple[str, ...], places: Sequence[dict[str, int]]) -> tuple[int, ...] | None:

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from datetime import date
 from functools import cache
 from importlib import resources
+from typing import Any
 
 import msgspec
 
@@ -41,7 +42,7 @@ def accelerator_device(row: Accelerator, memory_gib: float | None = None, link: 
 
 
 def cpu_device(cpu: Cpu | None, vcpus: int, memory_gib: float | None) -> Device:
-    """The slice of a CPU's sockets that so many vCPUs are: cores x clock x FLOPs per cycle, a share of the bandwidth."""
+    """The slice of a CPU's sockets that so many vCPUs are: cores x clock x FLOPs a cycle, its share of the bandwidth."""
     if cpu is None or not cpu.cores_per_socket:
         return Device(
             name="unknown CPU",
@@ -75,7 +76,7 @@ def measured_devices(catalogue: Catalogue) -> Mapping[str, Device]:
         if row["name"] in found:
             found[row["name"]] = msgspec.structs.replace(found[row["name"]], **figures)
         else:
-            empty = dict.fromkeys(("fp8_dense_tflops", "fp4_dense_tflops", "int8_dense_tops"), None)
+            empty: dict[str, Any] = dict.fromkeys(("fp8_dense_tflops", "fp4_dense_tflops", "int8_dense_tops"))
             found[row["name"]] = Accelerator(
                 name=row["name"],
                 vendor="",
@@ -104,11 +105,13 @@ def measured_models(catalogue: Catalogue) -> Mapping[str, ModelSpec]:
 
 
 def _dense(figures: dict[str, int]) -> dict[str, int]:
-    experts = dict.fromkeys(("experts", "experts_per_token", "params_in_experts", "windowed_layers", "window_tokens"), 0)
+    experts = dict.fromkeys(
+        ("experts", "experts_per_token", "params_in_experts", "windowed_layers", "window_tokens"), 0
+    )
     return figures | experts | {"full_attention_layers": figures["layers"]}
 
 
 @cache
 def _rows(name: str) -> tuple[dict[str, str], ...]:
-    with resources.files("breakeven.performance").joinpath("data", name).open(encoding="utf-8", newline="") as file:
-        return tuple(csv.DictReader(file))
+    text = resources.files("breakeven.performance").joinpath("data", name).read_text(encoding="utf-8")
+    return tuple(csv.DictReader(text.splitlines()))

@@ -5,7 +5,6 @@ model or device that is not known is not an error: the row counts as not covered
 """
 
 import csv
-from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
@@ -117,9 +116,7 @@ def table_of(reader: Any, catalogue: Catalogue, name: str) -> Table:  # noqa: AN
             wrong.setdefault(n, problem)
     _refuse(wrong, name)
     texts = {column: [row[column] or "" for row in rows] for column in TEXTS}
-    table = Table(
-        texts=texts, observed={t: numbers[t] for t in TARGETS}, runs=runs_of(texts, numbers, catalogue)
-    )
+    table = Table(texts=texts, observed={t: numbers[t] for t in TARGETS}, runs=runs_of(texts, numbers, catalogue))
     _refuse(_impossible(table), name)
     return table
 
@@ -134,7 +131,11 @@ def _number(row: dict[str, str], column: str, n: int, wrong: dict[int, str]) -> 
         wrong.setdefault(n, f"{column} is {text!r}, not a number" if text else f"{column} is empty")
         return float("nan")
     least = 1.0 if column in COUNTS else 0.0
-    if not np.isfinite(value) or value < least or (value == 0 and column not in ("output_tokens", "request_rate_per_s")):
+    if (
+        not np.isfinite(value)
+        or value < least
+        or (value == 0 and column not in ("output_tokens", "request_rate_per_s"))
+    ):
         wrong.setdefault(n, f"{column} is {text}, which is not {'1 or more' if least else 'above 0'}")
     return value
 
@@ -166,7 +167,9 @@ def _impossible(table: Table) -> dict[int, str]:
     floor_s = once / (ranks * k.by_device(lambda d: d.bandwidth_bytes_per_s)[kind]) / IMPOSSIBLE
     too_fast = np.flatnonzero(table.observed["tpot_s"][on] < floor_s)
     found = {
-        int(on[i]): f"tpot_s is {table.observed['tpot_s'][on[i]]:g}, but reading the weights once takes {floor_s[i]:.2g} s"
+        int(
+            on[i]
+        ): f"tpot_s is {table.observed['tpot_s'][on[i]]:g}, but reading the weights once takes {floor_s[i]:.2g} s"
         for i in too_fast
     }
     clients = np.where(np.isnan(runs.concurrency[on]), np.inf, runs.concurrency[on])
@@ -261,7 +264,7 @@ class _Pool:
 
     def kinds(self) -> Kinds:
         columns = np.array(self._rows, dtype=np.float64).reshape(-1, 7).T
-        indices: Sequence[Ints] = columns[:4].astype(np.int64)
+        indices = [column.astype(np.int64) for column in columns[:4]]
         return Kinds(
             models=tuple(self._models),
             devices=tuple(device for _, device in self._devices.values()),
@@ -275,4 +278,3 @@ class _Pool:
             data_parallel=columns[5],
             pipeline_parallel=columns[6],
         )
-

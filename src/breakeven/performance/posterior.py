@@ -3,7 +3,8 @@
 The log error of a group (this model on this device under this stack) has a part that it shares with its stack, a part
 that it shares with the device under that stack, a part of its own, and scatter from run to run:
 
-    error = stack + device + own + scatter,    K = V_stack [same stack] + V_device [same device too] + V_own [same group]
+    error = stack + device + own + scatter
+    K = V_stack [same stack] + V_device [same device too] + V_own [same group]
 
 all normal around 0. Given errors e of rows, the parts of a group are K' (K + V_scatter)^-1 e and their variance shrinks
 by K' (K + V_scatter)^-1 K. The parts become effects like any other, and the band narrows with the variance.
@@ -34,7 +35,7 @@ class _Parts:
 
 
 def updated(parameters: Parameters, table: Table) -> Parameters:
-    """The parameters after measurements of one's own: the pace and the first token of their groups move, bands narrow."""
+    """The parameters after one's own measurements: pace and first token of their groups move, bands narrow."""
     served = predict_runs(table.runs, parameters)
     observed = table.observed
     slow = np.log(observed["tpot_s"] / served.tpot_s)
@@ -89,5 +90,7 @@ def _kernel(groups: list[tuple[str, ...]], variance: Mapping[str, float]) -> Flo
     gpu, _, stack = (np.array(column) for column in zip(*groups, strict=True))
     same_stack = stack[:, None] == stack
     same_device = same_stack & (gpu[:, None] == gpu)
-    kernel: Floats = variance["stack"] * same_stack + variance["device"] * same_device + variance["own"] * np.eye(len(gpu))
+    kernel: Floats = (
+        variance["stack"] * same_stack + variance["device"] * same_device + variance["own"] * np.eye(len(gpu))
+    )
     return kernel

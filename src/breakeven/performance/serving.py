@@ -157,7 +157,12 @@ def bulk(
 
 
 def arriving(
-    replica: Replica, load: tuple[Floats, Floats], most: Floats, input_tokens: Floats, output_tokens: Floats, p: Parameters
+    replica: Replica,
+    load: tuple[Floats, Floats],
+    most: Floats,
+    input_tokens: Floats,
+    output_tokens: Floats,
+    p: Parameters,
 ) -> Served:
     """Arrivals at a rate for a number of requests (``load``); beyond what fits, a queue grows until the run ends."""
     rate, requests = load

@@ -73,9 +73,7 @@ def _served(mode: str, runs: Runs, ready: Prepared, p: Parameters) -> Served:
         requests = np.where(np.isnan(runs.requests), 0.0, runs.requests)
         load = (runs.request_rate_per_s / runs.replicas, requests / runs.replicas)
         part = arriving(replica, load, most, *size, p)
-    return Served(
-        output_tokens_per_s=part.output_tokens_per_s * runs.replicas, ttft_s=part.ttft_s, tpot_s=part.tpot_s
-    )
+    return Served(output_tokens_per_s=part.output_tokens_per_s * runs.replicas, ttft_s=part.ttft_s, tpot_s=part.tpot_s)
 
 
 def rows_of(runs: Runs, ready: Prepared) -> tuple[Replica, Floats]:

@@ -1,6 +1,5 @@
 """One option in full: what it is, what it costs, what it does, and why it ranks where it does."""
 
-from dataclasses import dataclass
 from decimal import Decimal
 from typing import Literal
 
@@ -17,10 +16,10 @@ from breakeven.evidence import Basis, Estimate
 from breakeven.options.hosted import HostedGrid
 from breakeven.options.quality import Quality
 from breakeven.performance.band import banded, bases, half_widths
-from breakeven.performance.predict import Latency, Speed
+from breakeven.performance.predict import Speed
 from breakeven.performance.roofline import decode_step, prefill
+from breakeven.performance.serving import Latency
 from breakeven.units import SECONDS_PER_HOUR
-
 
 CENTS_OF_A_CENT = Decimal("0.000001")
 """To how many dollars a band's ends are rounded."""

@@ -17,6 +17,8 @@ from breakeven.performance.measured import TARGETS, Table
 from breakeven.performance.table import predict_runs
 
 WIDTH = 100
+PRICED_IN = "us-east-1"
+"""Where the machines of the dollar regret are rented."""
 HEADS = {"output_tokens_per_s": "tokens/s", "ttft_s": "TTFT", "tpot_s": "TPOT"}
 
 
@@ -60,7 +62,7 @@ def banded_rows(table: Table, parameters: Parameters) -> dict[str, Banded]:
 
 def usd_per_device_hour(catalogue: Catalogue) -> dict[str, float]:
     """The least on-demand price a device and hour of each accelerator on the newest day that is known."""
-    snapshot = catalogue.on(catalogue.last_day)
+    snapshot = catalogue.on(catalogue.last_day, PRICED_IN)
     found: dict[str, float] = {}
     for (machine, term), price in snapshot.machine_prices.items():
         instance = catalogue.instances.get(machine)
@@ -76,7 +78,11 @@ def rows_csv(table: Table, predicted: dict[str, Banded]) -> bytes:
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(["id", *(f"{target}{end}" for target in TARGETS for end in ("", "_low", "_high"))])
-    columns = [column for target in TARGETS for column in (predicted[target].mid, predicted[target].low, predicted[target].high)]
+    columns = [
+        column
+        for target in TARGETS
+        for column in (predicted[target].mid, predicted[target].low, predicted[target].high)
+    ]
     for name, *values in zip(table.texts["id"], *columns, strict=True):
         writer.writerow([name, *("" if np.isnan(value) else f"{value:.6g}" for value in values)])
     return text.getvalue().encode()
