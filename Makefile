@@ -9,7 +9,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 COMPILE := pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header
 
 .DEFAULT_GOAL := help
-.PHONY: help install run test check format bench docs catalogue lock build
+.PHONY: help install run test check format bench docs catalogue calibration accuracy gate lock build
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -56,6 +56,15 @@ docs: install ## generated pages: commands, spec, JSON Schema, the picture in th
 
 catalogue: install ## build the catalogue's one file from its rows
 	$(BIN)/python tools/build_catalogue.py
+
+calibration: install ## fit the speed equations on the shipped measurements (5 minutes)
+	$(BIN)/python tools/fit_calibration.py
+
+accuracy: install ## docs/theory/accuracy.md: errors on held-out groups (4 minutes)
+	$(BIN)/python tools/check_accuracy.py --write
+
+gate: install ## held-out errors against those committed (4 minutes)
+	$(BIN)/python tools/check_accuracy.py
 
 lock: install ## pin versions and hashes again, without index addresses
 	$(BIN)/python -m pip install --quiet uv

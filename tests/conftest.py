@@ -4,6 +4,8 @@ The small catalogue never changes with the market, so a test can write out its a
 or well known; its names are fictitious where its prices are.
 """
 
+import csv
+import io
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import date
@@ -27,6 +29,7 @@ from breakeven.options.quality import Quality, quality_of
 from breakeven.options.ruling import Ruling
 from breakeven.performance.calibration import Overheads, Parameters, typical_parameters
 from breakeven.performance.footprint import Footprint
+from breakeven.performance.measured import COLUMNS
 from breakeven.performance.predict import Speed, predict
 from breakeven.planner import Plan, plan
 from breakeven.workload.policy import Only, Policy
@@ -610,7 +613,8 @@ def plan_small(small_catalogue: Catalogue) -> Callable[..., Plan]:
 
 @pytest.fixture(scope="session")
 def stages(small_catalogue: Catalogue) -> Callable[..., Stages]:
-    """The stages of a plan over the small catalogue, with the parameters of one's choice."""
+    """The stages of a plan over the small catalogue, with the parameters of one's choice; else physics alone."""
+    physics = replace(typical_parameters(), effects={})
 
     def run(
         workload: Workload,
@@ -624,7 +628,7 @@ def stages(small_catalogue: Catalogue) -> Callable[..., Stages]:
         check_names(catalogue, snapshot, policy)
         quality, ruling = quality_of(catalogue, policy), Ruling()
         grid = hosted_grid(catalogue, snapshot, workload, policy, quality, ruling)
-        speed = predict(grid, workload, ruling, policy.stated, parameters)
+        speed = predict(grid, workload, ruling, policy.stated, parameters or physics)
         sizing = size(speed, machine_pairs(speed, grid), workload, policy)
         options = hosted_options(grid, speed, sizing, snapshot, ruling)
         return Stages(
@@ -653,6 +657,7 @@ def ideal() -> Parameters:
     typical = typical_parameters()
     return replace(
         typical,
+        effects={},
         exponent=50.0,
         kv_bandwidth_share=1.0,
         expert_bandwidth_share=1.0,
@@ -684,3 +689,49 @@ def refused(tmp_path: Path) -> Callable[..., str]:
         return told
 
     return message
+
+
+RUN = {
+    "id": "mine:1",
+    "source": "my rack",
+    "date": "2026-11-01",
+    "mode": "closed",
+    "scenario": "",
+    "gpu": "H100-SXM",
+    "gpus_used": "1",
+    "model": "llama3-8b",
+    "compute_format": "bf16",
+    "weight_bytes_per_param": "2",
+    "kv_bytes_per_element": "2",
+    "engine": "vllm-v1",
+    "engine_version": "vllm 0.19.0",
+    "tensor_parallel": "1",
+    "data_parallel": "1",
+    "pipeline_parallel": "1",
+    "replicas": "1",
+    "parallelism_basis": "published",
+    "input_tokens": "1000",
+    "output_tokens": "300",
+    "concurrency": "16",
+    "request_rate_per_s": "",
+    "requests": "",
+    "output_tokens_per_s": "1500",
+    "ttft_s": "0.1",
+    "tpot_s": "0.01",
+}
+"""A good row of a table of measurements."""
+
+
+def _runs_csv(*rows: dict[str, str], columns: Any = COLUMNS) -> str:
+    """A table of measurements whose rows differ as said from a good one."""
+    out = io.StringIO()
+    writer = csv.DictWriter(out, columns, extrasaction="ignore", lineterminator="\n")
+    writer.writeheader()
+    writer.writerows({**RUN, **row} for row in rows)
+    return out.getvalue()
+
+
+@pytest.fixture(scope="session")
+def runs_csv() -> Callable[..., str]:
+    """Writes tables of measurements."""
+    return _runs_csv

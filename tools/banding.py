@@ -3,7 +3,7 @@
 import numpy as np
 
 from breakeven.options.columns import Floats, Ints, Mask
-from breakeven.performance.band import BETWEEN, EVIDENCE
+from breakeven.performance.band import BETWEEN, EVIDENCE, GENERATION
 from breakeven.performance.measured import TARGETS, Table
 
 INSIDE = 0.8
@@ -19,11 +19,14 @@ LEAST = 1e-3
 Bands = dict[str, dict[str, float]]
 
 
-def bands_of(table: Table, unseen: Floats, seen: Floats) -> Bands:
+def bands_of(table: Table, unseen: Floats, seen: Floats, rows: Mask | None = None) -> Bands:
     """Widths by target and evidence, and the spread of each stack in each mode.
 
     ``unseen``: logarithms predicted without the row's (gpu, model) pair; ``seen``: without its own kind of run.
+    ``rows``: which rows may be looked at.
     """
+    if rows is not None:
+        unseen, seen = (np.where(rows, logs, np.nan) for logs in (unseen, seen))
     observed = np.stack([np.log(table.observed[t]) for t in TARGETS])
     place = without_pair(table)
     with_pair = without_run(table)
@@ -35,8 +38,10 @@ def bands_of(table: Table, unseen: Floats, seen: Floats) -> Bands:
         groups = np.array(
             [BETWEEN.join((e, m)) for e, m in zip(table.texts["engine"], table.texts["mode"], strict=True)]
         )
-        bands[target], factors = _widths(errors, classes, np.concatenate([groups, groups]))
-        spread |= {BETWEEN.join((target, name)): value for name, value in sorted(factors.items())}
+        places = np.array([f"{GENERATION}{name}" for name in generations_of(table)])
+        both = (np.concatenate([groups, groups]), np.concatenate([places, places]))
+        bands[target], factors = _widths(errors, classes, both)
+        spread |= {BETWEEN.join((target, name)): value for name, value in sorted(factors.items()) if value != 1.0}
         engines = np.array([g.split(BETWEEN)[0] for g in groups])
         for engine in sorted(set(engines)):
             own = [
@@ -85,25 +90,32 @@ def variance_of(table: Table, errors: Floats) -> dict[str, float]:
 
 
 def _widths(
-    errors: Floats, classes: Ints, groups: "np.typing.NDArray[np.str_]"
+    errors: Floats, classes: Ints, groups: "tuple[np.typing.NDArray[np.str_], ...]"
 ) -> tuple[dict[str, float], dict[str, float]]:
     """Width of each class and factor of each group, in turns: each makes its own rows hold 80 %."""
     known = np.isfinite(errors)
-    factor = dict.fromkeys(sorted(set(groups)), 1.0)
+    factor = {name: 1.0 for column in groups for name in sorted(set(column))}
     width: dict[str, float] = {}
     for _ in range(ROUNDS):
-        spread = np.array([factor[g] for g in groups])
+        spread = _product(factor, groups)
         for number, name in enumerate(EVIDENCE):
             mine = known & (classes == number)
             width[name] = _quantile(errors[mine] / spread[mine]) if mine.sum() >= FEWEST else np.nan
         width = _filled(width)
         base = np.array([width[name] for name in EVIDENCE])[classes]
-        for group in factor:
-            mine = known & (groups == group)
-            if mine.sum() >= FEWEST:
-                own = np.log(max(_quantile(errors[mine] / base[mine]), 0.05))
-                factor[group] = float(np.exp(own * mine.sum() / (mine.sum() + WHOLE)))
+        for column in groups:
+            for name in sorted(set(column)):
+                mine = known & (column == name)
+                if mine.sum() >= FEWEST:
+                    ratio = errors[mine] / base[mine] / _product(factor, groups)[mine] * factor[name]
+                    own = np.log(max(_quantile(ratio), 0.05))
+                    factor[name] = float(np.exp(own * mine.sum() / (mine.sum() + WHOLE)))
     return width, factor
+
+
+def _product(factor: dict[str, float], groups: "tuple[np.typing.NDArray[np.str_], ...]") -> Floats:
+    found: Floats = np.prod([[factor[name] for name in column] for column in groups], axis=0)
+    return found
 
 
 def _quantile(values: Floats) -> float:
@@ -121,7 +133,7 @@ def _filled(width: dict[str, float]) -> dict[str, float]:
 
 def _others(table: Table, own: tuple[str, ...], columns: tuple[str, ...]) -> Mask:
     """Whether rows that differ in ``own`` share all of ``columns`` with each row."""
-    texts = dict(table.texts) | {"generation": _generations(table)}
+    texts = dict(table.texts) | {"generation": generations_of(table)}
     wide = list(zip(*(texts[c] for c in columns), strict=True))
     narrow = list(zip(*(texts[c] for c in (*columns, *own)), strict=True))
     several: dict[tuple[str, ...], set[tuple[str, ...]]] = {}
@@ -130,7 +142,8 @@ def _others(table: Table, own: tuple[str, ...], columns: tuple[str, ...]) -> Mas
     return np.array([len(several[shared]) > 1 for shared in wide])
 
 
-def _generations(table: Table) -> list[str]:
+def generations_of(table: Table) -> list[str]:
+    """The hardware generation of each row."""
     kinds = table.runs.kinds
     return [kinds.devices[kinds.device[k]].generation if k >= 0 else "" for k in table.runs.kind]
 

@@ -18,7 +18,9 @@ from breakeven import load_catalogue
 from breakeven.options.columns import Floats, Ints
 from breakeven.performance.calibration import BETWEEN_LEVELS, EVERYTHING, parameters_of
 from breakeven.performance.measured import Table, shipped_measurements
-from fitting import Fitted, Problem, Term, cross_validated, folds_of
+from fitting import Fitted, Problem, Term
+from heldout import held_out
+from others import other_paces
 
 ROOT = Path(__file__).parent.parent
 PRIORS = ROOT / "tools" / "priors.toml"
@@ -47,11 +49,24 @@ EVIDENCE_LEVELS = (("gpu", "model", "stack"), ("gpu", "stack"), ("generation", "
 """Written with every level that was measured, however small the effect: the bands read their counts."""
 
 
-def text_of(priors: str, fitted: Fitted, bands: dict[str, dict[str, float]], rows: int) -> str:
-    """The file: the priors' own text, then effects and bands."""
+def text_of(priors: str, fitted: Fitted, rows: int) -> str:
+    """The file: the priors' own text, then the effects."""
     lines = [priors.rstrip(), "", f"# Effects: factors on a quantity, fitted on {rows:,} measurements by", *HOW, ""]
     for term, levels, logs, counts in zip(fitted.terms, fitted.levels, fitted.logs, fitted.counts, strict=True):
         lines += _effect(term, levels, logs, counts)
+    return "\n".join(lines)
+
+
+def others_and_bands(text: str, bands: dict[str, dict[str, float]]) -> str:
+    """What stands behind the effects: the pace of encoders and encoder-decoders, and the bands."""
+    lines = ['[effects.pace."shape | stack"]  # runs of other_runs.csv: a pass or an output token']
+    for group, (factor, count) in sorted(other_paces(parameters_of(tomllib.loads(text))).items()):
+        lines.append(f'"{BETWEEN_LEVELS.join(group)}" = [{factor:.4g}, {count}]')
+    lines += [
+        "",
+        "# Bands: half widths in the logarithm by evidence, spread of each stack, variances of group errors.",
+        "",
+    ]
     for target, widths in bands.items():
         lines += [f"[bands.{target}]", *(f'"{name}" = {value:.4f}' for name, value in widths.items()), ""]
     return "\n".join(lines)
@@ -84,14 +99,10 @@ def fit_all(table: Table, priors: str) -> str:
     started = time.perf_counter()
     effects = problem.fit(everything)
     print(f"fitted {sum(len(e) for e in effects):,} levels in {time.perf_counter() - started:.0f} s")
-    unseen = cross_validated(problem, folds_of(table), rounds=6)
-    seen = cross_validated(problem, folds_of(table, columns=RUNS), rounds=6)
+    unseen, seen = held_out(problem)
     print(f"held-out groups predicted after {time.perf_counter() - started:.0f} s")
-    return text_of(priors, problem.fitted(effects, everything), bands_of(table, unseen, seen), len(everything))
-
-
-RUNS = ("gpu", "model", "engine", "engine_version", "compute_format", "mode")
-"""Held out together to learn how wide the band is for a pair that was measured otherwise."""
+    text = text_of(priors, problem.fitted(effects, everything), len(everything))
+    return text + "\n" + others_and_bands(text, bands_of(table, unseen, seen))
 
 
 def main() -> int:

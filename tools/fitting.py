@@ -23,6 +23,8 @@ TURN = 0.06
 """Where a log error begins to count by its size instead of its square."""
 NOISE = {"output_tokens_per_s": 0.08, "ttft_s": 0.2, "tpot_s": 0.08}
 """Log error that no parameter can explain: reruns, averaging, load generators."""
+FIXED = 1e8
+"""Precision of the level that the others are beside: what is measured directly has no effect of its path."""
 ROUNDS = 12
 ALIKE = 0.5
 """Rows of one group share what the equations miss: n of them count as n^(1 - this)."""
@@ -53,20 +55,20 @@ def _terms(text: str) -> tuple[Term, ...]:
 TERMS = _terms(
     """
     bandwidth: generation=.1 generation|stack=.1
-    flops: generation=.3 generation|stack=.2 generation|format=.2 path=.5
+    flops: generation=.3 generation|stack=.2 generation|format=.2 path=.26
     kv: all=.5 stack=.3 generation|stack=.2 generation|format=.15
     experts: all=.3 stack=.2 generation|format=.2 model=.1
     hop: link=.5 link|stack=.4 gpu|stack=.2
-    link: link=.5 link|stack=.4 path=.5
+    link: link=.5 link|stack=.4 path=1.5
     layer: stack=1.0 stack|version=.15 stack|version|shape=.3 generation|stack=.3 shape=.7 stack|shape=.3
       stack|format=.2
     sequence: stack=1.0 stack|version=.15 stack|version|shape=.2 generation|stack=.3 mode=.3 shape=.3
-    step: stack=1.0 stack|version=.3 generation|stack=.3 mode=.3 path=.5
-    request: path=2.0 stack=1.0 stack|version=.5 stack|mode=.4 generation|stack=.3
+    step: stack=1.0 stack|version=.3 generation|stack=.3 mode=.3 path=.47
+    request: path=1.5 stack=1.0 stack|version=.5 stack|mode=.4 generation|stack=.3
     interference: all=.3 stack=.2 mode=.3
     queueing: all=1.0 stack=.3 mode=.5
     burst: all=1.0 stack=.5 stack|version=.4
-    pace: path=.5 gpu=.05 gpu|stack=.08 stack|version=.08 model=.05 model|stack=.04 stack|degree=.05
+    pace: path=.1 gpu=.05 gpu|stack=.08 stack|version=.08 model=.05 model|stack=.04 stack|degree=.05
       stack|format=.05 generation|format=.05 generation|stack|format=.05 shape=.1 mode=.1 gpu|model=.03
       gpu|model|stack=.05 gpu|model|stack|version|format=.05
     first: stack=.3 stack|version=.2 gpu|stack=.15 mode=.3 mode|stack=.2 shape=.1 gpu|model|stack=.07
@@ -129,7 +131,8 @@ class Problem:
         effects = start or self.start()
         sizes = [len(labels) for labels in self.levels]
         ends = np.cumsum([0, *sizes])
-        prior = np.concatenate([np.full(n, t.width**-2) for n, t in zip(sizes, self.terms, strict=True)])
+        widths = zip(self.levels, self.terms, strict=True)
+        prior = np.array([FIXED if level == ("direct",) else t.width**-2 for labels, t in widths for level in labels])
         best = self._loss(effects, rows, prior)
         for _ in range(rounds):
             matrix, right = self._normal_equations(effects, rows, ends, prior)

@@ -58,7 +58,10 @@ def test_the_json_keeps_its_contract(run):
     verdict = document["verdicts"][0]
     assert {"rank", "option", "meets_slo", "because", "basis", "bill", "performance", "capacity"} <= verdict.keys()
     assert {"usd_per_day", "usd_per_day_low", "usd_per_day_high", "usd_per_month"} <= verdict["bill"].keys()
-    assert verdict["bill"]["usd_per_day_low"] is None, "no band is invented"
+    for shown in document["verdicts"]:
+        low, usd, high = (shown["bill"][f"usd_per_day{end}"] for end in ("_low", "", "_high"))
+        assert (low is None) == (high is None) == (shown["option"]["kind"] == "api")
+        assert low is None or low <= usd <= high
     lines = verdict["bill"]["lines"]
     assert sum(line["usd"] or 0 for line in lines) == pytest.approx(verdict["bill"]["usd_per_day"], abs=1e-6)
     assert {"name", "quantity", "unit", "usd_per_unit", "usd", "source"} == lines[0].keys()

@@ -142,3 +142,11 @@ def test_a_tail_begins_after_the_last_break():
     assert _start_of_tail(np.array([True, True])) == 0
     assert _start_of_tail(np.array([False, True, False, True])) == 3
     assert _start_of_tail(np.array([True, False])) is None
+
+
+def test_a_break_even_lies_between_those_of_the_fast_and_the_slow_end_of_the_speed(shipped):
+    base = Workload.of(requests_per_day=1e5, input_tokens=1500, output_tokens=400)
+    found = [c for c in plan(base, shipped, Policy()).crossovers if c.requests_per_day and c.low and c.high]
+    assert found
+    assert all(c.low <= c.requests_per_day <= c.high for c in found)
+    assert any(c.low < 0.9 * c.requests_per_day for c in found)

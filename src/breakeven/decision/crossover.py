@@ -140,9 +140,7 @@ def _for_good(pairs: Sequence[_Pair], curves: Curves) -> list[Bracket | None]:
         return found
     low, high = (np.array([pairs[n].volume[i + end] for n, i in unsure]) for end in (0, 1))
     points = np.geomspace(low, high, POINTS_WITHIN, axis=1)
-    ends = np.array([pairs[n].hosted_best[i : i + 2] for n, i in unsure])
-    each = curves.hosted_at(np.repeat(ends, POINTS_WITHIN, axis=1).ravel(), np.tile(points, 2).ravel())
-    hosted = each.reshape(len(unsure), 2, POINTS_WITHIN).min(axis=1)
+    hosted = _least(points, [pairs[n].hosted for n, _ in unsure], curves)
     for (n, _), at, cost in zip(unsure, points, hosted, strict=True):
         api = curves.api_usd_per_day(pairs[n].api.number, at)
         dearer = np.flatnonzero(cost > api * (1 + TOLERANCE))
@@ -154,18 +152,25 @@ def _for_good(pairs: Sequence[_Pair], curves: Curves) -> list[Bracket | None]:
     return found
 
 
+def _least(points: Floats, options: Sequence[Ints], curves: Curves) -> Floats:
+    """The least cost of each list of options at its own row of volumes."""
+    owner = np.repeat(np.arange(len(options)), [len(some) for some in options])
+    every = np.concatenate(options)
+    each = curves.hosted_at(np.repeat(every, points.shape[1]), points[owner].ravel())
+    least: Floats = np.minimum.reduceat(
+        each.reshape(len(every), -1), np.flatnonzero(np.diff(owner, prepend=-1)), axis=0
+    )
+    return least
+
+
 def _narrowed(brackets: Sequence[tuple[_Pair, Bracket]], curves: Curves) -> list[float]:
     """For each bracket the volume within it from which on hosting is cheaper, by grids within grids."""
     if not brackets:
         return []
     low, high = (np.array([bracket[end] for _, bracket in brackets]) for end in (0, 1))
-    owner = np.repeat(np.arange(len(brackets)), [len(pair.hosted) for pair, _ in brackets])
-    options = np.concatenate([pair.hosted for pair, _ in brackets])
-    starts = np.flatnonzero(np.diff(owner, prepend=-1))
     for _ in range(REFINEMENTS):
         points = np.geomspace(low, high, POINTS_PER_REFINEMENT, axis=1)
-        each = curves.hosted_at(np.repeat(options, POINTS_PER_REFINEMENT), points[owner].ravel())
-        hosted = np.minimum.reduceat(each.reshape(len(options), -1), starts, axis=0)
+        hosted = _least(points, [pair.hosted for pair, _ in brackets], curves)
         for n, (pair, _) in enumerate(brackets):
             cheaper = hosted[n] <= curves.api_usd_per_day(pair.api.number, points[n])
             tail = _start_of_tail(cheaper) or 1

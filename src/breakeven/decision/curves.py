@@ -14,7 +14,7 @@ from breakeven.cost.api import ApiCosts
 from breakeven.cost.fixed import fixed_charges, fixed_costs
 from breakeven.cost.hosting import HostedCosts, HostedOptions, hosted_costs
 from breakeven.options.columns import Floats, Ints
-from breakeven.performance.predict import Speed, half_width, paced, take
+from breakeven.performance.predict import Speed, paced, take
 from breakeven.workload.policy import Policy
 
 LOWEST_REQUESTS_PER_DAY = 1e2
@@ -42,8 +42,7 @@ class Curves:
 
     def half_widths(self, options: Ints) -> Floats:
         """Half the 80 % band of each option's speed, in the logarithm; NaN where none is known."""
-        rows = self.hosted.options.row[options]
-        return half_width(take(self.speed, rows, self.speed.largest_concurrency[rows]))
+        return self.speed.half_width[self.hosted.options.row[options]]
 
     def band_at(self, option: int, requests_per_day: float) -> tuple[float, float] | None:
         """The USD a day of one option at both ends of its speed; ``None`` where no band is known."""
@@ -65,7 +64,7 @@ class Curves:
         rows = self.hosted.options.row[options]
         speed = take(self.speed, rows, self.speed.largest_concurrency[rows])
         if self.end:
-            speed = paced(speed, self.end * np.nan_to_num(half_width(speed)))
+            speed = paced(speed, self.end * np.nan_to_num(speed.half_width))
         each = np.arange(len(options), dtype=np.int64)
         pairs = (each, self.per_machine[options])
         sizing = size(speed, pairs, speed.workload, self.policy, requests_per_day)

@@ -232,7 +232,7 @@ def nearest(question: Question, device: str, stack: str, degree: int, table: Tab
     mine = generation.get(device)
     far = np.array(
         [
-            3.0 * (m != question.model) + 2.0 * (g != device) + 2.0 * (generation.get(g) != mine) + 1.5 * (e != stack)
+            3.0 * (m != question.model) + 3.0 * (g != device) + 2.0 * (generation.get(g) != mine) + 1.5 * (e != stack)
             for m, g, e in zip(t["model"], t["gpu"], t["engine"], strict=True)
         ]
     )

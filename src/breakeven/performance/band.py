@@ -1,6 +1,6 @@
 """How far to trust a prediction: an 80 % band, symmetric in the logarithm, wider where less was measured.
 
-    low = mid / w, high = mid w,    log w = width of the evidence x spread of the stack
+    low = mid / w, high = mid w,    log w = width of the evidence x spread of the stack x spread of the generation
 
 The evidence is what measurements exist of: this model on this device, the device under this stack, the stack on this
 generation, or nothing of the kind. The widths are read off cross-validated errors (docs/theory/accuracy.md).
@@ -25,6 +25,8 @@ LEVELS = {
 CALIBRATED = 2
 """Up to this place in ``EVIDENCE`` a prediction counts as calibrated."""
 WIDEST = 3.0
+GENERATION = "generation "
+"""In front of a generation's name among the spreads."""
 BETWEEN = " | "
 
 
@@ -41,12 +43,17 @@ def evidence(kinds: Kinds, parameters: Parameters) -> Ints:
 
 def bases(kinds: Kinds, parameters: Parameters) -> list[Basis]:
     """What each row's prediction rests on, in a word."""
-    return ["calibrated" if place <= CALIBRATED else "extrapolated" for place in evidence(kinds, parameters)]
+    return [basis_of(int(place)) for place in evidence(kinds, parameters)]
 
 
-def half_widths(kinds: Kinds, parameters: Parameters) -> dict[str, Floats]:
+def basis_of(place: int) -> Basis:
+    """The word for a place in ``EVIDENCE``."""
+    return "calibrated" if place <= CALIBRATED else "extrapolated"
+
+
+def half_widths(kinds: Kinds, parameters: Parameters, place: Ints | None = None) -> dict[str, Floats]:
     """Half the 80 % band of each target in the logarithm, one value a row."""
-    place = evidence(kinds, parameters)
+    place = evidence(kinds, parameters) if place is None else place
     return {target: _width(kinds, parameters, target, place) for target in TARGETS}
 
 
@@ -60,6 +67,7 @@ def _width(kinds: Kinds, parameters: Parameters, target: str, place: Ints) -> Fl
         return spread.get(BETWEEN.join((target, stack, mode)), every)
 
     found: Floats = base * kinds.by_stack(lambda s: factor(s.name, s.mode))
+    found = found * kinds.by_device(lambda d: spread.get(BETWEEN.join((target, GENERATION + d.generation)), 1.0))
     return np.minimum(found, WIDEST) * narrowing(kinds, parameters)
 
 

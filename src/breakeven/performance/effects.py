@@ -56,15 +56,15 @@ class Axes:
         levels = np.array(list(known), dtype=np.int64).reshape(len(known), len(shape)).T
         told = np.array(list(known.values()))
         code = _joined([index for _, index in columns], shape)
-        if code is None:
-            return float(told[0])
         wanted = _joined(list(levels), shape)
+        if code is None or wanted is None:
+            return float(told[0])
         if math.prod(shape) <= DENSE:
             table = np.zeros(math.prod(shape))
             table[wanted] = told
             return table[code]
         order = np.argsort(wanted)
-        wanted, told = np.asarray(wanted)[order], told[order]
+        wanted, told = wanted[order], told[order]
         at_row = np.minimum(np.searchsorted(wanted, code), len(wanted) - 1)
         return np.where(wanted[at_row] == code, told[at_row], 0.0)
 

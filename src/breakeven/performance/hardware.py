@@ -16,6 +16,8 @@ from breakeven.units import BYTES_PER_GB, FLOPS_PER_TFLOPS
 
 NOWHERE = float("nan")
 GIGA = BYTES_PER_GB
+FP32_SHARE = 4.0
+"""How much slower an accelerator multiplies in 32 bits than in 16: between TF32 (2) and plain FP32 (8 to 16)."""
 
 
 def accelerator_device(row: Accelerator, memory_gib: float | None = None, link: str | None = None) -> Device:
@@ -24,7 +26,7 @@ def accelerator_device(row: Accelerator, memory_gib: float | None = None, link: 
     fp8 = row.fp8_dense_tflops or bf16
     rates = {
         "bf16": bf16,
-        "fp32": bf16,
+        "fp32": bf16 / FP32_SHARE,
         "fp8": fp8,
         "fp4": row.fp4_dense_tflops or fp8,
         "int8": row.int8_dense_tops or bf16,
@@ -42,7 +44,7 @@ def accelerator_device(row: Accelerator, memory_gib: float | None = None, link: 
 
 
 def cpu_device(cpu: Cpu | None, vcpus: int, memory_gib: float | None) -> Device:
-    """The slice of a CPU's sockets that so many vCPUs are: cores x clock x FLOPs a cycle, its share of the bandwidth."""
+    """The slice of a CPU's sockets that some vCPUs are: cores x clock x FLOPs a cycle, its share of the bandwidth."""
     if cpu is None or not cpu.cores_per_socket:
         return Device(
             name="unknown CPU",

@@ -4,14 +4,16 @@ The equations are those of ``serving.py``; an encoder answers a batch of B reque
 half a pass and takes one.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
 from breakeven.options.columns import Floats, Ints, Mask
 from breakeven.options.hosted import HostedGrid
 from breakeven.options.ruling import Ruling
-from breakeven.performance.band import half_widths
+from breakeven.performance.band import evidence, half_widths
 from breakeven.performance.calibration import Parameters, typical_parameters
 from breakeven.performance.footprint import Footprint, footprint
 from breakeven.performance.grid import kinds_of
@@ -46,6 +48,15 @@ class Speed:
     """Requests in flight that memory and the engine admit."""
     largest_concurrency: Floats
     """Requests in flight per replica at which memory, the engine and the latency target still hold."""
+    evidence: Ints
+    """Of each entry: what was measured, as a place in ``band.EVIDENCE``."""
+    widths: Mapping[str, Floats]
+    """Half the 80 % band of each target, in the logarithm; NaN where it is not known."""
+
+    @property
+    def half_width(self) -> Floats:
+        """Half the 80 % band of the output."""
+        return self.widths["output_tokens_per_s"]
 
     @property
     def engine_limit(self) -> float:
@@ -110,8 +121,18 @@ def predict(
         long_prefill_s=prefill(replica, _long_input(workload), parameters).total_s,
         admitted=_admitted(memory.largest_concurrency[rows], stated),
         largest_concurrency=_admitted(memory.largest_concurrency[rows], stated),
+        **_trust(kinds, workload, parameters, stated),
     )
     return _within_target(speed, grid, workload.slo, ruling)
+
+
+def _trust(kinds: Kinds, workload: Workload, parameters: Parameters, stated: Stated | None) -> dict[str, Any]:
+    """Evidence and band of every entry; a stated speed has no band, and neither has one that was not measured yet."""
+    place = evidence(kinds, parameters)
+    widths = half_widths(kinds, parameters, place)
+    if stated is not None or workload.task == "encode":
+        widths = {target: np.full(len(place), np.nan) for target in widths}
+    return {"evidence": place, "widths": widths}
 
 
 def _admitted(concurrency: Floats, stated: Stated | None) -> Floats:
@@ -194,6 +215,8 @@ def take(speed: Speed, kept: Ints, concurrency: Floats) -> Speed:
         prefill_s=speed.prefill_s[kept],
         long_prefill_s=speed.long_prefill_s[kept],
         admitted=speed.admitted[kept],
+        evidence=speed.evidence[kept],
+        widths={target: width[kept] for target, width in speed.widths.items()},
         largest_concurrency=concurrency,
     )
 
@@ -209,10 +232,3 @@ def paced(speed: Speed, logs: Floats) -> Speed:
         largest_concurrency=speed.admitted,
     )
     return replace(moved, largest_concurrency=_largest_within(moved, speed.workload.slo))
-
-
-def half_width(speed: Speed) -> Floats:
-    """Half the 80 % band of the output of each entry, in the logarithm; NaN where it is not known."""
-    if speed.stated is not None:
-        return np.full(len(speed.rows), np.nan)
-    return half_widths(speed.kinds, speed.parameters)["output_tokens_per_s"]

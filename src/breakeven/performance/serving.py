@@ -6,8 +6,9 @@ With B requests in flight, each producing o tokens after a prefill of t_p second
     rest = t_request + tpot/2 + (o - 1) tpot      what is not prefill
     W    = t_p (1 + phi (B-1) W/(W + rest))       prefill and the wait for it: each of the others is in it for a
                                                   share W/(W + rest) of its time (mean-value analysis)
-    ttft = t_request + tpot/2 + W
-    response = rest + W, and never less than B t_p: prefill has no more time than there is
+    ttft = first (t_request + tpot/2 + W)         first: what clients see beside it, 1 without measurements
+    response = ttft + (o - 1) tpot
+    held = rest + W, and never less than B t_p: prefill has no more time than there is
 """
 
 from collections.abc import Callable
@@ -68,10 +69,11 @@ def steady(
     rest = r.request_s + tpot / 2 + np.maximum(output_tokens - 1, 0.0) * tpot
     turn = _turn_s(r, others, rest, prefill_s)
     longer = 0.0 if first_prefill_s is None else first_prefill_s - prefill_s
+    first = (r.request_s + tpot / 2 + turn) * r.first
     return Latency(
-        ttft_s=(r.request_s + tpot / 2 + turn + longer) * r.first,
+        ttft_s=first + longer * r.first,
         tpot_s=tpot,
-        response_s=rest + turn,
+        response_s=first + rest - r.request_s - tpot / 2,
         held_s=rest + turn,
         prefill_load=in_flight * prefill_s / (rest + turn),
     )
@@ -151,7 +153,7 @@ def bulk(
     in_flight = np.clip(requests, 1.0, most)
     found = steady(replica, in_flight, output_tokens, alone, p)
     tail = 1 + p.bulk_tail * in_flight / np.maximum(requests, in_flight)
-    rate = in_flight * output_tokens / (found.response_s * tail) * replica.bulk
+    rate = in_flight * output_tokens / (found.held_s * tail) * replica.bulk
     waiting = found.response_s * np.maximum(np.minimum(requests / in_flight, 1e6) - 1, 0.0) / 2
     return Served(output_tokens_per_s=rate, ttft_s=found.ttft_s + waiting, tpot_s=found.tpot_s)
 

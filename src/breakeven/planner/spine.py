@@ -92,7 +92,8 @@ class Plan:
     def explain(self, name: str) -> Verdict:
         """Any option that competes, by its id (with or without ``api:``/``host:``).
 
-        A place in the ranking or a model will do too: ``1`` (with a quality floor) or ``llama-3.3-70b``.
+        A place in the ranking or a model will do too (what keeps the target before others): ``1`` (with a quality
+        floor) or ``llama-3.3-70b``.
 
         Raises:
             UnknownNameError: with near matches, if no such option competes.
@@ -102,7 +103,7 @@ class Plan:
             return self.verdict(shown[int(name) - 1])
         of_model = [c for c in shown if self.model_of(c) == name]
         if of_model:
-            return self.verdict(min(of_model, key=lambda c: c.usd_per_day))
+            return self.verdict(min(of_model, key=lambda c: (c.meets_slo is None, c.usd_per_day)))
         every = rank(self.api, self.hosted, self.grid, self.speed, self.quality, by="option").contenders
         known = {self.option_id(c): c for c in every}
         for spelt in (name, f"api:{name}", f"host:{name}"):

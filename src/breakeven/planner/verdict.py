@@ -15,7 +15,7 @@ from breakeven.decision.rank import Contender
 from breakeven.evidence import Basis, Estimate
 from breakeven.options.hosted import HostedGrid
 from breakeven.options.quality import Quality
-from breakeven.performance.band import banded, bases, half_widths
+from breakeven.performance.band import banded, basis_of
 from breakeven.performance.predict import Speed
 from breakeven.performance.roofline import decode_step, prefill
 from breakeven.performance.serving import Latency
@@ -163,8 +163,7 @@ def hosted_verdict(
     pair = int(hosted.options.pair[number])
     hardware = grid.fleet.hardware[grid.hardware[row]]
     engine = grid.engines[grid.engine[row]]
-    one = take_one(speed, at)
-    basis: Basis = "assumed" if speed.stated else bases(one.kinds, speed.parameters)[0]
+    basis: Basis = "assumed" if speed.stated else basis_of(int(speed.evidence[at]))
     fleet = _capacity(speed, sizing, at, pair)
     found = _performance(speed, sizing, at, basis)
     bill = bill_of(hosted.charges, number)
@@ -237,50 +236,45 @@ def _capacity(speed: Speed, sizing: Sizing, at: int, pair: int) -> Capacity:
 def _performance(speed: Speed, sizing: Sizing, at: int, basis: Basis) -> Performance:
     busiest = int(np.argmax(sizing.in_flight_of(at)))
     room = headroom(sizing.in_flight_of(at)[[busiest]], speed.workload.slo.quantile)
-    most = speed.largest_concurrency[at]
-    in_flight = np.minimum(room / sizing.replicas_of(at)[busiest], most)
-    everywhere = np.full_like(speed.largest_concurrency, in_flight[0])
-    busy = speed.latency(everywhere)
-    full = speed.latency(speed.largest_concurrency)
-    output = speed.workload.mix.mean.output
-    generated = most * output / full.response_s[at] if output else None
-
     one = take_one(speed, at)
-    widths = {} if speed.stated else half_widths(one.kinds, speed.parameters)
+    most = speed.largest_concurrency[at]
+    busy = one.latency(np.minimum(room / sizing.replicas_of(at)[busiest], most))
+    full = one.latency(one.largest_concurrency)
+    output = speed.workload.mix.mean.output
+    generated = most * output / full.held_s[0] if output else None
 
     def estimate(value: float, target: str) -> Estimate:
-        width = float(widths[target][0]) if target in widths and output else np.nan
-        return banded(float(value), width, basis, speed.parameters.source)
+        return banded(float(value), float(one.widths[target][0]), basis, speed.parameters.source)
 
     return Performance(
-        ttft_s=estimate(busy.ttft_s[at], "ttft_s"),
-        tpot_s=estimate(busy.tpot_s[at], "tpot_s") if output and not speed.stated else None,
-        response_s=estimate(busy.response_s[at], "output_tokens_per_s"),
+        ttft_s=estimate(busy.ttft_s[0], "ttft_s"),
+        tpot_s=estimate(busy.tpot_s[0], "tpot_s") if output and not speed.stated else None,
+        response_s=estimate(busy.response_s[0], "output_tokens_per_s"),
         output_tokens_per_s=estimate(generated, "output_tokens_per_s") if generated is not None else None,
         largest_concurrency=int(most),
-        bound_by=_bound_by(speed, at, full),
+        bound_by=_bound_by(one, full),
     )
 
 
-def _bound_by(speed: Speed, at: int, full: Latency) -> str:
+def _bound_by(speed: Speed, full: Latency) -> str:
     """What keeps a replica from taking one request more."""
     if speed.stated is not None:
         return "the response time you stated"
-    if speed.largest_concurrency[at] < speed.admitted[at]:
+    if speed.largest_concurrency[0] < speed.admitted[0]:
         slo = speed.workload.slo
-        if full.prefill_load[at] > speed.parameters.largest_prefill_load * 0.98:
+        if full.prefill_load[0] > speed.parameters.largest_prefill_load * 0.98:
             return "prefill"
         return "the latency target" if slo.named else "prefill"
-    if speed.admitted[at] >= speed.engine_limit:
-        return f"the engine's limit of {speed.engine_limit:.0f} (each step by {_slowest(speed, at)})"
-    return f"memory for the KV cache (each step by {_slowest(speed, at)})"
+    if speed.admitted[0] >= speed.engine_limit:
+        return f"the engine's limit of {speed.engine_limit:.0f} (each step by {_slowest(speed)})"
+    return f"memory for the KV cache (each step by {_slowest(speed)})"
 
 
-def _slowest(speed: Speed, at: int) -> str:
+def _slowest(speed: Speed) -> str:
     most = speed.largest_concurrency
     if speed.workload.task == "encode":
-        return prefill(speed.replica, speed.workload.mix.mean.input, speed.parameters, most).bound_by()[at]
-    return decode_step(speed.replica, most, speed.parameters).bound_by()[at]
+        return prefill(speed.replica, speed.workload.mix.mean.input, speed.parameters, most).bound_by()[0]
+    return decode_step(speed.replica, most, speed.parameters).bound_by()[0]
 
 
 def requests_per_s_at_peak(speed: Speed) -> float:

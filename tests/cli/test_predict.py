@@ -1,0 +1,90 @@
+import csv
+import io
+import json
+
+import pytest
+from typer.testing import CliRunner
+
+from breakeven.cli.app import app
+from breakeven.errors import BreakevenError
+
+
+def run(*words):
+    found = CliRunner().invoke(app, list(words))
+    if found.exception and not isinstance(found.exception, SystemExit):
+        raise found.exception
+    return found.output
+
+
+def test_predict_tells_figures_with_their_bands_and_the_nearest_measurements():
+    told = run("predict", "--model", "llama3-8b", "--on", "g5.xlarge", "--concurrency", "8")
+    for word in ("output tokens/s", "TTFT", "TPOT", "largest concurrency", "80 % between", "nearest measurements"):
+        assert word in told
+
+
+def test_predict_as_json_carries_a_band_for_each_figure():
+    told = json.loads(run("predict", "--model", "llama3-8b", "--on", "H100-SXM", "--rate", "2", "--json", "-"))
+    for name in ("output_tokens_per_s", "ttft_s", "tpot_s"):
+        assert told[name]["low"] < told[name]["mid"] < told[name]["high"]
+    assert told["output_tokens_per_s"]["mid"] == pytest.approx(600, rel=0.01)
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (("--model", "llama3-8x", "--on", "H100-SXM"), "llama3-8b"),
+        (("--model", "llama3-8b", "--on", "H100-SXY"), "H100-SXM"),
+        (("--model", "llama3-405b", "--on", "g5.xlarge"), "does not fit"),
+        (("--model", "llama3-8b", "--on", "L4", "--concurrency", "-1"), "more than 0"),
+        (("--model", "llama3-8b", "--on", "L4", "--format", "fp3"), "one of bf16"),
+    ],
+)
+def test_a_slip_is_told_with_what_was_expected(words, told):
+    with pytest.raises(BreakevenError, match=told):
+        run("predict", *words)
+
+
+def test_accuracy_scores_a_table_and_writes_a_prediction_for_every_row(tmp_path, runs_csv):
+    table, rows = tmp_path / "table.csv", tmp_path / "rows.csv"
+    table.write_text(runs_csv({}, {"id": "mine:2", "model": "llama-9"}), encoding="utf-8")
+    found = json.loads(run("accuracy", str(table), "--rows", str(rows), "--json", "-"))
+    assert (found["rows"], found["covered"], found["coverage"]) == (2, 1, 0.5)
+    assert {part["by"] for part in found["parts"]} == {"total", "file", "mode", "generation", "network"}
+    written = list(csv.DictReader(io.StringIO(rows.read_text(encoding="utf-8"))))
+    assert list(written[0]) == [
+        "id",
+        *(f"{t}{end}" for t in ("output_tokens_per_s", "ttft_s", "tpot_s") for end in ("", "_low", "_high")),
+    ]
+    assert float(written[0]["tpot_s_low"]) < float(written[0]["tpot_s"]) < float(written[0]["tpot_s_high"])
+    assert written[1]["tpot_s"] == ""
+
+
+def test_accuracy_in_the_terminal_is_a_table_for_each_figure(tmp_path, runs_csv):
+    table = tmp_path / "table.csv"
+    table.write_text(runs_csv({}), encoding="utf-8")
+    told = run("accuracy", str(table))
+    assert "1 of 1 rows covered" in told
+    assert "file: mine" in told
+
+
+def test_accuracy_refuses_a_bad_row_by_number(tmp_path, runs_csv):
+    table = tmp_path / "table.csv"
+    table.write_text(runs_csv({}, {"ttft_s": "-3"}), encoding="utf-8")
+    with pytest.raises(BreakevenError, match="row 3: ttft_s is -3"):
+        run("accuracy", str(table))
+
+
+def test_a_measurement_of_my_own_moves_the_dollars_of_the_plan(tmp_path, runs_csv):
+    mine = tmp_path / "mine.csv"
+    slow = {"gpu": "H100-SXM", "output_tokens_per_s": "", "ttft_s": "", "tpot_s": "0.05"}
+    mine.write_text(runs_csv(slow), encoding="utf-8")
+    words = ("compare", "--requests-per-day", "3e6", "--input-tokens", "1000", "--output-tokens", "300")
+    words += ("--model", "llama3-8b", "--machine", "p5.*", "--as-of", "2026-11-24", "--json", "-", "--by", "machine")
+
+    def bills(*more):
+        found = json.loads(run(*words, *more))["verdicts"]
+        return [v["bill"] for v in found if v["option"]["kind"] == "hosted"]
+
+    before, after = bills(), bills("--measured", str(mine))
+    assert after[0]["usd_per_day"] > before[0]["usd_per_day"]
+    assert all(b["usd_per_day_low"] <= b["usd_per_day"] <= b["usd_per_day_high"] for b in before + after)

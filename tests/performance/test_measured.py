@@ -1,0 +1,74 @@
+import csv
+import io
+from importlib import resources
+
+import numpy as np
+import pytest
+
+from breakeven.errors import SpecError
+from breakeven.performance.measured import COLUMNS, read_table, shipped_measurements, table_of
+
+
+@pytest.fixture
+def refusal(shipped, runs_csv):
+    """The message with which rows that differ from a good one are refused."""
+
+    def message(*rows):
+        with pytest.raises(SpecError) as wrong:
+            table_of(csv.DictReader(io.StringIO(runs_csv(*rows))), shipped, "table.csv")
+        return str(wrong.value)
+
+    return message
+
+
+def test_the_shipped_table_is_read_whole_and_every_row_of_it_is_covered(shipped):
+    table = shipped_measurements(shipped)
+    assert len(table.runs.kind) == 7021
+    assert table.runs.covered.mean() >= 0.98
+
+
+def test_rows_of_an_unknown_model_or_device_are_not_covered_and_no_error(shipped, runs_csv):
+    rows = runs_csv({}, {"model": "llama-9"}, {"gpu": "RTX9090"})
+    table = table_of(csv.DictReader(io.StringIO(rows)), shipped, "table.csv")
+    assert table.runs.covered.tolist() == [True, False, False]
+
+
+def test_a_missing_column_is_named(shipped, runs_csv):
+    columns = [column for column in COLUMNS if column not in ("tpot_s", "mode")]
+    with pytest.raises(SpecError, match="lacks the columns mode, tpot_s"):
+        table_of(csv.DictReader(io.StringIO(runs_csv({}, columns=columns))), shipped, "table.csv")
+
+
+@pytest.mark.parametrize(
+    ("slip", "told"),
+    [
+        ({"ttft_s": "-1"}, "row 3: ttft_s is -1, which is not above 0"),
+        ({"input_tokens": "many"}, "row 3: input_tokens is 'many', not a number"),
+        ({"input_tokens": ""}, "row 3: input_tokens is empty"),
+        ({"tensor_parallel": "0"}, "row 3: tensor_parallel is 0, which is not 1 or more"),
+        ({"output_tokens_per_s": "nan"}, "row 3: output_tokens_per_s is nan"),
+        ({"mode": "fast"}, "row 3: mode is 'fast'"),
+        ({"concurrency": ""}, "row 3: a run of mode closed needs concurrency"),
+        ({"compute_format": "fp3"}, "row 3: compute_format is 'fp3'"),
+    ],
+)
+def test_a_row_that_cannot_be_right_is_told_by_number_and_reason(refusal, slip, told):
+    assert told in refusal({}, slip)
+
+
+def test_a_row_faster_than_memory_allows_is_refused_with_the_limit(refusal):
+    # 16 GB of weights at 3,350 GB/s: 4.8 ms a token at best
+    assert "row 2: tpot_s is 0.001, but reading the weights once takes 0.003" in refusal({"tpot_s": "0.001"})
+    assert "row 2: output_tokens_per_s is 1e+06, but memory allows" in refusal({"output_tokens_per_s": "1e6"})
+
+
+def test_a_file_that_is_no_table_is_refused(tmp_path, shipped):
+    with pytest.raises(SpecError, match="cannot be read"):
+        read_table(tmp_path / "nowhere.csv", shipped)
+
+
+def test_the_figures_hold_no_prose_and_name_their_source():
+    data = resources.files("breakeven.performance").joinpath("data", "measurements.csv").read_text(encoding="utf-8")
+    rows = list(csv.DictReader(data.splitlines()))
+    assert all(row["source"] for row in rows)
+    assert np.mean([len(row["source"]) for row in rows]) < 150

@@ -1,0 +1,89 @@
+import csv
+import io
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from breakeven.performance.calibration import typical_parameters
+from breakeven.performance.effects import logs_of
+from breakeven.performance.measured import shipped_measurements, table_of
+from breakeven.performance.table import predict_runs
+
+
+@pytest.fixture
+def predicted(shipped, runs_csv):
+    """Predictions for rows that differ from a good one."""
+
+    def run(*rows, parameters=None):
+        table = table_of(csv.DictReader(io.StringIO(runs_csv(*rows))), shipped, "table.csv")
+        return predict_runs(table.runs, parameters or typical_parameters())
+
+    return run
+
+
+FREE = {"output_tokens_per_s": "", "ttft_s": "", "tpot_s": ""}
+
+
+def rows_of(name, values, **fixed):
+    return [{**FREE, **fixed, name: str(value)} for value in values]
+
+
+def test_more_clients_give_more_tokens_and_later_ones(predicted):
+    found = predicted(*rows_of("concurrency", [1, 4, 16, 64]))
+    assert np.all(np.diff(found.output_tokens_per_s) > 0)
+    assert np.all(np.diff(found.tpot_s) > 0)
+    assert np.all(np.diff(found.ttft_s) > 0)
+
+
+def test_in_a_closed_run_clients_and_response_give_the_output(predicted):
+    found = predicted({**FREE, "concurrency": "16"})
+    response = found.ttft_s + 299 * found.tpot_s
+    assert found.output_tokens_per_s == pytest.approx(16 * 300 / response)
+
+
+def test_two_replicas_with_twice_the_clients_give_twice_the_tokens(predicted):
+    found = predicted({**FREE}, {**FREE, "replicas": "2", "concurrency": "32"})
+    assert found.output_tokens_per_s[1] == pytest.approx(2 * found.output_tokens_per_s[0])
+
+
+def test_below_its_capacity_an_open_run_puts_out_what_arrives(predicted):
+    found = predicted({**FREE, "mode": "open", "concurrency": "", "request_rate_per_s": "0.5", "requests": "100"})
+    assert found.output_tokens_per_s == pytest.approx([150.0])
+
+
+def test_beyond_its_capacity_an_open_run_makes_a_queue_that_grows_with_the_run(predicted):
+    over = {**FREE, "mode": "open", "concurrency": "", "request_rate_per_s": "500"}
+    short, long = predicted({**over, "requests": "1000"}, {**over, "requests": "4000"}).ttft_s
+    assert long > 2 * short > 2
+
+
+def test_work_handed_over_at_once_runs_at_least_as_fast_as_with_few_clients(predicted):
+    found = predicted({**FREE}, {**FREE, "mode": "offline", "concurrency": "", "requests": "2000"})
+    assert found.output_tokens_per_s[1] > found.output_tokens_per_s[0]
+
+
+def test_a_mixture_with_data_parallel_attention_fits_where_it_has_the_memory(predicted):
+    wide = {**FREE, "model": "deepseek-v3", "compute_format": "fp8", "weight_bytes_per_param": "1", "gpu": "B200"}
+    found = predicted({**wide, "tensor_parallel": "1", "data_parallel": "8", "concurrency": "256"})
+    assert np.isfinite(found.output_tokens_per_s).all()
+
+
+def test_an_unknown_row_has_no_prediction(predicted):
+    assert np.isnan(predicted({}, {"model": "llama-9"}).output_tokens_per_s).tolist() == [False, True]
+
+
+def test_a_level_that_was_never_measured_has_no_effect(shipped):
+    table = shipped_measurements(shipped)
+    p = typical_parameters()
+    unknown = tuple(replace(stack, name="new", version="", mode="new") for stack in table.runs.kinds.stacks)
+    kinds = replace(table.runs.kinds, stacks=unknown)
+    known, new = logs_of(table.runs.kinds, p)["pace"], logs_of(kinds, p)["pace"]
+    assert np.ptp(new) < np.ptp(known)
+
+
+def test_the_fit_is_close_to_what_it_was_fitted_on(shipped):
+    table = shipped_measurements(shipped)
+    found = predict_runs(table.runs)
+    error = np.abs(found.output_tokens_per_s / table.observed["output_tokens_per_s"] - 1)
+    assert np.nanmedian(error) < 0.10

@@ -1,0 +1,97 @@
+"""Bands, posterior, accuracy: how far a prediction is to be trusted."""
+
+import csv
+import io
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from breakeven.performance.accuracy import Banded, regrets, score
+from breakeven.performance.ask import Question, ask
+from breakeven.performance.band import EVIDENCE, evidence, half_widths
+from breakeven.performance.calibration import typical_parameters
+from breakeven.performance.measured import TARGETS, shipped_measurements, table_of
+from breakeven.performance.posterior import updated
+from breakeven.performance.table import predict_runs
+
+P = typical_parameters()
+
+
+@pytest.fixture(scope="module")
+def table(shipped):
+    return shipped_measurements(shipped)
+
+
+@pytest.fixture
+def mine(shipped, runs_csv):
+    """A table of my own rows."""
+    return lambda *rows: table_of(csv.DictReader(io.StringIO(runs_csv(*rows))), shipped, "mine.csv")
+
+
+def test_less_evidence_never_makes_the_band_narrower():
+    for target in TARGETS:
+        widths = [P.bands[target][name] for name in EVIDENCE]
+        assert widths == sorted(widths)
+        assert 0 < widths[0] < widths[-1]
+
+
+def test_a_stack_that_was_never_measured_has_the_least_evidence(table):
+    kinds = table.runs.kinds
+    new = replace(kinds, stacks=tuple(replace(s, name="new") for s in kinds.stacks))
+    assert set(evidence(new, P)) == {EVIDENCE.index("none")}
+    assert set(evidence(kinds, P)) == {EVIDENCE.index("pair")}
+
+
+def test_the_band_is_symmetric_in_the_logarithm(shipped, table):
+    found = ask(Question(model="llama3-8b", on="H100-SXM", concurrency=16), shipped, P, table).output_tokens_per_s
+    assert found.mid / found.low == pytest.approx(found.high / found.mid)
+
+
+def test_one_measurement_moves_its_group_towards_it_and_narrows_its_band(mine):
+    row = mine({"output_tokens_per_s": "", "ttft_s": "", "tpot_s": "0.02"})
+    before = predict_runs(row.runs, P).tpot_s[0]
+    after = updated(P, row)
+    moved = predict_runs(row.runs, after).tpot_s[0]
+    assert before < moved < 0.02
+    assert half_widths(row.runs.kinds, after)["tpot_s"][0] < half_widths(row.runs.kinds, P)["tpot_s"][0]
+
+
+def test_more_measurements_move_it_further(mine):
+    slow = {"output_tokens_per_s": "", "ttft_s": "", "tpot_s": "0.02"}
+    one, five = mine(slow), mine(*[{**slow, "id": f"mine:{n}"} for n in range(5)])
+    moved = [predict_runs(one.runs, updated(P, rows)).tpot_s[0] for rows in (one, five)]
+    assert moved[0] < moved[1] <= 0.02 * 1.01
+
+
+def test_measurements_of_one_device_leave_another_alone(mine):
+    here, there = mine({"tpot_s": "0.02"}), mine({"gpu": "A100-80"})
+    assert predict_runs(there.runs, updated(P, here)).tpot_s == pytest.approx(predict_runs(there.runs, P).tpot_s)
+
+
+def test_scores_are_what_they_are_called():
+    observed = np.array([100.0, 100.0, 100.0, np.nan])
+    mid = np.array([110.0, 100.0, 150.0, 1.0])
+    found = score(Banded(mid=mid, low=mid / 1.2, high=mid * 1.2), observed, np.ones(4, dtype=bool))
+    assert (found.measured, found.predicted) == (3, 3)
+    assert found.median_absolute_error == pytest.approx(0.1)
+    assert found.mean_absolute_error == pytest.approx(0.2)
+    assert found.bias == pytest.approx(np.log(1.1))
+    assert found.inside_band == pytest.approx(2 / 3)
+
+
+def test_regret_is_what_a_wrong_choice_costs_more(mine):
+    # the H100 at 2 USD really gives 2000 tokens/s, the A100 at 1.5 USD 1000: the A100 costs half as much again
+    rows = mine({"output_tokens_per_s": "2000"}, {"id": "mine:2", "gpu": "A100-80", "output_tokens_per_s": "1000"})
+    prices = {"H100-SXM": 2.0, "A100-80": 1.5}
+    wrong = regrets(rows, np.array([1000.0, 1000.0]), prices)["device"]
+    right = regrets(rows, np.array([1900.0, 1100.0]), prices)["device"]
+    assert (wrong.works, wrong.mean, right.mean) == (1, pytest.approx(0.5), pytest.approx(0.0))
+
+
+def test_an_answer_names_the_nearest_measurements_first(shipped, table):
+    found = ask(Question(model="llama3-70b", on="p5.48xlarge", number_format="fp8", concurrency=32), shipped, P, table)
+    assert found.nearest[0].model == "llama3-70b"
+    assert found.nearest[0].gpu == "H100-SXM"
+    assert found.bound_by in ("weights", "KV cache", "compute", "links", "launches")
+    assert found.basis == "calibrated"

@@ -1,0 +1,72 @@
+"""The accuracy on held-out groups: written to the docs, or compared with what was committed.
+
+python tools/check_accuracy.py --write   docs/theory/accuracy.md and accuracy.json anew
+python tools/check_accuracy.py           exit 1 if the total is worse by more than 5 % or a part by more than 10 %
+"""
+
+import sys
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from accuracy_page import page
+from breakeven import load_catalogue
+from breakeven.performance.calibration import parameters_of, typical_parameters
+from breakeven.performance.measured import shipped_measurements
+from fitting import Problem
+from heldout import Figures, configurations_per_s, judged
+
+ROOT = Path(__file__).parent.parent
+PAGE = ROOT / "docs" / "theory" / "accuracy.md"
+COMMITTED = ROOT / "docs" / "theory" / "accuracy.json"
+TOTAL_MAY_GROW, PART_MAY_GROW = 0.05, 0.10
+FEWEST = 50
+"""Parts with fewer rows are told but not guarded: one group decides them."""
+
+
+def guarded(ways: dict[str, Figures]) -> dict[str, float]:
+    """The medians that may not get worse, by name."""
+    found: dict[str, float] = {}
+    for way, figures in ways.items():
+        for part in figures.parts:
+            for target, score in part.scores.items():
+                if score.median_absolute_error is not None and score.predicted >= FEWEST:
+                    found[f"{way} / {part.by} {part.part} / {target}"] = round(score.median_absolute_error, 5)
+    return found
+
+
+def worse(committed: dict[str, float], now: dict[str, float]) -> list[str]:
+    """What got worse by more than it may, in words; a part that vanished counts too."""
+    found = []
+    for name, before in committed.items():
+        limit = before * (1 + (TOTAL_MAY_GROW if "/ total " in name else PART_MAY_GROW))
+        if name not in now:
+            found.append(f"{name}: no longer there")
+        elif now[name] > limit:
+            found.append(f"{name}: {now[name]:.1%}, committed {before:.1%}, may be {limit:.1%}")
+    return found
+
+
+def main() -> int:
+    """Write or compare; the exit code."""
+    table = shipped_measurements(load_catalogue())
+    priors = parameters_of(tomllib.loads((ROOT / "tools" / "priors.toml").read_text(encoding="utf-8")))
+    ways, learnt = judged(Problem(table, priors))
+    now = guarded(ways)
+    if "--write" in sys.argv:
+        speed = configurations_per_s(table, typical_parameters())
+        document: dict[str, Any] = {"guarded_median_absolute_error": now}
+        COMMITTED.write_bytes(msgspec.json.format(msgspec.json.encode(document), indent=2) + b"\n")
+        PAGE.write_text(page(ways, learnt, speed), encoding="utf-8")
+        print(f"{PAGE.relative_to(ROOT)} and {COMMITTED.name} written")
+        return 0
+    committed = msgspec.json.decode(COMMITTED.read_bytes())["guarded_median_absolute_error"]
+    found = worse(committed, now)
+    print("\n".join(found) if found else f"{len(committed)} figures, none worse than it may be")
+    return 1 if found else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

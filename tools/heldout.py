@@ -1,0 +1,131 @@
+"""Predictions for rows that the fit never saw, and how good they are: the project's judgement of itself."""
+
+import time
+from dataclasses import dataclass
+
+import numpy as np
+
+from banding import Bands, bands_of, generations_of, variance_of, without_pair, without_run
+from breakeven import load_catalogue
+from breakeven.options.columns import Floats, Ints
+from breakeven.performance.accuracy import Banded, Part, Regret, parts_of, regrets
+from breakeven.performance.band import BETWEEN, EVIDENCE, GENERATION
+from breakeven.performance.calibration import Parameters
+from breakeven.performance.measured import TARGETS, Table
+from breakeven.performance.table import predict_runs, prepared
+from breakeven.report.scored import usd_per_device_hour
+from fitting import Problem, cross_validated, folds_of
+
+RUNS = ("gpu", "model", "engine", "engine_version", "compute_format", "mode")
+"""Held out together to learn how a pair does that was measured otherwise."""
+ROUNDS = 6
+ROWS_TIMED = 1_000_000
+FEWEST = 4
+"""Rows a group needs to be asked what one of its rows tells of the rest."""
+
+
+def held_out(problem: Problem) -> tuple[Floats, Floats]:
+    """Logarithms of predictions without the row's (gpu, model) pair, and without its own kind of run."""
+    table = problem.table
+    unseen = cross_validated(problem, folds_of(table), rounds=ROUNDS)
+    seen = cross_validated(problem, folds_of(table, columns=RUNS), rounds=ROUNDS)
+    return unseen, seen
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Learnt:
+    """What one row of a kept-back group does for the others of it."""
+
+    groups: int
+    median_before: float
+    median_after: float
+    inside_after: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Figures:
+    """The judgement of one way to hold rows out."""
+
+    parts: tuple[Part, ...]
+    regret: dict[str, Regret]
+    fold_medians: tuple[float, ...]
+
+
+def figures(table: Table, logs: Floats, folds: Ints, both: tuple[Floats, Floats], place: Ints) -> Figures:
+    """Scores of held-out predictions; the band of each fold is read off the other folds."""
+    widths = np.full(logs.shape, np.nan)
+    for fold in np.unique(folds):
+        mine = folds == fold
+        widths[:, mine] = _widths(table, bands_of(table, *both, rows=~mine), place)[:, mine]
+    predicted = {
+        target: Banded(mid=np.exp(logs[n]), low=np.exp(logs[n] - widths[n]), high=np.exp(logs[n] + widths[n]))
+        for n, target in enumerate(TARGETS)
+    }
+    error = np.abs(np.exp(logs[0]) / table.observed[TARGETS[0]] - 1)
+    return Figures(
+        parts=parts_of(table, predicted),
+        regret=regrets(table, predicted[TARGETS[0]].mid, usd_per_device_hour(load_catalogue())),
+        fold_medians=tuple(float(np.nanmedian(error[folds == fold])) for fold in np.unique(folds)),
+    )
+
+
+def _widths(table: Table, bands: Bands, place: Ints) -> Floats:
+    found = []
+    for target in TARGETS:
+        base = np.array([bands[target][name] for name in EVIDENCE])[place]
+        pairs = zip(table.texts["engine"], table.texts["mode"], strict=True)
+        spread = [bands["spread"].get(BETWEEN.join((target, e, m)), 1.0) for e, m in pairs]
+        places = [bands["spread"].get(BETWEEN.join((target, GENERATION + g)), 1.0) for g in generations_of(table)]
+        found.append(base * np.array(spread) * np.array(places))
+    return np.stack(found)
+
+
+def judged(problem: Problem) -> tuple[dict[str, Figures], Learnt]:
+    """Both ways to hold rows out: pairs never seen, and runs of pairs that were measured otherwise."""
+    table = problem.table
+    both = held_out(problem)
+    ways = {
+        "pairs never seen": figures(table, both[0], folds_of(table), both, without_pair(table)),
+        "other runs": figures(table, both[1], folds_of(table, columns=RUNS), both, without_run(table)),
+    }
+    return ways, one_row_tells(table, both[0])
+
+
+def one_row_tells(table: Table, unseen: Floats, seed: int = 1) -> Learnt:
+    """The error on the rest of kept-back groups before and after one of their rows was measured."""
+    error = unseen[0] - np.log(table.observed[TARGETS[0]])
+    variance = variance_of(table, error)
+    shared = variance["stack"] + variance["device"] + variance["own"]
+    gain = shared / (shared + variance["scatter"])
+    left = np.sqrt(shared * (1 - gain) + variance["scatter"])
+    groups: dict[tuple[str, str, str], list[float]] = {}
+    columns = zip(table.texts["gpu"], table.texts["model"], table.texts["engine"], strict=True)
+    for group, value in zip(columns, error, strict=True):
+        if np.isfinite(value):
+            groups.setdefault(group, []).append(float(value))
+    random = np.random.default_rng(seed)
+    before, after = [], []
+    several = [np.array(values) for values in groups.values() if len(values) >= FEWEST]
+    for values in several:
+        one = int(random.integers(len(values)))
+        rest = np.delete(values, one)
+        before += rest.tolist()
+        after += (rest - gain * values[one]).tolist()
+    return Learnt(
+        groups=len(several),
+        median_before=float(np.median(np.abs(np.expm1(before)))),
+        median_after=float(np.median(np.abs(np.expm1(after)))),
+        inside_after=float(np.mean(np.abs(after) <= 1.2816 * left)),
+    )
+
+
+def configurations_per_s(table: Table, parameters: Parameters) -> float:
+    """How many runs one core predicts in a second: the shipped table's closed runs, over and over."""
+    closed = np.flatnonzero(np.array(table.texts["mode"]) == "closed")
+    runs = table.runs.take(np.resize(closed, ROWS_TIMED))
+    best = np.inf
+    for _ in range(3):
+        started = time.process_time()
+        predict_runs(runs, parameters, prepared(runs.kinds, parameters))
+        best = min(best, time.process_time() - started)
+    return ROWS_TIMED / best

@@ -1,0 +1,84 @@
+"""Encoders and encoder-decoders: the pace of each engine, from runs that the table of measurements leaves out."""
+
+import csv
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+
+from breakeven import load_catalogue
+from breakeven.options.columns import Floats, Ints
+from breakeven.performance.calibration import Parameters
+from breakeven.performance.hardware import measured_devices, measured_models
+from breakeven.performance.kinds import Kinds, Precision, Stack, shape_of
+from breakeven.performance.replica import replicas
+from breakeven.performance.roofline import decode_step, prefill
+
+RUNS = Path(__file__).parent.parent / "src" / "breakeven" / "performance" / "data" / "other_runs.csv"
+BYTES = {"fp32": 4.0, "bf16": 2.0, "int8": 1.0}
+BATCH_OFFLINE = 64.0
+"""Taken where a run that is handed over at once publishes no batch."""
+BELIEVED = 4.0
+"""So many runs weigh as much as the physics alone."""
+
+
+def other_errors(parameters: Parameters) -> Iterator[tuple[tuple[str, str], float]]:
+    """For each run its (shape, stack) and log(predicted / measured) of the time of a pass or of an output token."""
+    catalogue = load_catalogue()
+    devices, models = measured_devices(catalogue), measured_models(catalogue)
+    for row in csv.DictReader(RUNS.read_text(encoding="utf-8").splitlines()):
+        if row["gpu"] not in devices:
+            continue
+        model = models[row["model"]]
+        first: Ints = np.zeros(1, dtype=np.int64)
+        kinds = Kinds(
+            models=(model,),
+            devices=(devices[row["gpu"]],),
+            precisions=(_precision(row["compute_format"]),),
+            stacks=(Stack(name=row["engine"], mode="static"),),
+            model=first,
+            device=first,
+            precision=first,
+            stack=first,
+            tensor_parallel=np.array([float(row["tensor_parallel"])]),
+            data_parallel=np.ones(1),
+            pipeline_parallel=np.ones(1),
+        )
+        yield (shape_of(model), row["engine"]), float(np.log(_predicted(kinds, parameters, row) / _measured(row)))
+
+
+def _precision(name: str) -> Precision:
+    return Precision(name=name, compute=name, weight_bytes=BYTES[name])
+
+
+def _predicted(kinds: Kinds, parameters: Parameters, row: dict[str, str]) -> float:
+    read, written, batch = float(row["input_tokens"]), float(row["output_tokens"]), _batch(row)
+    replica = replicas(kinds, parameters, read + written / 2)
+    found: Floats
+    if written:
+        found = decode_step(replica, np.array([batch]), parameters).total_s
+    else:
+        found = prefill(replica, read, parameters, batch).total_s
+    return float(found[0])
+
+
+def _measured(row: dict[str, str]) -> float:
+    if float(row["output_tokens"]):
+        return float(row["tpot_s"])
+    devices = float(row["gpus_used"] or 1) if row["engine"] == "tensorrt" else 1.0
+    return _batch(row) * devices / float(row["requests_per_s"])
+
+
+def _batch(row: dict[str, str]) -> float:
+    return float(row["batch"] or BATCH_OFFLINE)
+
+
+def other_paces(parameters: Parameters) -> dict[tuple[str, str], tuple[float, int]]:
+    """The factor on the pace of each (shape, stack), shrunk towards 1, and how many runs speak of it."""
+    errors: dict[tuple[str, str], list[float]] = {}
+    for group, error in other_errors(parameters):
+        errors.setdefault(group, []).append(error)
+    return {
+        group: (float(np.exp(-np.median(values) * len(values) / (len(values) + BELIEVED))), len(values))
+        for group, values in errors.items()
+    }
