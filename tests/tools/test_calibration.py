@@ -1,0 +1,98 @@
+"""The fit, the bands and the gate: what they promise, on few rows."""
+
+import csv
+import io
+import sys
+import tomllib
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from breakeven.performance.calibration import QUANTITIES, parameters_of, typical_parameters
+from breakeven.performance.kinds import AXES
+from breakeven.performance.measured import shipped_measurements, table_of
+from breakeven.performance.table import predict_runs
+
+TOOLS = Path(__file__).parents[2] / "tools"
+
+
+@pytest.fixture(scope="module")
+def tools():
+    """The tools' modules, by name."""
+    sys.path.insert(0, str(TOOLS))
+    try:
+        import banding
+        import check_accuracy
+        import fitting
+
+        yield {"banding": banding, "check_accuracy": check_accuracy, "fitting": fitting}
+    finally:
+        sys.path.remove(str(TOOLS))
+
+
+@pytest.fixture(scope="module")
+def priors():
+    return parameters_of(tomllib.loads((TOOLS / "priors.toml").read_text(encoding="utf-8")))
+
+
+def slow_rows(runs_csv, shipped, priors, factor):
+    """Rows of one device, each ``factor`` slower than physics says."""
+    rows = [
+        {"id": f"mine:{n}", "concurrency": str(n), "output_tokens_per_s": "", "ttft_s": "", "tpot_s": "1"}
+        for n in (1, 2, 4, 8, 16, 32, 64)
+    ]
+    read = lambda some: table_of(csv.DictReader(io.StringIO(runs_csv(*some))), shipped, "mine.csv")  # noqa: E731
+    plain = predict_runs(read(rows).runs, priors).tpot_s
+    return read([{**row, "tpot_s": f"{factor * tpot:.6g}"} for row, tpot in zip(rows, plain, strict=True)])
+
+
+def test_the_fit_finds_that_a_stack_is_slower_than_physics(tools, runs_csv, shipped, priors):
+    table = slow_rows(runs_csv, shipped, priors, 1.3)
+    problem = tools["fitting"].Problem(table, priors)
+    everything = np.ones(len(table.runs.kind), dtype=bool)
+    logs = problem.predicted(problem.logs(problem.fit(everything)))[2]
+    assert np.exp(logs) == pytest.approx(table.observed["tpot_s"], rel=0.05)
+
+
+def test_a_fit_that_saw_nothing_is_physics(tools, runs_csv, shipped, priors):
+    table = slow_rows(runs_csv, shipped, priors, 1.3)
+    problem = tools["fitting"].Problem(table, priors)
+    effects = problem.fit(np.zeros(len(table.runs.kind), dtype=bool))
+    assert all(np.allclose(values, 0) for values in effects)
+
+
+def test_a_pair_of_gpu_and_model_is_never_split_over_folds(tools, shipped):
+    table = shipped_measurements(shipped)
+    folds = tools["fitting"].folds_of(table)
+    pairs = {}
+    for gpu, model, fold in zip(table.texts["gpu"], table.texts["model"], folds, strict=True):
+        pairs.setdefault((gpu, model), set()).add(int(fold))
+    assert all(len(found) == 1 for found in pairs.values())
+    assert set(folds.tolist()) == {0, 1, 2, 3, 4}
+
+
+def test_the_gate_tells_what_got_worse_by_more_than_it_may(tools):
+    worse = tools["check_accuracy"].worse
+    committed = {"unseen / total all / ttft_s": 0.10, "unseen / mode open / ttft_s": 0.20}
+    assert worse(committed, {"unseen / total all / ttft_s": 0.104, "unseen / mode open / ttft_s": 0.21}) == []
+    assert len(worse(committed, {"unseen / total all / ttft_s": 0.106, "unseen / mode open / ttft_s": 0.23})) == 2
+    assert worse(committed, {"unseen / total all / ttft_s": 0.1}) == ["unseen / mode open / ttft_s: no longer there"]
+
+
+def test_widths_make_eighty_percent_lie_inside(tools):
+    random = np.random.default_rng(1)
+    errors = np.abs(random.normal(0, 0.2, 4000))
+    groups = (np.repeat(["a", "b"], 2000), np.repeat("x", 4000))
+    width, factor = tools["banding"]._widths(errors, np.zeros(4000, dtype=np.int64), groups)
+    assert width["pair"] * factor["a"] * factor["x"] == pytest.approx(1.2816 * 0.2, rel=0.06)
+
+
+def test_every_effect_that_ships_is_of_a_known_quantity_and_counts_its_evidence():
+    p = typical_parameters()
+    assert set(p.effects) <= set(QUANTITIES)
+    for effects in p.effects.values():
+        for effect in effects:
+            assert set(effect.axes) <= set(AXES)
+            assert all(count > 0 for count in effect.counts.values())
+            assert all(0.02 < factor < 50 for factor in effect.factors.values())
