@@ -43,6 +43,7 @@ def compare(  # noqa: PLR0913, PLR0917 - one parameter a flag
     by: Annotated[str, typer.Option(help="One line a model, machine or option.")] = "model",
     explain: Annotated[str | None, typer.Option(help="One option in full: its bill and its sources.")] = None,
     json: Annotated[str | None, typer.Option(help="Write the plan as JSON to a file, or - for stdout.")] = None,
+    html: Annotated[Path | None, typer.Option(help="Write the plan as one self-contained page to a file.")] = None,
 ) -> None:
     """Rank every way to serve a workload: paid APIs and open models on machines of one's own."""
     flags: Flags = {
@@ -69,6 +70,8 @@ def compare(  # noqa: PLR0913, PLR0917 - one parameter a flag
     plans = plans_of(spec, flags, by)
     if json:
         _write_json(plans, json, top)
+    if html:
+        _write_html(plans, html, top)
     if json != "-":
         _show(plans, top, explain)
 
@@ -117,3 +120,10 @@ def _write_json(plans: "list[Plan]", target: str, top: int | None) -> None:
         typer.echo(raw.decode(), nl=False)
     else:
         write_whole(Path(target), raw)
+
+
+def _write_html(plans: "list[Plan]", target: Path, top: int | None) -> None:
+    from breakeven.cli.files import write_whole  # noqa: PLC0415
+    from breakeven.report.page import html_page  # noqa: PLC0415
+
+    write_whole(target, html_page(plans, [_top(one, top) for one in plans]))

@@ -22,6 +22,8 @@ WIDTH = 100
 RELATED_SHOWN = 12
 CELL_WIDTH = 14
 """Longer cells may be broken into lines."""
+NAME_WIDTH = 26
+"""What a column of names gets at least."""
 PROSE_WIDTH = 13, 40
 """What a column of words gets beside the names: of a few words, of sentences."""
 TIERS = get_args(Tier)
@@ -153,7 +155,10 @@ def _table(columns: Sequence[str], lines: Sequence[Line]) -> Table:
     cells = {
         column: [_cell(column, line[column]) if column in line else Text() for line in lines] for column in columns
     }
-    longest = {column: max(len(cell) for cell in cells[column]) for column in columns}
+    heads = {column: heading(column) for column in columns}
+    longest = {
+        column: max(*map(len, heads[column].split("\n")), *(len(cell) for cell in cells[column])) for column in columns
+    }
     prose = {column for column in columns if longest[column] > CELL_WIDTH or any(" " in c.plain for c in cells[column])}
     least = {column: PROSE_WIDTH[length > PROSE_WIDTH[1]] for column, length in longest.items() if column in prose}
     rest = sum(min(longest[column], least.get(column, WIDTH)) for column in columns[1:])
@@ -161,9 +166,9 @@ def _table(columns: Sequence[str], lines: Sequence[Line]) -> Table:
         values = [line.get(column) for line in lines]
         figures = any(isinstance(value, int | float | Decimal) and not isinstance(value, bool) for value in values)
         table.add_column(
-            Text(heading(column)),
+            Text(heads[column]),
             justify="right" if figures else "left",
-            width=min(longest[column], WIDTH - rest - 2 * len(columns)) if column == "name" else None,
+            width=min(longest[column], max(NAME_WIDTH, WIDTH - rest - 2 * len(columns))) if column == "name" else None,
             no_wrap=column not in prose,
             overflow="fold",
         )
