@@ -47,7 +47,6 @@ class Dated(Protocol):
 
 
 D = TypeVar("D", bound=Dated)
-Ids = frozenset[str]
 
 
 def in_force(rows: Iterable[D], as_of: date) -> D | None:
@@ -99,11 +98,6 @@ class Snapshot:
     windows: dict[str, PeakWindow]
     """The peak hours in force, by provider."""
 
-    @property
-    def oldest_effective_from(self) -> date:
-        """The oldest day from which a price of this snapshot holds."""
-        return min(row.effective_from for row in self.machine_prices.values())
-
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Catalogue:
@@ -142,10 +136,6 @@ class Catalogue:
             raise UnknownNameError("quality scale", scale, {row.scale for row in self.tables.scores})
         return found
 
-    def source(self, source_id: str) -> Source:
-        """The source with that id."""
-        return self.sources[source_id]
-
     def on(self, as_of: date, region: str) -> Snapshot:
         """The prices in force on ``as_of`` in ``region`` (cached).
 
@@ -177,7 +167,7 @@ def catalogue_of(raw: bytes) -> Catalogue:
     """
     try:
         tables = msgspec.msgpack.decode(raw, type=CatalogueFile)
-    except msgspec.MsgspecError as wrong:
+    except (msgspec.MsgspecError, UnicodeDecodeError) as wrong:
         raise CatalogueError(
             f"the catalogue file cannot be read: {wrong}",
             expected="a file built by `make catalogue`",

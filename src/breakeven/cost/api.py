@@ -8,6 +8,7 @@ import numpy as np
 from breakeven.catalogue.load import CHARGED_AS
 from breakeven.catalogue.schema import PeakWindow
 from breakeven.cost.bill import Charge, total_usd_per_day
+from breakeven.cost.fixed import SPEC_SOURCE
 from breakeven.options.api import ApiOption
 from breakeven.options.columns import Floats
 from breakeven.units import HOURS_PER_DAY, TOKENS_PER_MTOK
@@ -42,8 +43,8 @@ def api_costs(
 ) -> ApiCosts:
     """Tokens of each kind x the price in force for that kind, tier, length of prompt and hour of the week.
 
-    Cached tokens are part of the input; a discount by caching never touches output. A negotiated discount takes
-    its share off the list price of every kind.
+    Cached tokens are part of the input; a discount by caching never touches output. A negotiated discount is a line
+    of its own.
     """
     charges: list[Charge] = []
     peak = [_peak_share(workload, windows.get(option.tariff.offer.provider)) for option in options]
@@ -68,10 +69,11 @@ def api_costs(
                 name=NAMES[kind],
                 unit="million tokens",
                 quantity_per_day=tokens,
-                usd_per_unit=price * _kept(options, policy),
+                usd_per_unit=price,
                 source=lambda i, kind=kind: _sources(options[i], kind),  # type: ignore[misc]
             )
         )
+    charges.append(_discount(options, policy, total_usd_per_day(charges, len(options))))
     charges.extend(fixed)
     return ApiCosts(options=options, charges=tuple(charges), usd_per_day=total_usd_per_day(charges, len(options)))
 
@@ -104,10 +106,18 @@ def _peak_share(workload: Workload, window: PeakWindow | None) -> float:
     return float(week[list(window.hours_of_week_utc)].sum() / week.sum())
 
 
-def _kept(options: tuple[ApiOption, ...], policy: Policy) -> Floats:
-    """What is left of the list price after the negotiated discount."""
+def _discount(options: tuple[ApiOption, ...], policy: Policy, listed: Floats) -> Charge:
+    """The negotiated share off the list price, as a line of its own: the lines above keep what their source says."""
     cut = policy.api_discount
-    return np.array([1 - cut.get(o.tariff.offer.provider, cut.get("*", 0.0)) for o in options], dtype=np.float64)
+    shares = [cut.get(o.tariff.offer.provider, cut.get("*", 0.0)) for o in options]
+    off = np.array(shares, dtype=np.float64)
+    return Charge(
+        name="negotiated discount",
+        unit="USD at list price",
+        quantity_per_day=np.where(off > 0, listed, 0.0),
+        usd_per_unit=-off,
+        source=lambda _: (SPEC_SOURCE,),
+    )
 
 
 def _sources(option: ApiOption, kind: str) -> tuple[str, ...]:

@@ -128,7 +128,7 @@ def _count_unpriced(grid: HostedGrid, speed: Speed, sizing: Sizing, snapshot: Sn
                 unpriced.setdefault((kind, per_machine), []).append(grid.fleet.offers[offer].machine)
     for (kind, per_machine), machines in unpriced.items():
         rows = int(np.sum((hardware == kind) & (sizing.pair_replicas_per_machine == per_machine)))
-        ruling.add(f"no machine price known on {snapshot.as_of}", rows * len(machines), machines)
+        ruling.add(f"no machine price known on {snapshot.as_of}", rows * len(machines), machines, about="catalogue")
 
 
 def _take(options: HostedOptions, alive: Mask) -> HostedOptions:

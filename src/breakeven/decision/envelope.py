@@ -57,7 +57,8 @@ def envelopes_of(ranking: Ranking, curves: Curves, grid: HostedGrid, quality: Qu
 
 
 def _envelope(group: str, ranking: Ranking, curves: Curves, candidates: Ints, costs: Floats) -> Envelope:
-    api = min((c for c in ranking.of(group) if c.kind == "api"), key=lambda c: c.usd_per_day, default=None)
+    apis = (c for c in ranking.of(group) if c.kind == "api")
+    api = min(apis, key=lambda c: (c.meets_slo is None, c.usd_per_day), default=None)
     best = candidates[costs.argmin(axis=0)] if len(candidates) else None
     return Envelope(
         group=group,

@@ -5,7 +5,7 @@ from typing import Literal
 import msgspec
 import numpy as np
 
-from breakeven.capacity.sizing import Sizing, headroom
+from breakeven.capacity.sizing import ALWAYS_ON_TERMS, Sizing, headroom
 from breakeven.cost.api import ApiCosts
 from breakeven.cost.bill import Bill, bill_of
 from breakeven.cost.hosting import HostedCosts
@@ -15,7 +15,6 @@ from breakeven.options.hosted import HostedGrid
 from breakeven.options.quality import Quality
 from breakeven.performance.predict import Latency, Speed
 from breakeven.performance.roofline import decode_step, prefill
-from breakeven.units import SECONDS_PER_HOUR
 
 
 class Option(msgspec.Struct, frozen=True, kw_only=True):
@@ -53,7 +52,7 @@ class Performance(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Capacity(msgspec.Struct, frozen=True, kw_only=True):
-    """The fleet, hour by hour (24 hours or 168). Empty for paid APIs."""
+    """The replicas that stand, hour by hour (24 hours or 168), and how full they are. Empty for paid APIs."""
 
     replicas_by_hour: tuple[int, ...]
     utilisation_by_hour: tuple[float, ...]
@@ -136,12 +135,7 @@ def hosted_id(grid: HostedGrid, speed: Speed, hosted: HostedCosts, number: int) 
 
 
 def hosted_verdict(
-    contender: Contender,
-    grid: HostedGrid,
-    speed: Speed,
-    sizing: Sizing,
-    hosted: HostedCosts,
-    quality: Quality,
+    contender: Contender, grid: HostedGrid, speed: Speed, sizing: Sizing, hosted: HostedCosts, quality: Quality
 ) -> Verdict:
     """The verdict on a self-hosted model."""
     number = contender.number
@@ -152,8 +146,8 @@ def hosted_verdict(
     hardware = grid.fleet.hardware[grid.hardware[row]]
     engine = grid.engines[grid.engine[row]]
     basis: Basis = "assumed" if speed.stated else "extrapolated"
-    fleet = _capacity(speed, sizing, at, pair)
-    found = _performance(speed, sizing, at, basis)
+    fleet = _capacity(speed, sizing, at, pair, sizing.fixed or offer.term in ALWAYS_ON_TERMS)
+    found = _performance(speed, sizing, at, basis, offer.path.streams)
     option = Option(
         id=hosted_id(grid, speed, hosted, number),
         kind="hosted",
@@ -196,19 +190,22 @@ def _hosted_because(option: Option, fleet: Capacity, found: Performance, speed: 
     )
 
 
-def _capacity(speed: Speed, sizing: Sizing, at: int, pair: int) -> Capacity:
-    replicas, in_flight = sizing.replicas_of(at), sizing.in_flight_of(at)
-    room = replicas * speed.largest_concurrency[at]
-    used = in_flight / room
+def _capacity(speed: Speed, sizing: Sizing, at: int, pair: int, always: bool) -> Capacity:
+    """The machines that stand, hour by hour; ``always``: the busiest hour's stand around the clock."""
+    per_machine, in_flight = sizing.pair_replicas_per_machine[pair], sizing.in_flight_of(at)
+    machines = np.ceil(sizing.replicas_of(at) / per_machine)
+    standing = (np.full_like(machines, machines.max()) if always else machines) * per_machine
+    room = standing * speed.largest_concurrency[at]
     return Capacity(
-        replicas_by_hour=tuple(int(n) for n in replicas),
-        utilisation_by_hour=tuple(round(float(u), 4) for u in used),
+        replicas_by_hour=tuple(int(n) for n in standing),
+        utilisation_by_hour=tuple(round(float(u), 4) for u in in_flight / room),
         peak_machines=int(sizing.peak_machines[pair]),
         mean_utilisation=float(in_flight.sum() / room.sum()),
     )
 
 
-def _performance(speed: Speed, sizing: Sizing, at: int, basis: Basis) -> Performance:
+def _performance(speed: Speed, sizing: Sizing, at: int, basis: Basis, streams: bool) -> Performance:
+    """In the busiest hour. On a path that does not stream the first token comes with the last."""
     busiest = int(np.argmax(sizing.in_flight_of(at)))
     room = headroom(sizing.in_flight_of(at)[[busiest]], speed.workload.slo.quantile)
     most = speed.largest_concurrency[at]
@@ -223,7 +220,7 @@ def _performance(speed: Speed, sizing: Sizing, at: int, basis: Basis) -> Perform
         return Estimate(mid=float(value), basis=basis, sources=(speed.parameters.source,))
 
     return Performance(
-        ttft_s=estimate(busy.ttft_s[at]),
+        ttft_s=estimate((busy.ttft_s if streams else busy.response_s)[at]),
         tpot_s=estimate(busy.tpot_s[at]) if output and not speed.stated else None,
         response_s=estimate(busy.response_s[at]),
         output_tokens_per_s=estimate(generated) if generated is not None else None,
@@ -251,8 +248,3 @@ def _slowest(speed: Speed, at: int) -> str:
     if speed.workload.task == "encode":
         return prefill(speed.replica, speed.workload.mix.mean.input, speed.parameters, most).bound_by()[at]
     return decode_step(speed.replica, most, speed.parameters).bound_by()[at]
-
-
-def requests_per_s_at_peak(speed: Speed) -> float:
-    """Arrivals a second in the busiest hour."""
-    return max(speed.workload.requests_per_hour) / SECONDS_PER_HOUR

@@ -15,7 +15,8 @@ from breakeven.evidence import Basis, Source
 from breakeven.options.ruling import Rejected
 from breakeven.planner import Plan
 from breakeven.planner.verdict import Capacity, Option, Performance, Verdict
-from breakeven.units import DAYS_PER_MONTH, TOKENS_PER_MTOK
+from breakeven.units import TOKENS_PER_MTOK
+from breakeven.workload.policy import Policy
 
 SCHEMA_VERSION: Literal["1.0"] = "1.0"
 PLACES = Decimal("0.000001")
@@ -76,7 +77,10 @@ class FreshnessDocument(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class PlanDocument(msgspec.Struct, frozen=True, kw_only=True):
-    """A plan. ``winner`` is an option id, ``null`` without a quality floor."""
+    """A plan. ``winner`` is an option id, ``null`` without a quality floor.
+
+    ``verdicts`` holds the first of every class (``--top``); ``policy`` is what the plan was narrowed and priced by.
+    """
 
     schema_version: Literal["1.0"]
     as_of: date
@@ -84,6 +88,7 @@ class PlanDocument(msgspec.Struct, frozen=True, kw_only=True):
     options_considered: int
     options_competing: int
     workload: WorkloadDocument
+    policy: Policy
     winner: str | None
     verdicts: tuple[VerdictDocument, ...]
     rejected: tuple[Rejected, ...]
@@ -105,6 +110,7 @@ def plan_document(plan: Plan, top: int = 10) -> PlanDocument:
         options_considered=plan.options_considered,
         options_competing=plan.competing,
         workload=_workload(plan),
+        policy=plan.policy,
         winner=plan.winner.option.id if plan.winner else None,
         verdicts=verdicts,
         rejected=plan.rejected,
@@ -130,7 +136,7 @@ def _bill(bill: Bill, plan: Plan) -> BillDocument:
         usd_per_day=bill.usd_per_day,
         usd_per_day_low=None,
         usd_per_day_high=None,
-        usd_per_month=(bill.usd_per_day * Decimal(str(DAYS_PER_MONTH))).quantize(PLACES),
+        usd_per_month=bill.usd_per_month.quantize(PLACES),
         usd_per_million_tokens=usd_per_mtok(bill, plan),
         unpriced=bill.unpriced,
         lines=bill.lines,

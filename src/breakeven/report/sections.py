@@ -114,7 +114,7 @@ def _lead(plan: Plan) -> str | None:
     what = f"The paid API {option.provider}/{option.model}"
     if option.kind == "hosted":
         what = f"Self-hosting {option.model} in {option.number_format} on {option.machine}"
-    known = "known to keep the latency target " if plan.workload.slo.named else ""
+    known = "known or predicted to keep the latency target " if plan.workload.slo.named else ""
     return (
         f"{what} costs {least}{usd(bill.usd_per_day)} a day ({least}{usd(bill.usd_per_month)} a month): the cheapest "
         f"way {known}with {plan.quality.floor_words}."
