@@ -63,6 +63,12 @@ class ApiTariff:
     tier: str
     prices: dict[tuple[str, str, int], ApiPrice]
 
+    thresholds: tuple[int, ...] = field(init=False)
+    """Lengths of prompt above which other prices hold, longest first; 0 for all."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "thresholds", tuple(sorted({above for _, _, above in self.prices}, reverse=True)))
+
     def row(self, kind: str, prompt_tokens: float, hours: str) -> ApiPrice | None:
         """The price row for a kind of token in a prompt of that length, in ``peak`` or ``off_peak`` hours.
 
@@ -72,13 +78,10 @@ class ApiTariff:
         if kind in CHARGED_AS and not any(key[0] == kind for key in self.prices):
             kind = CHARGED_AS[kind]
         for window in (hours, ""):
-            found = {
-                above: price
-                for (of, during, above), price in self.prices.items()
-                if of == kind and during == window and (above == 0 or prompt_tokens > above)
-            }
-            if found:
-                return found[max(found)]
+            for above in self.thresholds:
+                price = self.prices.get((kind, window, above))
+                if price is not None and (above == 0 or prompt_tokens > above):
+                    return price
         return None
 
 

@@ -101,7 +101,8 @@ def _screened(curves: Curves, members: dict[str, Ints]) -> dict[str, Ints]:
 def _machine_usd_per_day(curves: Curves) -> Iterator[Floats]:
     """What the machines of every hosted option cost a day at each volume of the screening."""
     options, speed, policy = curves.hosted.options, curves.speed, curves.policy
-    _, first, pair = np.unique(options.pair, return_index=True, return_inverse=True)
+    starts = np.diff(options.pair, prepend=-1) != 0  # options stand in the order of their pairs
+    first, pair = np.flatnonzero(starts), np.cumsum(starts) - 1
     row, per_machine = options.row[first], curves.per_machine[first, None]
     weights, shares = _typical_hours(np.array(speed.workload.requests_per_hour))
     held_s = speed.latency(speed.largest_concurrency).held_s[row]

@@ -167,7 +167,7 @@ def _cheapest_hosted(hosted: HostedCosts, grid: HostedGrid, speed: Speed, by: By
         choice = choice * len(names) + machine[options.offer]
     scored = np.isnan(grid.score[rows])
     choice = choice * 2 + scored  # a format whose quality is not known is a choice of its own
-    order = np.lexsort((options.offer, hosted.usd_per_day, choice))
+    order = np.argsort(hosted.usd_per_day, kind="stable")
     first = np.unique(choice[order], return_index=True)[1]
     cheapest: Ints = order[first]
     return cheapest
