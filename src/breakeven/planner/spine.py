@@ -24,18 +24,10 @@ from breakeven.options.quality import Quality, quality_of
 from breakeven.options.ruling import Rejected, Ruling
 from breakeven.performance.predict import Speed, predict
 from breakeven.planner.assumptions import assumptions_of
+from breakeven.planner.freshness import Freshness, freshness_of
 from breakeven.planner.verdict import Verdict, api_verdict, hosted_id, hosted_verdict
 from breakeven.workload.policy import Policy
 from breakeven.workload.profile import Workload
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Freshness:
-    """How old the prices are on which the answer rests."""
-
-    oldest_effective_from: date
-    item: str
-    age_days: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -144,20 +136,9 @@ class Plan:
         row = int(self.speed.rows[self.hosted.options.row[contender.number]])
         return self.grid.models[int(self.grid.model[row])].name
 
-    @property
-    def freshness(self) -> Freshness:
-        """The oldest price among those that the shown contenders rest on, and its age."""
-        dated: list[tuple[date, str]] = []
-        for contender in self.ranking.contenders:
-            if contender.kind == "api":
-                tariff = self.api.options[contender.number].tariff
-                dated += [(row.effective_from, self.option_id(contender)) for row in tariff.prices.values()]
-            else:
-                offer = self.hosted.options.offers[self.hosted.options.offer[contender.number]]
-                if offer.price:
-                    dated.append((offer.price.effective_from, offer.machine))
-        oldest, item = min(dated)
-        return Freshness(oldest_effective_from=oldest, item=item, age_days=(self.as_of - oldest).days)
+    def freshness(self, top: int = 10) -> Freshness:
+        """The oldest price among those that the bills of ``verdicts(top)`` are charged by, and its age."""
+        return freshness_of(self.ranking.first(top), self.api, self.hosted, self.as_of)
 
 
 def plan(workload: Workload, catalogue: Catalogue, policy: Policy | None = None, by: By = "model") -> Plan:

@@ -13,8 +13,8 @@ from rich.text import Text
 
 from breakeven.catalogue.kinds import KINDS, ON_OFFER, Line, tier_words
 from breakeven.catalogue.listing import Listing, Overview
-from breakeven.catalogue.schema import ApiPrice, MachinePrice, Score, ServicePrice, Tier
-from breakeven.catalogue.search import NOT_SEARCHED, Entry, Found, Hit, PriceRow
+from breakeven.catalogue.schema import ApiPrice, MachinePrice, PriceRow, Score, ServicePrice, Tier
+from breakeven.catalogue.search import NOT_SEARCHED, Entry, Found, Hit
 from breakeven.evidence import Source
 from breakeven.report.facts import heading, label, weekly_hours, weights_drawn, words
 

@@ -69,7 +69,7 @@ class VerdictDocument(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class FreshnessDocument(msgspec.Struct, frozen=True, kw_only=True):
-    """The oldest price on which the ranking rests."""
+    """The oldest price that a bill among the verdicts is charged by."""
 
     oldest_effective_from: date
     item: str
@@ -102,7 +102,7 @@ def plan_document(plan: Plan, top: int = 10) -> PlanDocument:
     """The document of a plan with the first ``top`` verdicts of every group."""
     verdicts = tuple(verdict_document(verdict, plan) for verdict in plan.verdicts(top))
     cited = {source for verdict in verdicts for line in verdict.bill.lines for source in line.source}
-    fresh = plan.freshness
+    fresh = plan.freshness(top)
     return PlanDocument(
         schema_version=SCHEMA_VERSION,
         as_of=plan.as_of,

@@ -87,7 +87,7 @@ def section(plan: Plan, top: int, key: str, sources: Sources) -> Section:
             sources.cite(s for line in row.verdict.bill.lines for s in line.source)
             sources.cite(s for figure in row.figures for s in figure.sources)
     first, *changes = answer(plan)
-    fresh = plan.freshness
+    fresh = plan.freshness(top)
     return Section(
         plan=plan,
         key=key,
@@ -100,7 +100,7 @@ def section(plan: Plan, top: int, key: str, sources: Sources) -> Section:
         bars=bill_bars([row.verdict for group in groups for row in group.rows]),
         load=best_load(plan),
         groups=groups,
-        stale=f"{fresh.item}, in force since {fresh.oldest_effective_from} ({fresh.age_days:,} days)",
+        stale=f"{fresh.item}, dated {fresh.oldest_effective_from} ({fresh.age_days:,} days old)",
     )
 
 

@@ -35,7 +35,7 @@ ONE_LINE = {
 def print_plan(plan: Plan, console: Console, top: int) -> None:
     """The whole answer, at most 100 columns wide."""
     parts = [_head(plan), _answer(plan), _ranking(plan, top), _break_evens(plan)]
-    for part in (*parts, _ruled_out(plan), _foot(plan)):
+    for part in (*parts, _ruled_out(plan), _foot(plan, top)):
         console.print(part)
 
 
@@ -200,11 +200,10 @@ def _ruled_out(plan: Plan) -> RenderableType:
     return Group(titled(f"Ruled out: {total:,} of {plan.options_considered:,}"), table)
 
 
-def _foot(plan: Plan) -> RenderableType:
-    fresh = plan.freshness
+def _foot(plan: Plan, top: int) -> RenderableType:
+    fresh = plan.freshness(top)
     oldest = (
-        f"oldest price in the ranking: {fresh.item}, in force since {fresh.oldest_effective_from} "
-        f"({fresh.age_days:,} days)"
+        f"oldest price in these bills: {fresh.item}, dated {fresh.oldest_effective_from} ({fresh.age_days:,} days old)"
     )
     lines = Table(box=None, width=WIDTH, pad_edge=False, padding=(0, 1), show_header=False)
     for sentence in (*plan.assumptions, oldest):
