@@ -6,6 +6,8 @@ import typer
 
 from breakeven.cli.catalogue import catalogue_app
 from breakeven.cli.compare import compare
+from breakeven.cli.price import price
+from breakeven.cli.workload import workload
 
 app = typer.Typer(
     name="breakeven",
@@ -36,4 +38,6 @@ def _main(
 
 
 app.command()(compare)
+app.command()(workload)
+app.command()(price)
 app.add_typer(catalogue_app, name="catalogue")
