@@ -9,7 +9,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 COMPILE := pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header
 
 .DEFAULT_GOAL := help
-.PHONY: help install run test check format bench docs catalogue calibration accuracy gate lock build
+.PHONY: help install run test check format bench docs pictures catalogue calibration accuracy gate lock build
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -30,8 +30,10 @@ $(DEV_STAMP): requirements-dev.lock pyproject.toml | $(VENV)/bin/python
 	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation -e .
 	@touch $@ $(RUN_STAMP)
 
-run: $(RUN_STAMP) ## plan the bundled workload and print the answer
-	@$(BIN)/breakeven compare examples/chat-assistant.yaml
+run: $(RUN_STAMP) ## plan the bundled workload, print the answer and write it as a page
+	@mkdir -p build
+	@$(BIN)/breakeven compare examples/chat-assistant.yaml --html build/chat-assistant.html
+	@echo "The same with bills and sources, as a page: build/chat-assistant.html"
 
 test: install ## every test
 	$(BIN)/python -m pytest -n auto
@@ -54,6 +56,9 @@ bench: install ## speed, beside the installable peer (in an environment of its o
 docs: install ## generated pages: commands, spec, JSON Schema, the picture in the README
 	$(BIN)/python tools/build_docs.py
 
+pictures: install ## the picture of the page in the README (needs chromium)
+	$(BIN)/python tools/screenshots.py
+
 catalogue: install ## build the catalogue's one file from its rows
 	$(BIN)/python tools/build_catalogue.py
 
@@ -68,5 +73,5 @@ gate: install ## held-out errors against those committed (4 minutes)
 
 lock: install ## pin versions and hashes again, without index addresses
 	$(BIN)/python -m pip install --quiet uv
-	$(BIN)/uv $(COMPILE) --extra build pyproject.toml -o requirements.lock
+	$(BIN)/uv $(COMPILE) --extra build --extra report pyproject.toml -o requirements.lock
 	$(BIN)/uv $(COMPILE) --all-extras pyproject.toml -o requirements-dev.lock

@@ -37,9 +37,22 @@ TABLES: dict[str, type[msgspec.Struct]] = {
     "profiles": schema.Profile,
 }
 DATED = {"api_prices", "machine_prices", "service_prices"}
+IDENTITY: dict[str, tuple[str, ...]] = {
+    "sources": ("id",),
+    "api_offers": ("provider", "model"),
+    "api_prices": ("provider", "model", "tier", "token_kind", "above_input_tokens", "window", "effective_from"),
+    "peak_windows": ("provider", "effective_from"),
+    "machine_prices": ("machine", "region", "term", "effective_from"),
+    "service_prices": ("service", "item", "region", "tier_from", "effective_from"),
+    "engines": ("name", "version"),
+    "scores": ("model", "scale"),
+}
+"""What two rows of a table never share; the others have a ``name``."""
+Placed = tuple[str, Any]
+"""A row, after the file and line in which it stands."""
 
 
-def rows_of(table: str, folder: Path) -> list[Any]:
+def rows_of(table: str, folder: Path) -> list[Placed]:
     """The rows of one table, typed; a row that the schema refuses is named with its file and line."""
     kind = TABLES[table]
     path = folder / f"{table}.csv"
@@ -53,11 +66,15 @@ def rows_of(table: str, folder: Path) -> list[Any]:
                 expected=f"columns among {', '.join(kind.__struct_fields__)}",
                 do="Rename or remove them",
             )
-        typed = [_row(kind, hints, cells, f"{path.name}, line {reader.line_num}") for cells in reader]
-    return sorted(typed, key=lambda row: row.effective_from) if table in DATED else typed
+        return [
+            (where, _row(kind, hints, cells, where))
+            for cells in reader
+            if (where := f"{path.name}, line {reader.line_num}")
+        ]
 
 
-def _row(kind: type[msgspec.Struct], hints: dict[str, Any], cells: dict[str, str], where: str) -> Any:  # noqa: ANN401
+def _row(kind: type[msgspec.Struct], hints: dict[str, Any], cells: dict[Any, Any], where: str) -> Any:  # noqa: ANN401
+    _check_length(cells, where)
     given = {name: _cell(hints[name], text) for name, text in cells.items() if text != ""}
     missing = [f.name for f in msgspec.structs.fields(kind) if f.required and f.name not in given]
     optional = [name for name in missing if type(None) in get_args(hints[name])]
@@ -76,6 +93,18 @@ def _row(kind: type[msgspec.Struct], hints: dict[str, Any], cells: dict[str, str
         ) from wrong
 
 
+def _check_length(cells: dict[Any, Any], where: str) -> None:
+    """Refuse a row with more cells than the table has columns, or with fewer."""
+    columns = len(cells) - (None in cells)
+    found = columns + len(cells.get(None) or ()) - sum(text is None for text in cells.values())
+    if found != columns:
+        raise CatalogueError(
+            f"{where} is refused: it has {found} cells",
+            expected=f"{columns}, one for each column",
+            do="Mend the row; a text with a comma stands in quotes, and what is not known is left empty",
+        )
+
+
 def _cell(hint: Any, text: str) -> Any:  # noqa: ANN401
     return text.split() if get_origin(hint) is tuple else text
 
@@ -85,22 +114,52 @@ def build(folder: Path = DATA) -> bytes:
     digest = hashlib.sha256()
     for table in TABLES:
         digest.update((folder / f"{table}.csv").read_bytes())
-    tables = {name: tuple(rows_of(name, folder)) for name in TABLES}
-    _check_sources(tables)
+    placed = {name: rows_of(name, folder) for name in TABLES}
+    for table, rows in placed.items():
+        _check_once(table, rows)
+    _check_references(placed)
+    tables = {name: _in_order(name, [row for _, row in rows]) for name, rows in placed.items()}
     return msgspec.msgpack.encode(schema.CatalogueFile(built_from=digest.hexdigest(), **tables))
 
 
-def _check_sources(tables: dict[str, tuple[Any, ...]]) -> None:
-    """Refuse a row whose source is not in the table of sources."""
-    sources = {row.id for row in tables["sources"]}
-    for rows in (rows for name, rows in tables.items() if name != "sources"):
-        for row in rows:
-            if row.source not in sources:
-                raise CatalogueError(
-                    f"{row!r} names the source {row.source!r}",
-                    expected="a source of sources.csv",
-                    do="Add the source with its title and the day on which it was read",
-                )
+def _in_order(table: str, rows: list[Any]) -> tuple[Any, ...]:
+    return tuple(sorted(rows, key=lambda row: row.effective_from) if table in DATED else rows)
+
+
+def _check_once(table: str, rows: list[Placed]) -> None:
+    """Refuse a second row for the same thing (of the same day, where rows are dated)."""
+    identity = IDENTITY.get(table, ("name",))
+    first: dict[tuple[Any, ...], str] = {}
+    for where, row in rows:
+        key = tuple(getattr(row, column) for column in identity)
+        if key in first:
+            said = ", ".join(f"{column} {value}" for column, value in zip(identity, key, strict=True) if value != "")
+            raise CatalogueError(
+                f"{where} says again what {first[key]} says: {said}",
+                expected="one row for each of them",
+                do="Leave one out" + ("; a new price is a row with a later effective_from" if table in DATED else ""),
+            )
+        first[key] = where
+
+
+def _check_references(placed: dict[str, list[Placed]]) -> None:
+    """Refuse a row whose source is not in the table of sources, and a price of an offer that no table describes."""
+    sources = {row.id for _, row in placed["sources"]}
+    for where, row in (one for name, rows in placed.items() if name != "sources" for one in rows):
+        if row.source not in sources:
+            raise CatalogueError(
+                f"{where} names the source {row.source!r}",
+                expected="a source of sources.csv",
+                do="Add the source with its title and the day on which it was read",
+            )
+    offers = {row.key for _, row in placed["api_offers"]}
+    for where, row in placed["api_prices"]:
+        if (row.provider, row.model) not in offers:
+            raise CatalogueError(
+                f"{where} prices {row.provider}/{row.model}",
+                expected="an offer of api_offers.csv",
+                do="Add the offer, or correct the name",
+            )
 
 
 def main() -> int:

@@ -140,6 +140,16 @@ def _refuse_twice(top: yaml.Node, path: Path) -> None:
 
 
 def _typed(document: object, kind: type[T], path: Path, node: yaml.Node) -> T:
+    return typed(document, kind, lambda steps: f"{path}, line {_line(node, steps)}, ")
+
+
+def typed(document: object, kind: type[T], place: Callable[[Steps], str]) -> T:
+    """A document as a ``kind``; ``place`` says where the field at the end of some steps stands.
+
+    Raises:
+        SpecError: with that place, the field, what was given and what was expected.
+    """
+
     def refusal(changed: object) -> str | None:
         try:
             msgspec.convert(changed, kind, strict=False)
@@ -153,7 +163,7 @@ def _typed(document: object, kind: type[T], path: Path, node: yaml.Node) -> T:
         steps = _steps(document, str(wrong), refusal)
         steps, given, expected, do = _told(document, kind, steps, wrong)
         field = ".".join(str(step) for step in steps) or "the document"
-        raise SpecError(f"{path}, line {_line(node, steps)}, {field}: {given}", expected=expected, do=do) from wrong
+        raise SpecError(f"{place(steps)}{field}: {given}", expected=expected, do=do) from wrong
 
 
 def _told(document: object, kind: type, steps: Steps, wrong: msgspec.ValidationError) -> tuple[Steps, str, str, str]:

@@ -133,8 +133,50 @@ def test_a_source_that_nobody_described_is_named_with_the_row(folder, change):
     with pytest.raises(CatalogueError) as wrong:
         tool.build(folder)
     told = str(wrong.value)
-    assert "names the source 'hearsay'. Expected: a source of sources.csv." in told
-    assert "MachinePrice" in told
+    assert told.startswith("machine_prices.csv, line 2 names the source 'hearsay'. Expected: a source of sources.csv. ")
+
+
+@pytest.mark.parametrize(("slip", "cells"), [(",one too many", 11), (None, 6)])
+def test_a_row_of_another_length_is_named_with_file_and_line(folder, slip, cells):
+    path = folder / "engines.csv"
+    head, first, *rest = path.read_text(encoding="utf-8").splitlines()
+    columns = head.count(",") + 1
+    first = first + slip if slip else ",".join(first.split(",")[:6])
+    path.write_text("\n".join([head, first, *rest]), encoding="utf-8")
+    with pytest.raises(CatalogueError) as wrong:
+        tool.build(folder)
+    found = columns + 1 if slip else cells
+    assert str(wrong.value).startswith(
+        f"engines.csv, line 2 is refused: it has {found} cells. Expected: {columns}, one for each column. "
+    )
+
+
+@pytest.mark.parametrize("table", [table for table in tool.TABLES if table != "profiles"])
+def test_the_same_thing_said_twice_is_refused_even_if_the_second_row_says_it_otherwise(folder, table):
+    path = folder / f"{table}.csv"
+    rows = list(csv.reader(path.read_text(encoding="utf-8").splitlines()))
+    again = dict(zip(rows[0], rows[1], strict=True))
+    again |= {name: "in other words" for name in ("note", "title", "conditions") if name in again}
+    with path.open("a", newline="", encoding="utf-8") as file:
+        csv.writer(file).writerow(again.values())
+    with pytest.raises(CatalogueError) as wrong:
+        tool.build(folder)
+    assert f"{table}.csv, line {len(rows) + 1} says again what {table}.csv, line 2 says: " in str(wrong.value)
+
+
+def test_a_price_of_a_later_day_is_no_second_row(folder):
+    path = folder / "machine_prices.csv"
+    head, first, *_ = csv.reader(path.read_text(encoding="utf-8").splitlines())
+    first[head.index("effective_from")] = "2026-05-31"
+    with path.open("a", newline="", encoding="utf-8") as file:
+        csv.writer(file).writerow(first)
+    assert tool.build(folder)
+
+
+def test_a_price_of_an_offer_that_nobody_described_is_named_with_the_row(folder, change):
+    change("api_prices", 2, "model", "bgi")
+    with pytest.raises(CatalogueError, match=r"api_prices\.csv, line 2 prices \w+/bgi\. Expected: an offer of"):
+        tool.build(folder)
 
 
 @pytest.fixture

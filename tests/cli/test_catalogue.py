@@ -14,6 +14,7 @@ import pytest
 from breakeven.catalogue import load
 from breakeven.catalogue.kinds import KINDS
 from breakeven.catalogue.schema import ApiOffer, ApiPrice, PeakWindow
+from breakeven.catalogue.search import facts
 from breakeven.cli import main
 
 REGION = "us-east-1"
@@ -57,22 +58,25 @@ def acme(monkeypatch, shipped):
         _price("input", "4", old),
         _price("output", "8", old),
         _price("input", "2.5", new),
-        _price("output", "7.125", new, note="halved at the spring sale"),
+        _price("output", "7.125", new, note="halved at the [spring] sale"),
         _price("output", "3.5", new, window="off_peak"),
-        _price("input", "5", new, above_input_tokens=200_000),
+        _price("input", "5", new, above_input_tokens=200_000, until=date(2024, 9, 1)),
         _price("input", "1.25", new, tier="batch", date_basis="first_observed"),
     )
     offers = (
         ApiOffer(provider="acme", model="rocket-1", mode="chat", canonical="flan-ul2", source="acme-page"),
         ApiOffer(provider="acme", model="relic", mode="chat", delisted_by=date(2025, 1, 1), source="acme-page"),
     )
+    veteran = ApiOffer(provider="acme", model="veteran", mode="chat", retired_on=date(2026, 2, 2), source="acme-page")
     relic = _price("input", "9", date(2022, 1, 1), model="relic")
     page = msgspec.structs.replace(shipped.tables.sources[0], id="acme-page", title="Acme's price page")
     tables = msgspec.structs.replace(
         shipped.tables,
         sources=(*shipped.tables.sources, page),
-        api_offers=offers,
-        api_prices=tuple(sorted((relic, *prices), key=lambda row: row.effective_from)),
+        api_offers=(*offers, veteran),
+        api_prices=tuple(
+            sorted((relic, _price("input", "9", new, model="veteran"), *prices), key=lambda row: row.effective_from)
+        ),
         peak_windows=(PeakWindow(provider="acme", hours_of_week_utc=tuple(range(24)), source="acme-page"),),
     )
     made = load.index(tables, "acme-digest")
@@ -110,6 +114,13 @@ def test_every_kind_is_a_table_that_fits_100_columns_and_leaves_no_line_out(brea
     assert f"{kind.upper()}: {len(lines):,}" in out
     squeezed = re.sub(r"\s", "", out)
     assert all(line["name"].replace(" ", "")[:20] in squeezed for line in lines)
+
+
+@pytest.mark.parametrize("as_of", ["2023-04-24", "2024-06-01"])
+def test_no_cell_of_a_table_is_cut_off(breakeven, as_of):
+    out = breakeven("list", "offers", "--provider", "openai", "--as-of", as_of)[1]
+    lines = json.loads(breakeven("list", "offers", "--provider", "openai", "--as-of", as_of, "--json", "-")[1])["lines"]
+    assert out.count("unknown") == sum(line[column] is None for line in lines for column in KINDS["offers"].columns)
 
 
 @pytest.mark.parametrize(
@@ -216,6 +227,11 @@ def test_a_machine_by_its_plain_name_shows_both_services_and_by_its_ml_name_one(
     assert " ec2 " not in breakeven("show", "ML.g5.xlarge")[1]
 
 
+def test_every_machine_with_a_price_is_found_by_the_name_it_is_rented_under(shipped):
+    known = {name for fact in facts(shipped) for name in fact.names}
+    assert {row.machine for row in shipped.tables.machine_prices} <= known
+
+
 @pytest.mark.usefixtures("acme")
 def test_an_offer_is_shown_with_the_prices_in_force_and_those_before(breakeven):
     _, out, _ = breakeven("show", "rocket-1", "--as-of", "2024-07-01")
@@ -227,7 +243,22 @@ def test_an_offer_is_shown_with_the_prices_in_force_and_those_before(breakeven):
     assert re.search(r"input>200K +5\.00", now)
     assert re.search(r"off-peak .*3\.50", now)
     assert "Acme's price page" in out
-    assert "halved at the spring sale" in out
+    assert "halved at the [spring] sale" in out
+
+
+@pytest.mark.usefixtures("acme")
+def test_a_price_that_ended_stands_in_the_history_alone_with_its_last_day(breakeven):
+    now, before = breakeven("show", "rocket-1", "--as-of", "2024-09-01")[1].split("History")
+    assert "input>200K" not in now
+    assert "input>200K" in before
+    assert "2024-09-01" in before
+
+
+@pytest.mark.usefixtures("acme")
+def test_what_is_no_longer_sold_is_shown_as_such(breakeven):
+    assert "though no longer listed on 2025-01-01" in breakeven("show", "relic", "--as-of", "2025-06-01")[1]
+    assert "though retired on 2026-02-02" in breakeven("show", "veteran", "--as-of", "2026-03-01")[1]
+    assert "though" not in breakeven("show", "veteran", "--as-of", "2026-02-01")[1]
 
 
 def test_every_dated_price_of_the_longest_history_is_shown(breakeven, shipped):
@@ -251,9 +282,15 @@ def test_a_name_that_is_an_open_model_and_an_offer_shows_both(breakeven):
 
 
 def test_a_score_is_shown_with_scale_day_and_conditions(breakeven, shipped):
-    score = next(row for row in shipped.tables.scores if row.model in shipped.models)
+    score = next(row for row in shipped.tables.scores if row.model in shipped.models and row.ci95)
     _, out, _ = breakeven("show", score.model)
-    for told in (score.scale, f"{score.score:,g}", str(score.observed), score.conditions.split()[0]):
+    for told in (
+        score.scale,
+        f"{score.score:,g}",
+        f" {score.ci95:g} ",
+        str(score.observed),
+        score.conditions.split()[0],
+    ):
         assert told in out
 
 
@@ -261,6 +298,10 @@ def test_a_model_without_a_score_says_so(breakeven, shipped):
     scored = {row.model for row in shipped.tables.scores}
     name = next(name for name in shipped.models if name not in scored)
     assert "Quality unknown" in breakeven("show", name)[1]
+
+
+def test_a_machine_without_accelerators_has_no_device_memory_rather_than_an_unknown_one(breakeven):
+    assert re.search(r"device memory +none", breakeven("show", "m5.xlarge")[1])
 
 
 def test_an_accelerator_tells_its_machines_and_what_it_cannot(breakeven):
@@ -320,7 +361,7 @@ def test_hits_are_grouped_by_kind_with_their_count_and_the_name_itself_first(bre
 
 @pytest.mark.usefixtures("acme")
 def test_a_search_needs_every_word_and_looks_into_price_notes(breakeven):
-    assert "price note: halved at the spring sale" in breakeven("search", "spring", "sale")[1]
+    assert "price note: halved at the [spring] sale" in breakeven("search", "[spring]", "sale")[1]
     assert breakeven("search", "spring", "autumn")[0] == 2
 
 

@@ -126,11 +126,14 @@ def test_a_price_that_holds_in_peak_hours_alone_leaves_the_others_at_the_plain_o
     assert usd(found)["input tokens"] == pytest.approx(Decimal("0.4"), rel=Decimal("1e-9"))
 
 
-def test_a_discount_takes_its_share_off_the_list_price_of_every_kind(bill):
+def test_a_discount_is_a_line_of_its_own_and_the_other_lines_keep_the_list_price(bill):
     shape = {"cached_input": 600, "cache_write": 100}
     listed, paid = bill("acme/big", work(**shape)), bill("acme/big", work(**shape), api_discount={"*": 0.25})
-    assert [line.quantity for line in paid.lines] == [line.quantity for line in listed.lines]
-    assert [line.usd for line in paid.lines] == [line.usd * Decimal("0.75") for line in listed.lines]
+    assert paid.lines[:-1] == listed.lines
+    discount = paid.lines[-1]
+    assert (discount.quantity, discount.usd_per_unit) == (listed.usd_per_day, Decimal("-0.25"))
+    assert discount.source == ("your spec",)
+    assert paid.usd_per_day == listed.usd_per_day * Decimal("0.75")
 
 
 def test_a_discount_of_one_provider_leaves_the_others_at_their_list_price(bill):

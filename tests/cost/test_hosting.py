@@ -187,9 +187,16 @@ def test_serving_path_and_term_change_money_and_nothing_else(hosted):
     answer = hosted(machines=("*g5.xlarge",))
     found = [answer.verdict(c) for c in answer.ranking.contenders]
     assert len(found) == 2 + 3
-    assert len({v.performance for v in found}) == 1
+    assert len({v.performance for v in found if v.option.serving_path != "lambda-http"}) == 1
     assert len({v.capacity for v in found}) == 1
     assert len({v.bill.usd_per_day for v in found}) == 5
+
+
+def test_on_a_path_that_does_not_stream_the_first_token_comes_with_the_last(hosted):
+    answer = hosted(machines=("ml.g5.xlarge",))
+    found = {v.option.serving_path: v.performance for v in (answer.verdict(c) for c in answer.ranking.contenders)}
+    assert found["lambda-http"].ttft_s == found["lambda-http"].response_s
+    assert found["direct"].ttft_s.mid < found["direct"].response_s.mid
 
 
 def test_an_answer_slower_than_30_s_cannot_pass_the_http_api_but_may_be_streamed(hosted):

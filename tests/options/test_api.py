@@ -114,15 +114,22 @@ def test_a_batch_answer_within_a_day_never_counts_as_keeping_a_target_of_seconds
     assert True not in {option.meets_slo for option in found.api.options if option.id.endswith("@batch")}
 
 
-def test_a_prompt_longer_than_the_offer_takes_is_ruled_out_by_the_longest_kind_of_request(apis):
+def test_a_prompt_longer_than_the_offer_takes_is_ruled_out_by_the_longest_kind_of_request(plan_small):
     mix = TokenMix(
         shapes=(
             TokenShape(share=0.99, usage=TokenUsage(input=1000, output=100)),
             TokenShape(share=0.01, usage=TokenUsage(input=400_001, output=100)),
         )
     )
-    found = apis(msgspec.structs.replace(WORK, mix=mix))
-    assert why(found)["context too short"] == ("api:acme/big: 400,000 tokens against 400,001",)
+    with pytest.raises(NoDataError, match="context too short"):
+        plan_small(msgspec.structs.replace(WORK, mix=mix), kinds=("api",))
+
+
+def test_a_long_prompt_meets_no_offer_whose_context_nobody_read(apis):
+    short, long = (Workload.of(requests_per_day=1000, input_tokens=n, output_tokens=100) for n in (4096, 4097))
+    assert "api:acme/nameless" in ids(apis(short))
+    assert "api:acme/nameless" not in ids(apis(long))
+    assert "api:acme/nameless: not known against 4,097" in why(apis(long))["context length not known"]
 
 
 def test_an_answer_longer_than_the_offer_gives_is_ruled_out(apis):

@@ -144,7 +144,7 @@ def test_output_tokens_a_second_are_those_of_a_full_replica(host):
     [
         (work(), "memory for the KV cache"),
         (work(tpot_s=0.045), "the latency target"),
-        (Workload.of(requests_per_day=1000, input_tokens=4000, output_tokens=8), "prefill"),
+        (Workload.of(requests_per_day=1000, input_tokens=1000, output_tokens=2), "prefill"),
     ],
 )
 def test_a_verdict_names_what_keeps_a_replica_from_taking_one_request_more(host, workload, bound):

@@ -36,6 +36,8 @@ class Sizing:
     mean_in_flight: Floats
     """Of each row: requests being served, on average over the hours."""
     demand: "_Demand"
+    fixed: bool
+    """Whether the busiest hour's machines stand all day (otherwise they follow the hours)."""
     pair_row: Ints
     pair_replicas_per_machine: Ints
     machine_hours_per_day: Floats
@@ -107,6 +109,7 @@ def size(
     shape; all else equal, that is how a cost is drawn against traffic.
     """
     hours = np.array(workload.requests_per_hour)
+    hours = np.full_like(hours, hours.mean()) if workload.spread_evenly else hours
     base = workload.requests_per_day
     volume = np.full(len(speed.rows), base) if requests_per_day is None else requests_per_day
     in_flight = volume / SECONDS_PER_DAY * speed.latency(speed.largest_concurrency).held_s
@@ -122,6 +125,7 @@ def size(
         requests_per_day=volume,
         mean_in_flight=in_flight,
         demand=demand,
+        fixed=policy.scaling == "fixed",
         pair_row=pairs[0],
         pair_replicas_per_machine=pairs[1],
         machine_hours_per_day=peak * HOURS_PER_DAY if policy.scaling == "fixed" else machine_hours,

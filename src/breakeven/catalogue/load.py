@@ -47,7 +47,6 @@ class Dated(Protocol):
 
 
 D = TypeVar("D", bound=Dated)
-Ids = frozenset[str]
 
 
 def in_force(rows: Iterable[D], as_of: date) -> D | None:
@@ -64,6 +63,12 @@ class ApiTariff:
     tier: str
     prices: dict[tuple[str, str, int], ApiPrice]
 
+    thresholds: tuple[int, ...] = field(init=False)
+    """Lengths of prompt above which other prices hold, longest first; 0 for all."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "thresholds", tuple(sorted({above for _, _, above in self.prices}, reverse=True)))
+
     def row(self, kind: str, prompt_tokens: float, hours: str) -> ApiPrice | None:
         """The price row for a kind of token in a prompt of that length, in ``peak`` or ``off_peak`` hours.
 
@@ -73,13 +78,10 @@ class ApiTariff:
         if kind in CHARGED_AS and not any(key[0] == kind for key in self.prices):
             kind = CHARGED_AS[kind]
         for window in (hours, ""):
-            found = {
-                above: price
-                for (of, during, above), price in self.prices.items()
-                if of == kind and during == window and (above == 0 or prompt_tokens > above)
-            }
-            if found:
-                return found[max(found)]
+            for above in self.thresholds:
+                price = self.prices.get((kind, window, above))
+                if price is not None and (above == 0 or prompt_tokens > above):
+                    return price
         return None
 
 
@@ -98,11 +100,6 @@ class Snapshot:
     """Offers whose first known price is later than this day."""
     windows: dict[str, PeakWindow]
     """The peak hours in force, by provider."""
-
-    @property
-    def oldest_effective_from(self) -> date:
-        """The oldest day from which a price of this snapshot holds."""
-        return min(row.effective_from for row in self.machine_prices.values())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -142,10 +139,6 @@ class Catalogue:
             raise UnknownNameError("quality scale", scale, {row.scale for row in self.tables.scores})
         return found
 
-    def source(self, source_id: str) -> Source:
-        """The source with that id."""
-        return self.sources[source_id]
-
     def on(self, as_of: date, region: str) -> Snapshot:
         """The prices in force on ``as_of`` in ``region`` (cached).
 
@@ -177,7 +170,7 @@ def catalogue_of(raw: bytes) -> Catalogue:
     """
     try:
         tables = msgspec.msgpack.decode(raw, type=CatalogueFile)
-    except msgspec.MsgspecError as wrong:
+    except (msgspec.MsgspecError, UnicodeDecodeError) as wrong:
         raise CatalogueError(
             f"the catalogue file cannot be read: {wrong}",
             expected="a file built by `make catalogue`",

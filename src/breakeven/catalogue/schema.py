@@ -138,6 +138,10 @@ class ServicePrice(Row, frozen=True, kw_only=True, array_like=True):
         positive(self.usd, f"{self.service} {self.item}")
 
 
+PriceRow = ApiPrice | MachinePrice | ServicePrice
+"""Any dated price."""
+
+
 class Instance(Row, frozen=True, kw_only=True, array_like=True):
     """An instance type: its host, and the accelerators in it (``accelerator`` is ``None`` for a CPU machine)."""
 

@@ -10,11 +10,10 @@ import msgspec
 from breakeven.catalogue.kinds import KINDS, ML, Line, fields, machine_fields, offer_status
 from breakeven.catalogue.listing import on_offer
 from breakeven.catalogue.load import ANYWHERE, Catalogue, Snapshot
-from breakeven.catalogue.schema import ApiPrice, MachinePrice, Score, ServicePrice
+from breakeven.catalogue.schema import PriceRow, Score
 from breakeven.errors import NoDataError, SpecError, UnknownNameError, near_matches
 from breakeven.evidence import Source
 
-PriceRow = ApiPrice | MachinePrice | ServicePrice
 NOT_SEARCHED = ("source", "released_source", "licence_source")
 """Columns that hold ids of sources: a source is found by its own title."""
 SNIPPET = 40
@@ -140,7 +139,7 @@ def find(catalogue: Catalogue, snapshot: Snapshot, name: str, scale: str) -> Fou
     >>> [entry.kind for entry in find(rows, rows.on(rows.last_day, "us-east-1"), "flan-ul2", "lmarena-text").entries]
     ['models']
     """
-    entries = [_entry(fact, catalogue, snapshot, name) for fact in _called(catalogue, name.strip())]
+    entries = [_entry(fact, catalogue, snapshot, name) for fact in called(catalogue, name.strip())]
     later = {e.name: e.first_day for e in entries if e.first_day and e.first_day > snapshot.as_of}
     known = [entry for entry in entries if entry.name not in later]
     if not known:
@@ -162,7 +161,12 @@ def find(catalogue: Catalogue, snapshot: Snapshot, name: str, scale: str) -> Fou
     )
 
 
-def _called(catalogue: Catalogue, name: str) -> list[Fact]:
+def called(catalogue: Catalogue, name: str) -> list[Fact]:
+    """The facts with that name, or else the API offers of the model with that name elsewhere.
+
+    Raises:
+        UnknownNameError: if nothing has it.
+    """
     everything = list(facts(catalogue))
     found = [fact for fact in everything if fact.called(name)]
     others = [fact for fact in found if fact.kind != "scores"]  # a score belongs to the model or offer, if there is one

@@ -16,6 +16,7 @@ def main() -> None:
     except BreakevenError as wrong:
         sys.stderr.write(f"breakeven: {wrong}\n")
         sys.exit(BAD_INPUT)
-    except BrokenPipeError:
-        sys.stderr.close()
-        sys.exit(0)
+    except SystemExit as end:
+        if isinstance(end.__context__, BrokenPipeError):  # the reader had enough: `breakeven ... | head`
+            sys.exit(0)
+        raise

@@ -8,6 +8,8 @@ from breakeven.cli.accuracy import accuracy
 from breakeven.cli.catalogue import catalogue_app
 from breakeven.cli.compare import compare
 from breakeven.cli.predict import predict
+from breakeven.cli.price import price
+from breakeven.cli.workload import workload
 
 app = typer.Typer(
     name="breakeven",
@@ -38,6 +40,8 @@ def _main(
 
 
 app.command()(compare)
+app.command()(workload)
+app.command()(price)
 app.command()(predict)
 app.command()(accuracy)
 app.add_typer(catalogue_app, name="catalogue")

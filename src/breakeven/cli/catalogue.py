@@ -91,6 +91,61 @@ def search(
     _tell(names.search(_catalogue(overlay), " ".join(text)), lambda hits, console: print_hits(hits, top, console), json)
 
 
+@catalogue_app.command()
+def history(  # noqa: PLR0913, PLR0917 - one parameter a flag
+    name: Annotated[str, typer.Argument(help="An API offer (provider/model or the model), machine or service.")],
+    tier: Annotated[str | None, typer.Option(help="Only this tier: standard, batch, flex or priority.")] = None,
+    kind: Annotated[
+        str | None, typer.Option(help="Only this kind of token: input, cached_input, cache_write or output.")
+    ] = None,
+    since: Annotated[str | None, typer.Option(help="From that day on (YYYY-MM-DD).")] = None,
+    as_of: Annotated[str | None, typer.Option(help="Up to that day (YYYY-MM-DD).")] = None,
+    region: Region = None,
+    overlay: Overlay = None,
+    json: Json = None,
+) -> None:
+    """The prices of one name over time: a chart, and every dated row with its source."""
+    from breakeven.catalogue import history as prices  # noqa: PLC0415
+    from breakeven.report.history import print_histories  # noqa: PLC0415
+    from breakeven.workload.policy import Policy  # noqa: PLC0415
+
+    catalogue = _catalogue(overlay)
+    span = prices.Span(
+        since=_day(since, "--since") if since else None,
+        as_of=_day(as_of) if as_of else max(date.today(), catalogue.last_day),
+        region=region or Policy().region,
+        tier=tier,
+        token_kind=kind,
+    )
+    _tell(prices.history(catalogue, name, span), print_histories, json)
+
+
+@catalogue_app.command()
+def diff(  # noqa: PLR0913, PLR0917 - one parameter a flag
+    before: Annotated[str, typer.Argument(help="The first day (YYYY-MM-DD).")],
+    after: Annotated[str, typer.Argument(help="The second day (YYYY-MM-DD).")],
+    provider: Annotated[str | None, typer.Option(help="Only offers of this provider (* stands for anything).")] = None,
+    name: Annotated[str | None, typer.Option(help="Only names that hold this (* stands for anything).")] = None,
+    top: Annotated[int, typer.Option(min=1, help="How many to show of each list.")] = 20,
+    region: Region = None,
+    overlay: Overlay = None,
+    json: Json = None,
+) -> None:
+    """What changed between two days: prices, and the offers and machines that came and went."""
+    from breakeven.catalogue import diff as days  # noqa: PLC0415
+    from breakeven.report.history import print_diff  # noqa: PLC0415
+    from breakeven.workload.policy import Policy  # noqa: PLC0415
+
+    found = days.diff(
+        _catalogue(overlay),
+        (_day(before, "the first day"), _day(after, "the second day")),
+        region or Policy().region,
+        provider,
+        name,
+    )
+    _tell(found, lambda result, console: print_diff(result, console, top), json)
+
+
 def _catalogue(overlay: Path | None) -> "Catalogue":
     from breakeven.catalogue.load import load_catalogue  # noqa: PLC0415
 
@@ -112,12 +167,12 @@ def _read(
     return catalogue, catalogue.on(day, region or usual.region), scale or usual.quality_scale
 
 
-def _day(text: str) -> date:
+def _day(text: str, given: str = "--as-of") -> date:
     try:
         return date.fromisoformat(text)
     except ValueError as wrong:
         raise SpecError(
-            f"--as-of {text} is not a day", expected="a date like 2023-04-24", do="Write year-month-day"
+            f"{given} {text} is not a day", expected="a date like 2023-04-24", do="Write year-month-day"
         ) from wrong
 
 

@@ -1,19 +1,20 @@
 """`breakeven compare`: a workload in, the cheapest way to serve it out."""
 
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from breakeven.cli.plans import Flags, plans_of
-from breakeven.errors import UnknownNameError
+from breakeven.errors import BreakevenError, NoDataError, UnknownNameError
 
 if TYPE_CHECKING:
     from breakeven.planner import Plan
     from breakeven.planner.verdict import Verdict
 
 TOP_WITH_FLOOR, TOP_PER_CLASS = 10, 2
-WIDTH = 100
 
 
 def compare(  # noqa: PLR0913, PLR0917 - one parameter a flag
@@ -44,6 +45,7 @@ def compare(  # noqa: PLR0913, PLR0917 - one parameter a flag
     by: Annotated[str, typer.Option(help="One line a model, machine or option.")] = "model",
     explain: Annotated[str | None, typer.Option(help="One option in full: its bill and its sources.")] = None,
     json: Annotated[str | None, typer.Option(help="Write the plan as JSON to a file, or - for stdout.")] = None,
+    html: Annotated[Path | None, typer.Option(help="Write the plan as one self-contained page to a file.")] = None,
 ) -> None:
     """Rank every way to serve a workload: paid APIs and open models on machines of one's own."""
     flags: Flags = {
@@ -68,44 +70,47 @@ def compare(  # noqa: PLR0913, PLR0917 - one parameter a flag
         },
     }
     plans = plans_of(spec, flags, by, measured)
+    explained = _explained(plans, explain) if explain else None
     if json:
         _write_json(plans, json, top)
+    if html:
+        _write_html(plans, html, top)
     if json != "-":
-        _show(plans, top, explain)
+        _show(plans, top, explained)
 
 
 def _top(plan: "Plan", top: int | None) -> int:
     return top or (TOP_WITH_FLOOR if plan.ranking.floor else TOP_PER_CLASS)
 
 
-def _show(plans: "list[Plan]", top: int | None, explain: str | None) -> None:
+def _show(plans: "list[Plan]", top: int | None, explained: "list[tuple[Plan, Verdict]] | None") -> None:
     from rich.console import Console  # noqa: PLC0415
 
     from breakeven.report.explained import print_verdict  # noqa: PLC0415
-    from breakeven.report.tables import print_plan  # noqa: PLC0415
+    from breakeven.report.tables import WIDTH, print_plan  # noqa: PLC0415
 
     console = Console(width=WIDTH, highlight=False)
-    shown = _explained(plans, explain) if explain else [(one, None) for one in plans]
-    for number, (one, verdict) in enumerate(shown):
+    if explained is None:
+        parts: list[Callable[[], None]] = [partial(print_plan, one, console, _top(one, top)) for one in plans]
+    else:
+        parts = [partial(print_verdict, verdict, one, console) for one, verdict in explained]
+    for number, part in enumerate(parts):
         if number:
             console.rule()
-        if verdict:
-            print_verdict(verdict, one, console)
-        else:
-            print_plan(one, console, _top(one, top))
+        part()
 
 
-def _explained(plans: "list[Plan]", name: str) -> "list[tuple[Plan, Verdict | None]]":
+def _explained(plans: "list[Plan]", name: str) -> "list[tuple[Plan, Verdict]]":
     """The verdict on an option in every plan in which it competes; an error if that is none."""
-    found: list[tuple[Plan, Verdict | None]] = []
-    unknown: UnknownNameError | None = None
+    found: list[tuple[Plan, Verdict]] = []
+    wrong: BreakevenError | None = None
     for one in plans:
         try:
             found.append((one, one.explain(name)))
-        except UnknownNameError as wrong:
-            unknown = wrong
-    if unknown and not found:
-        raise unknown
+        except (NoDataError, UnknownNameError) as refused:
+            wrong = refused
+    if wrong and not found:
+        raise wrong
     return found
 
 
@@ -118,3 +123,10 @@ def _write_json(plans: "list[Plan]", target: str, top: int | None) -> None:
         typer.echo(raw.decode(), nl=False)
     else:
         write_whole(Path(target), raw)
+
+
+def _write_html(plans: "list[Plan]", target: Path, top: int | None) -> None:
+    from breakeven.cli.files import write_whole  # noqa: PLC0415
+    from breakeven.report.page import html_page  # noqa: PLC0415
+
+    write_whole(target, html_page(plans, [_top(one, top) for one in plans]))

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any, get_args
 
 import msgspec
 
-from breakeven.errors import BreakevenError, SpecError
+from breakeven.errors import SpecError
+from breakeven.yamlfile import typed
 
 if TYPE_CHECKING:
     from breakeven.catalogue.load import Catalogue
@@ -58,15 +59,8 @@ def _with_flags(spec: "Spec", flags: Flags) -> "Spec":
         elif section == "traffic" and given:
             target.pop("requests_per_hour", None)
         target.update(given)
-    _check_day(raw.get("as_of"))
-    try:
-        return msgspec.convert(raw, type(spec), strict=False)
-    except msgspec.ValidationError as wrong:
-        if isinstance(wrong.__cause__, BreakevenError):
-            raise wrong.__cause__ from wrong
-        raise SpecError(
-            f"a flag does not fit: {wrong}", expected="the values that --help names", do="Correct it"
-        ) from wrong
+    raw["as_of"] = _day(raw["as_of"])
+    return typed(raw, type(spec), lambda _: "")
 
 
 def _replace_tokens(target: dict[str, Any], given: dict[str, Any]) -> None:
@@ -77,9 +71,11 @@ def _replace_tokens(target: dict[str, Any], given: dict[str, Any]) -> None:
         target.update(words_per_request=None, shapes=None)
 
 
-def _check_day(text: str | None) -> None:
+def _day(text: str | None) -> str | None:
+    if text is None:
+        return None
     try:
-        date.fromisoformat(text or "2000-01-01")
+        return date.fromisoformat(text).isoformat()
     except ValueError as wrong:
         raise SpecError(
             f"--as-of {text} is not a day", expected="a date like 2023-04-24", do="Write year-month-day"

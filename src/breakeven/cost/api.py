@@ -5,9 +5,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from breakeven.catalogue.load import CHARGED_AS
-from breakeven.catalogue.schema import PeakWindow
-from breakeven.cost.bill import Charge, total_usd_per_day
+from breakeven.catalogue.schema import ApiPrice, PeakWindow
+from breakeven.cost.bill import Charge, sources_of, total_usd_per_day
+from breakeven.cost.fixed import SPEC_SOURCE
 from breakeven.options.api import ApiOption
 from breakeven.options.columns import Floats
 from breakeven.units import HOURS_PER_DAY, TOKENS_PER_MTOK
@@ -42,38 +42,45 @@ def api_costs(
 ) -> ApiCosts:
     """Tokens of each kind x the price in force for that kind, tier, length of prompt and hour of the week.
 
-    Cached tokens are part of the input; a discount by caching never touches output. A negotiated discount takes
-    its share off the list price of every kind.
+    Cached tokens are part of the input; a discount by caching never touches output. A negotiated discount is a line
+    of its own.
     """
-    charges: list[Charge] = []
     peak = [_peak_share(workload, windows.get(option.tariff.offer.provider)) for option in options]
-    by_length = [n for n, o in enumerate(options) if any(above for _, _, above in o.tariff.prices)]
-    for kind in KINDS:
-        amounts = [
-            workload.requests_per_day * share * _amount(shape, kind) / TOKENS_PER_MTOK
-            for share, shape in zip(workload.mix.shares, workload.mix.shapes, strict=True)
-        ]
-        tokens = np.full(len(options), sum(amounts))
-        usd = np.zeros(len(options))
-        if sum(amounts):
-            usd = tokens * [_usd_per_mtok(o, kind, 0.0, peak[n]) for n, o in enumerate(options)]
-            for n in by_length:
-                usd[n] = sum(
-                    amount * _usd_per_mtok(options[n], kind, shape.usage.input, peak[n])
-                    for amount, shape in zip(amounts, workload.mix.shapes, strict=True)
-                )
-        price = np.divide(usd, tokens, out=np.full(len(options), np.nan), where=tokens > 0)
-        charges.append(
-            Charge(
-                name=NAMES[kind],
-                unit="million tokens",
-                quantity_per_day=tokens,
-                usd_per_unit=price * _kept(options, policy),
-                source=lambda i, kind=kind: _sources(options[i], kind),  # type: ignore[misc]
-            )
-        )
+    charges = [_token_charge(kind, options, workload, peak) for kind in KINDS]
+    charges.append(_discount(options, policy, total_usd_per_day(charges, len(options))))
     charges.extend(fixed)
     return ApiCosts(options=options, charges=tuple(charges), usd_per_day=total_usd_per_day(charges, len(options)))
+
+
+def _token_charge(kind: str, options: tuple[ApiOption, ...], workload: Workload, peak: Sequence[float]) -> Charge:
+    """All tokens of one kind, at the mean price of their prompts' lengths and hours."""
+    shapes = workload.mix.shapes
+    amounts = [
+        workload.requests_per_day * share * _amount(shape, kind) / TOKENS_PER_MTOK
+        for share, shape in zip(workload.mix.shares, shapes, strict=True)
+    ]
+    lengths = [shape.usage.input for shape, amount in zip(shapes, amounts, strict=True) if amount]
+    tokens = np.full(len(options), sum(amounts))
+    usd = np.zeros(len(options))
+    if sum(amounts):
+        usd = tokens * [_usd_per_mtok(o, kind, 0.0, peak[n]) for n, o in enumerate(options)]
+        for n in (n for n, o in enumerate(options) if o.tariff.thresholds[0]):
+            usd[n] = sum(
+                amount * _usd_per_mtok(options[n], kind, shape.usage.input, peak[n])
+                for amount, shape in zip(amounts, shapes, strict=True)
+            )
+
+    def prices(i: int) -> tuple[ApiPrice, ...]:
+        return _rows(options[i], kind, lengths, peak[i])
+
+    return Charge(
+        name=NAMES[kind],
+        unit="million tokens",
+        quantity_per_day=tokens,
+        usd_per_unit=np.divide(usd, tokens, out=np.full(len(options), np.nan), where=tokens > 0),
+        source=lambda i: sources_of(prices(i)),
+        prices=prices,
+    )
 
 
 def _amount(shape: TokenShape, kind: str) -> float:
@@ -104,14 +111,22 @@ def _peak_share(workload: Workload, window: PeakWindow | None) -> float:
     return float(week[list(window.hours_of_week_utc)].sum() / week.sum())
 
 
-def _kept(options: tuple[ApiOption, ...], policy: Policy) -> Floats:
-    """What is left of the list price after the negotiated discount."""
+def _discount(options: tuple[ApiOption, ...], policy: Policy, listed: Floats) -> Charge:
+    """The negotiated share off the list price, as a line of its own: the lines above keep what their source says."""
     cut = policy.api_discount
-    return np.array([1 - cut.get(o.tariff.offer.provider, cut.get("*", 0.0)) for o in options], dtype=np.float64)
+    shares = [cut.get(o.tariff.offer.provider, cut.get("*", 0.0)) for o in options]
+    off = np.array(shares, dtype=np.float64)
+    return Charge(
+        name="negotiated discount",
+        unit="USD at list price",
+        quantity_per_day=np.where(off > 0, listed, 0.0),
+        usd_per_unit=-off,
+        source=lambda _: (SPEC_SOURCE,),
+    )
 
 
-def _sources(option: ApiOption, kind: str) -> tuple[str, ...]:
-    prices = option.tariff.prices
-    own = [row.source for key, row in prices.items() if key[0] == kind]
-    rows = own or [row.source for key, row in prices.items() if key[0] == CHARGED_AS.get(kind)]
-    return tuple(dict.fromkeys(rows))
+def _rows(option: ApiOption, kind: str, lengths: Sequence[float], peak_share: float) -> tuple[ApiPrice, ...]:
+    """The rows by which a kind of token is charged in prompts of these lengths, in the hours that have requests."""
+    hours = [name for name, share in (("peak", peak_share), ("off_peak", 1 - peak_share)) if share]
+    found = (option.tariff.row(kind, length, name) for length in lengths for name in hours)
+    return tuple(dict.fromkeys(row for row in found if row))

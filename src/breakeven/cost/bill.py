@@ -4,14 +4,14 @@ A ``Charge`` is one line of the bill for every option at once; the ranking adds 
 entry of each. So the two agree by construction.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
 import msgspec
 import numpy as np
 
-from breakeven.catalogue.schema import ServicePrice
+from breakeven.catalogue.schema import PriceRow, ServicePrice
 from breakeven.options.columns import Floats
 from breakeven.units import DAYS_PER_MONTH
 
@@ -59,6 +59,8 @@ class Charge:
     quantity_per_day: Floats
     usd_per_unit: Floats
     source: Callable[[int], tuple[str, ...]]
+    prices: Callable[[int], tuple[PriceRow, ...]] = lambda _: ()
+    """The rows of the catalogue that one option is charged by, and no others."""
 
     @property
     def usd_per_day(self) -> Floats:
@@ -68,6 +70,11 @@ class Charge:
             0.0,
             self.quantity_per_day * np.nan_to_num(self.usd_per_unit),
         )
+
+
+def sources_of(rows: Iterable[PriceRow]) -> tuple[str, ...]:
+    """The sources of price rows, each once."""
+    return tuple(dict.fromkeys(row.source for row in rows))
 
 
 def total_usd_per_day(charges: Sequence[Charge], options: int) -> Floats:

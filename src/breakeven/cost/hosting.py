@@ -11,7 +11,8 @@ import numpy as np
 
 from breakeven.capacity.sizing import ALWAYS_ON_TERMS, Sizing
 from breakeven.catalogue.load import Snapshot
-from breakeven.cost.bill import Charge, tiered_usd, total_usd_per_day
+from breakeven.catalogue.schema import PriceRow
+from breakeven.cost.bill import Charge, sources_of, tiered_usd, total_usd_per_day
 from breakeven.options.columns import Floats, Ints, Mask, one_to_many
 from breakeven.options.hosted import HostedGrid
 from breakeven.options.machines import MachineOffer
@@ -128,7 +129,7 @@ def _count_unpriced(grid: HostedGrid, speed: Speed, sizing: Sizing, snapshot: Sn
                 unpriced.setdefault((kind, per_machine), []).append(grid.fleet.offers[offer].machine)
     for (kind, per_machine), machines in unpriced.items():
         rows = int(np.sum((hardware == kind) & (sizing.pair_replicas_per_machine == per_machine)))
-        ruling.add(f"no machine price known on {snapshot.as_of}", rows * len(machines), machines)
+        ruling.add(f"no machine price known on {snapshot.as_of}", rows * len(machines), machines, about="catalogue")
 
 
 def _take(options: HostedOptions, alive: Mask) -> HostedOptions:
@@ -194,31 +195,36 @@ def _machine_charge(options: HostedOptions, sizing: Sizing) -> Charge:
     always = options.flag([offer.term in ALWAYS_ON_TERMS for offer in options.offers])
     peak_hours = sizing.peak_machines[options.pair] * HOURS_PER_DAY
     hours = np.where(always, peak_hours, sizing.machine_hours_per_day[options.pair])
-    prices = [float(o.price.usd_per_hour) if o.price else np.nan for o in options.offers]
+    usd = [float(o.price.usd_per_hour) if o.price else np.nan for o in options.offers]
 
-    def source(i: int) -> tuple[str, ...]:
+    def prices(i: int) -> tuple[PriceRow, ...]:
         price = options.offers[options.offer[i]].price
-        return (price.source,) if price else ()
+        return (price,) if price else ()
 
     return Charge(
         name="machines",
         unit="machine-hour",
         quantity_per_day=hours,
-        usd_per_unit=options.by_offer(prices),
-        source=source,
+        usd_per_unit=options.by_offer(usd),
+        source=lambda i: sources_of(prices(i)),
+        prices=prices,
     )
 
 
 def _service_charge(name: str, unit: str, snapshot: Snapshot, key: tuple[str, str], quantity_per_day: Floats) -> Charge:
     tiers = snapshot.service_tiers.get(key, ())
-    price = tiered_usd(tiers, quantity_per_day * DAYS_PER_MONTH)
-    sources = tuple(dict.fromkeys(tier.source for tier in tiers))
+    monthly = quantity_per_day * DAYS_PER_MONTH
+
+    def prices(i: int) -> tuple[PriceRow, ...]:
+        return tuple(tier for tier in tiers if tier.tier_from < monthly[i])
+
     return Charge(
         name=name,
         unit=unit,
         quantity_per_day=quantity_per_day,
-        usd_per_unit=price,
-        source=lambda _: sources,
+        usd_per_unit=tiered_usd(tiers, monthly),
+        source=lambda i: sources_of(prices(i)),
+        prices=prices,
     )
 
 
@@ -242,20 +248,26 @@ def _gateway_charge(options: HostedOptions, requests: Floats, snapshot: Snapshot
     pieces = workload.mix.expect(lambda u: float(np.ceil(_payload_bytes(u.input) / BYTES_PER_METERED_REQUEST)))
     quantity = np.zeros(len(options.row))
     price = np.full(len(options.row), np.nan)
-    sources: dict[str | None, tuple[str, ...]] = {}
+    through_item: dict[str | None, Charge] = {}
     for item in sorted({item for item in items if item}):
         through = options.flag([name == item for name in items])
         metered = pieces if item.startswith("HTTP") else 1.0
         charge = _service_charge("", "", snapshot, ("apigateway", item), np.where(through, requests * metered, 0.0))
         quantity = quantity + charge.quantity_per_day
         price = np.where(through, charge.usd_per_unit, price)
-        sources[item] = charge.source(0)
+        through_item[item] = charge
+
+    def prices(i: int) -> tuple[PriceRow, ...]:
+        item = items[options.offer[i]]
+        return through_item[item].prices(i) if item else ()
+
     return Charge(
         name="API Gateway requests",
         unit="request",
         quantity_per_day=quantity,
         usd_per_unit=price,
-        source=lambda i: sources.get(items[options.offer[i]], ()),
+        source=lambda i: sources_of(prices(i)),
+        prices=prices,
     )
 
 

@@ -219,7 +219,7 @@ def _crossover(
             f"from there on self-hosting stays cheaper, at first on {_machines_in_words(curves, int(best), stays)}"
         )
     if first is not None and (stays is None or first < stays * (1 - TOLERANCE)):
-        because += f"; cheaper in places from {first:,.0f} on"
+        because += f"; cheaper in places from {float(f'{first:.3g}'):,.0f} on"
     if pair.api.meets_slo is None:
         because += "; whether that API keeps the latency target is not known"
     return Crossover(
@@ -239,7 +239,7 @@ def _never(pair: _Pair, curves: Curves) -> str:
     hosted, volume = pair.hosted_usd_per_day, pair.volume
     if np.isinf(hosted[-1]):
         last = volume[np.isfinite(hosted)][-1:] if np.isfinite(hosted).any() else volume[:1]
-        return f"the machines there are carry at most about {last[0]:,.0f} requests a day"
+        return f"the machines there are carry at most about {float(f'{last[0]:.3g}'):,.0f} requests a day"
     mean = curves.speed.workload.mix.mean
     mtok = volume[-1] * (mean.input + mean.output) / TOKENS_PER_MTOK
     return (
@@ -249,10 +249,6 @@ def _never(pair: _Pair, curves: Curves) -> str:
 
 
 def _machines_in_words(curves: Curves, option: int, requests_per_day: float | None) -> str:
-    """The machines that an option has at a volume, and how full they are."""
-    volume = np.array([requests_per_day or 0.0])
-    _, sizing, speed = curves.sized(np.array([option]), volume)
-    offer = curves.hosted.options.offers[curves.hosted.options.offer[option]]
-    room = sizing.replicas_of(0) * speed.largest_concurrency[0]
-    used = float(sizing.in_flight_of(0).sum() / room.sum())
-    return f"{sizing.peak_machines[0]:.0f} x {offer.machine}, {used:.0%} used"
+    """The machines that an option has in the busiest hour at a volume."""
+    columns, sizing, _ = curves.sized(np.array([option]), np.array([requests_per_day or 0.0]))
+    return f"{sizing.peak_machines[0]:.0f} x {columns.offers[columns.offer[0]].machine}"

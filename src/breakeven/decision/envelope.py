@@ -57,7 +57,8 @@ def envelopes_of(ranking: Ranking, curves: Curves, grid: HostedGrid, quality: Qu
 
 
 def _envelope(group: str, ranking: Ranking, curves: Curves, candidates: Ints, costs: Floats) -> Envelope:
-    api = min((c for c in ranking.of(group) if c.kind == "api"), key=lambda c: c.usd_per_day, default=None)
+    apis = (c for c in ranking.of(group) if c.kind == "api")
+    api = min(apis, key=lambda c: (c.meets_slo is None, c.usd_per_day), default=None)
     best = candidates[costs.argmin(axis=0)] if len(candidates) else None
     return Envelope(
         group=group,
@@ -100,7 +101,8 @@ def _screened(curves: Curves, members: dict[str, Ints]) -> dict[str, Ints]:
 def _machine_usd_per_day(curves: Curves) -> Iterator[Floats]:
     """What the machines of every hosted option cost a day at each volume of the screening."""
     options, speed, policy = curves.hosted.options, curves.speed, curves.policy
-    _, first, pair = np.unique(options.pair, return_index=True, return_inverse=True)
+    starts = np.diff(options.pair, prepend=-1) != 0  # options stand in the order of their pairs
+    first, pair = np.flatnonzero(starts), np.cumsum(starts) - 1
     row, per_machine = options.row[first], curves.per_machine[first, None]
     weights, shares = _typical_hours(np.array(speed.workload.requests_per_hour))
     held_s = speed.latency(speed.largest_concurrency).held_s[row]

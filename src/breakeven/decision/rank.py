@@ -114,11 +114,18 @@ def _group(quality: Quality, score: float) -> str:
 def _ordered(unranked: list[Contender]) -> tuple[Contender, ...]:
     best: dict[str, float] = {}
     for c in unranked:
-        score = -np.inf if np.isnan(c.score) else c.score
-        best[c.group] = max(best.get(c.group, -np.inf), score)
+        best[c.group] = max(best.get(c.group, -np.inf), _or_lowest(c.score))
     ordered = sorted(
         unranked,
-        key=lambda c: (-best[c.group], c.group, c.meets_slo is None, c.usd_per_day, c.kind, c.number),
+        key=lambda c: (
+            -best[c.group],
+            c.group,
+            c.meets_slo is None,
+            c.usd_per_day,
+            -_or_lowest(c.score),
+            c.kind,
+            c.number,
+        ),
     )
     places: dict[str, int] = {}
     ranked = []
@@ -126,6 +133,11 @@ def _ordered(unranked: list[Contender]) -> tuple[Contender, ...]:
         places[c.group] = places.get(c.group, 0) + 1
         ranked.append(Contender(**{n: getattr(c, n) for n in Contender.__slots__} | {"rank": places[c.group]}))
     return tuple(ranked)
+
+
+def _or_lowest(score: float) -> float:
+    """A score; one that is not known is below all others."""
+    return -np.inf if np.isnan(score) else score
 
 
 def _cheapest_apis(api: ApiCosts, by: By) -> list[int]:
@@ -155,7 +167,7 @@ def _cheapest_hosted(hosted: HostedCosts, grid: HostedGrid, speed: Speed, by: By
         choice = choice * len(names) + machine[options.offer]
     scored = np.isnan(grid.score[rows])
     choice = choice * 2 + scored  # a format whose quality is not known is a choice of its own
-    order = np.lexsort((options.offer, hosted.usd_per_day, choice))
+    order = np.argsort(hosted.usd_per_day, kind="stable")
     first = np.unique(choice[order], return_index=True)[1]
     cheapest: Ints = order[first]
     return cheapest

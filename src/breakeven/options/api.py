@@ -5,13 +5,15 @@ from dataclasses import dataclass
 from datetime import date
 from fnmatch import fnmatchcase
 
-from breakeven.catalogue.load import ApiTariff, Snapshot
+from breakeven.catalogue.load import ApiTariff, Catalogue, Snapshot
 from breakeven.catalogue.schema import ApiOffer
 from breakeven.options.quality import Quality
-from breakeven.options.ruling import Ruling
+from breakeven.options.ruling import About, Ruling
 from breakeven.workload.policy import Policy
 from breakeven.workload.profile import Slo, Workload
 
+SAFE_CONTEXT_TOKENS = 4096
+"""An offer of unknown context length is trusted with prompts up to this length, and no longer ones."""
 SLOW_TIERS = {"batch": "answers come within a day", "flex": "answers may be slow or refused"}
 
 
@@ -21,6 +23,8 @@ class ApiOption:
 
     tariff: ApiTariff
     score: float
+    max_input_tokens: int | None
+    """Its own limit, else that of the same model elsewhere; ``None``: not known."""
     meets_slo: bool | None
     """``None``: its latency is not known, which is never counted as a pass."""
 
@@ -32,6 +36,7 @@ class ApiOption:
 
 
 def api_options(
+    catalogue: Catalogue,
     snapshot: Snapshot,
     workload: Workload,
     policy: Policy,
@@ -41,6 +46,7 @@ def api_options(
     """The API options that compete, and how many were considered."""
     if policy.only.kinds and "api" not in policy.only.kinds:
         return (), 0
+    contexts = _context_tokens(catalogue)
     competing: list[ApiOption] = []
     considered = 0
     for tariff in snapshot.tariffs:
@@ -50,11 +56,13 @@ def api_options(
         option = ApiOption(
             tariff=tariff,
             score=quality.score(tariff.offer.canonical or tariff.offer.model),
+            max_input_tokens=tariff.offer.max_input_tokens or contexts.get(tariff.offer.canonical or ""),
             meets_slo=_meets(tariff, workload.slo, policy),
         )
         reason = _ruled_out(option, snapshot.as_of, workload, quality)
         if reason:
-            ruling.add(reason[0], 1, [f"{option.id}{': ' + reason[1] if reason[1] else ''}"])
+            because, detail, about = reason
+            ruling.add(because, 1, [f"{option.id}: {detail}" if detail else option.id], about=about)
         else:
             competing.append(option)
     return tuple(competing), considered
@@ -85,15 +93,23 @@ def _meets(tariff: ApiTariff, slo: Slo, policy: Policy) -> bool | None:
     return next((found.keeps(slo) for key, found in policy.api_latency.items() if fnmatchcase(name, key)), None)
 
 
-def _ruled_out(option: ApiOption, as_of: date, workload: Workload, quality: Quality) -> tuple[str, str] | None:
-    """Why an offer does not compete: the reason and, if it helps, a detail; ``None`` if it does."""
-    return (
-        _gone(option.tariff.offer, as_of)
-        or _unsuited(option, workload)
-        or _out_of_bounds(option, workload)
-        or (("latency target missed, as you measured it", "") if option.meets_slo is False else None)
-        or below_floor(option.score, quality)
-    )
+def _ruled_out(option: ApiOption, as_of: date, workload: Workload, quality: Quality) -> tuple[str, str, About] | None:
+    """Why an offer does not compete: reason, a detail if it helps, and whose doing; ``None`` if it does."""
+    fact = _gone(option.tariff.offer, as_of) or _unsuited(option, workload)
+    if fact:
+        return *fact, "catalogue"
+    demand = _out_of_bounds(option, workload) or _misses(option) or _not_good_enough(option.score, quality)
+    return (*demand, "workload") if demand else None
+
+
+def _misses(option: ApiOption) -> tuple[str, str] | None:
+    return ("latency target missed, as you measured it", "") if option.meets_slo is False else None
+
+
+def _not_good_enough(score: float, quality: Quality) -> tuple[str, str] | None:
+    if quality.floor is None or score >= quality.floor:
+        return None
+    return (unknown_quality(quality), "") if math.isnan(score) else (below_floor(quality), f"{score:g}")
 
 
 def _gone(offer: ApiOffer, as_of: date) -> tuple[str, str] | None:
@@ -130,19 +146,29 @@ def _out_of_bounds(option: ApiOption, workload: Workload) -> tuple[str, str] | N
     offer = option.tariff.offer
     longest_in = max(shape.usage.input for shape in workload.mix.shapes)
     longest_out = max(shape.usage.output for shape in workload.mix.shapes)
-    if offer.max_input_tokens and longest_in > offer.max_input_tokens:
-        return "context too short", f"{offer.max_input_tokens:,} tokens against {longest_in:,.0f}"
+    if longest_in > (option.max_input_tokens or SAFE_CONTEXT_TOKENS):
+        known = f"{option.max_input_tokens:,} tokens" if option.max_input_tokens else "not known"
+        reason = "context too short" if option.max_input_tokens else "context length not known"
+        return reason, f"{known} against {longest_in:,.0f}"
     if workload.task == "generate" and offer.max_output_tokens and longest_out > offer.max_output_tokens:
         return "longest answer too short", f"{offer.max_output_tokens:,} tokens against {longest_out:,.0f}"
     return None
 
 
-def below_floor(score: float, quality: Quality) -> tuple[str, str] | None:
-    """Why a score does not pass the floor; an unknown score never does."""
-    if quality.floor is None:
-        return None
-    if math.isnan(score):
-        return f"quality not known on {quality.scale}, so it cannot pass the floor", ""
-    if score < quality.floor:
-        return f"below the quality floor ({quality.floor_words})", f"{score:g}"
-    return None
+def _context_tokens(catalogue: Catalogue) -> dict[str, int]:
+    """The smallest context length known of each model, by its canonical name: of other offers or of its own weights."""
+    found = {row.name: row.max_context for row in catalogue.tables.models if row.max_context}
+    for offer in catalogue.tables.api_offers:
+        if offer.canonical and offer.max_input_tokens:
+            found[offer.canonical] = min(found.get(offer.canonical, offer.max_input_tokens), offer.max_input_tokens)
+    return found
+
+
+def unknown_quality(quality: Quality) -> str:
+    """The reason for a score that is not known: it never passes a floor."""
+    return f"quality not known on {quality.scale}, so it cannot pass the floor"
+
+
+def below_floor(quality: Quality) -> str:
+    """The reason for a score below the floor."""
+    return f"below the quality floor ({quality.floor_words})"

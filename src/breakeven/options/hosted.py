@@ -12,12 +12,12 @@ import numpy as np
 
 from breakeven.catalogue.load import Catalogue, Snapshot
 from breakeven.catalogue.schema import Engine, ModelSpec, NumberFormat
-from breakeven.options.api import below_floor, matches
+from breakeven.options.api import SAFE_CONTEXT_TOKENS, below_floor, matches, unknown_quality
 from breakeven.options.columns import Floats, Ints, Mask
 from breakeven.options.machines import Fleet, Hardware, fleet, known_on
 from breakeven.options.names import UNKNOWN_LICENCE
 from breakeven.options.quality import Quality
-from breakeven.options.ruling import Ruling
+from breakeven.options.ruling import About, Ruling
 from breakeven.workload.policy import Policy
 from breakeven.workload.profile import Workload
 
@@ -163,7 +163,12 @@ def _ruled(
     """Rule out, in this order, what needs no arithmetic on speed."""
     alive = grid.alive
 
-    def by_model(because: str, out: Callable[[ModelSpec], bool], detail: Callable[[ModelSpec], str]) -> Mask:
+    def by_model(
+        because: str,
+        out: Callable[[ModelSpec], bool],
+        detail: Callable[[ModelSpec], str],
+        about: About = "catalogue",
+    ) -> Mask:
         hit = np.array([out(row) for row in grid.models], dtype=np.bool_)
         return ruling.exclude(
             alive,
@@ -171,6 +176,7 @@ def _ruled(
             because,
             lambda row: grid.models[grid.model[row]].name + detail(grid.models[grid.model[row]]),
             grid.weight,
+            about=about,
         )
 
     kinds = ("decoder", "encoder-decoder") if workload.task == "generate" else ("encoder",)
@@ -186,8 +192,15 @@ def _ruled(
     longest = workload.mix.longest_tokens
     alive = by_model(
         "context too short",
-        lambda m: m.max_context is not None and longest > m.max_context,
+        lambda m: longest > (m.max_context or longest),
         lambda m: f": {m.max_context:,} tokens against {longest:,.0f}",
+        "workload",
+    )
+    alive = by_model(
+        "context length not known",
+        lambda m: m.max_context is None and longest > SAFE_CONTEXT_TOKENS,
+        lambda _: f": not known against {longest:,.0f}",
+        "workload",
     )
     alive = _ruled_by_hardware(grid, alive, ruling)
     if quality.floor is not None:
@@ -208,17 +221,20 @@ def _ruled_by_hardware(grid: HostedGrid, alive: Mask, ruling: Ruling) -> Mask:
         return f"{formats[grid.number_format[row]].name} on {device} ({grid.models[grid.model[row]].name})"
 
     unknown = np.array([_datasheet_gap(row) for row in hardware], dtype=np.bool_)[grid.hardware]
-    alive = ruling.exclude(alive, unknown, "datasheet figure not known", grid.words, grid.weight)
+    alive = ruling.exclude(alive, unknown, "datasheet figure not known", grid.words, grid.weight, about="catalogue")
     runs = np.array([[_runs(f, h) for h in hardware] for f in formats], dtype=np.bool_)
     for number, number_format in enumerate(formats):
         lacks = (grid.number_format == number) & ~runs[number, grid.hardware]
-        alive = ruling.exclude(alive, lacks, f"no {number_format.name} on this hardware", describe, grid.weight)
+        alive = ruling.exclude(
+            alive, lacks, f"no {number_format.name} on this hardware", describe, grid.weight, about="catalogue"
+        )
     alive = ruling.exclude(
         alive,
         grid.engine < 0,
         "no serving engine of the day runs it on this hardware",
         grid.words,
         grid.weight,
+        about="catalogue",
     )
     degree = np.array([row.tensor_parallel for row in hardware], dtype=np.int64)[grid.hardware]
     heads = np.array([max(m.attention_heads, 1) for m in grid.models], dtype=np.int64)[grid.model]
@@ -229,6 +245,7 @@ def _ruled_by_hardware(grid: HostedGrid, alive: Mask, ruling: Ruling) -> Mask:
         "attention heads do not divide over the devices",
         lambda row: f"{grid.words(row)}: {heads[row]} heads, {kv_heads[row]} of them for keys and values",
         grid.weight,
+        about="catalogue",
     )
 
 
@@ -255,18 +272,14 @@ def _runs(number_format: NumberFormat, hardware: Hardware) -> bool:
 
 
 def _ruled_by_quality(grid: HostedGrid, alive: Mask, quality: Quality, ruling: Ruling) -> Mask:
-    for because in (
-        f"quality not known on {quality.scale}, so it cannot pass the floor",
-        f"below the quality floor ({quality.floor_words})",
-    ):
-        unknown = because.startswith("quality not known")
-        out = np.isnan(grid.score) if unknown else grid.score < (quality.floor or 0.0)
+    """An unknown score never passes the floor, nor one below it."""
 
-        def describe(row: int) -> str:
-            reason = below_floor(float(grid.score[row]), quality)
-            name = grid.models[grid.model[row]].name
-            number_format = grid.formats[grid.number_format[row]].name
-            return f"{name} {number_format}" + (f": {reason[1]}" if reason and reason[1] else "")
+    def variant(row: int) -> str:
+        return f"{grid.models[grid.model[row]].name} {grid.formats[grid.number_format[row]].name}"
 
-        alive = ruling.exclude(alive, out, because, describe, grid.weight)
-    return alive
+    unknown = np.isnan(grid.score)
+    alive = ruling.exclude(alive, unknown, unknown_quality(quality), variant, grid.weight)
+    below = ~unknown & (grid.score < (quality.floor or 0.0))
+    return ruling.exclude(
+        alive, below, below_floor(quality), lambda row: f"{variant(row)}: {grid.score[row]:g}", grid.weight
+    )

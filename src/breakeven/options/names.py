@@ -30,6 +30,7 @@ def check_names(catalogue: Catalogue, snapshot: Snapshot, policy: Policy) -> Non
     _look_up("machine", only.machines, machine_names(catalogue), search=SEARCH)
     _look_up("purchase term", only.terms, {row.term for row in tables.machine_prices})
     _look_up("API tier", only.tiers, {row.tier for row in tables.api_prices})
+    _look_up("model", policy.scores, model_names(catalogue), search=SEARCH)
     _check_models(catalogue, snapshot, only.models)
 
 
@@ -37,6 +38,12 @@ def machine_names(catalogue: Catalogue) -> set[str]:
     """Every name under which a machine is rented: ``g5.xlarge`` on EC2, ``ml.g5.xlarge`` as an endpoint."""
     endpoints = {SAGEMAKER_PREFIX + row.name for row in catalogue.tables.instances if row.sagemaker_endpoint}
     return endpoints | set(catalogue.instances)
+
+
+def model_names(catalogue: Catalogue) -> set[str]:
+    """Every name under which a model is sold, scored or hosted."""
+    offers = catalogue.tables.api_offers
+    return {o.model for o in offers} | {o.canonical for o in offers if o.canonical} | set(catalogue.models)
 
 
 def _look_up(kind: str, names: Iterable[str] | Mapping[str, object], known: Iterable[str], *, search: str = "") -> None:
@@ -53,8 +60,7 @@ def _check_models(catalogue: Catalogue, snapshot: Snapshot, names: tuple[str, ..
         named = [o for o in offers if fnmatchcase(o.model, name) or fnmatchcase(o.canonical or "", name)]
         hosted = any(fnmatchcase(model, name) for model in catalogue.models)
         if not named and not hosted:
-            known = {offer.model for offer in offers} | set(catalogue.models)
-            raise UnknownNameError("model", name, known, search=SEARCH)
+            raise UnknownNameError("model", name, model_names(catalogue), search=SEARCH)
         if not hosted and all(offer.key in later for offer in named):
             raise NoDataError(
                 f"{name} has no known price on {snapshot.as_of}",

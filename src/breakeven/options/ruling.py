@@ -1,6 +1,7 @@
 """What was ruled out, grouped by reason, with a count and examples."""
 
 from collections.abc import Callable, Iterable
+from typing import Literal
 
 import msgspec
 import numpy as np
@@ -8,6 +9,7 @@ import numpy as np
 from breakeven.options.columns import Ints, Mask
 
 EXAMPLES = 3
+About = Literal["workload", "catalogue"]
 
 
 class Rejected(msgspec.Struct, frozen=True, kw_only=True):
@@ -16,22 +18,34 @@ class Rejected(msgspec.Struct, frozen=True, kw_only=True):
     because: str
     count: int
     examples: tuple[str, ...]
+    about: About = "workload"
+    """Whether the workload's demands rule it out, or the catalogue's facts alone."""
 
 
 class Ruling:
     """Gathers what each stage rules out. One stage hands it a mask; it keeps counts and words."""
 
     def __init__(self) -> None:
-        self._found: dict[str, tuple[int, list[str]]] = {}
+        self._found: dict[str, Rejected] = {}
 
-    def add(self, because: str, count: int, examples: Iterable[str]) -> None:
+    def add(self, because: str, count: int, examples: Iterable[str], *, about: About = "workload") -> None:
         """Add ``count`` options ruled out for one reason, with examples in words."""
         if count <= 0:
             return
-        known, words = self._found.get(because, (0, []))
-        self._found[because] = (known + count, list(dict.fromkeys([*words, *examples]))[:EXAMPLES])
+        old = self._found.get(because, Rejected(because=because, count=0, examples=(), about=about))
+        words = tuple(dict.fromkeys([*old.examples, *examples]))[:EXAMPLES]
+        self._found[because] = Rejected(because=because, count=old.count + count, examples=words, about=about)
 
-    def exclude(self, alive: Mask, out: Mask, because: str, describe: Callable[[int], str], weights: Ints) -> Mask:
+    def exclude(
+        self,
+        alive: Mask,
+        out: Mask,
+        because: str,
+        describe: Callable[[int], str],
+        weights: Ints,
+        *,
+        about: About = "workload",
+    ) -> Mask:
         """Rule out the rows of ``alive`` for which ``out`` holds; the mask of what is left.
 
         ``weights``: how many options a row stands for. ``describe(i)`` puts row ``i`` in words.
@@ -40,18 +54,16 @@ class Ruling:
         rows = np.flatnonzero(hit)
         if len(rows):
             picked = rows[np.linspace(0, len(rows) - 1, min(EXAMPLES, len(rows))).astype(int)]
-            self.add(because, int(weights[rows].sum()), (describe(int(i)) for i in picked))
+            self.add(because, int(weights[rows].sum()), (describe(int(i)) for i in picked), about=about)
         return alive & ~out
 
     @property
     def rejected(self) -> tuple[Rejected, ...]:
-        """The reasons, most frequent first."""
-        ordered = sorted(self._found.items(), key=lambda item: (-item[1][0], item[0]))
-        return tuple(
-            Rejected(because=because, count=count, examples=tuple(words)) for because, (count, words) in ordered
-        )
+        """The reasons: the workload's demands before the catalogue's facts, most frequent first."""
+        order = ("workload", "catalogue")
+        return tuple(sorted(self._found.values(), key=lambda r: (order.index(r.about), -r.count, r.because)))
 
     @property
     def count(self) -> int:
         """How many options were ruled out in all."""
-        return sum(count for count, _ in self._found.values())
+        return sum(reason.count for reason in self._found.values())

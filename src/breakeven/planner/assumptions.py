@@ -1,13 +1,15 @@
 """What nobody stated and the plan took anyway, in sentences."""
 
-from breakeven.cost.hosting import BYTES_PER_STREAMED_TOKEN, LOG_BYTES_PER_REQUEST
+from breakeven.cost.hosting import BYTES_PER_STREAMED_TOKEN, LOG_BYTES_PER_REQUEST, HostedCosts
 from breakeven.options.hosted import HostedGrid
 from breakeven.performance.predict import Speed
 from breakeven.workload.policy import Policy
 from breakeven.workload.profile import Workload
 
 
-def assumptions_of(workload: Workload, policy: Policy, grid: HostedGrid, speed: Speed) -> tuple[str, ...]:
+def assumptions_of(
+    workload: Workload, policy: Policy, grid: HostedGrid, speed: Speed, hosted: HostedCosts
+) -> tuple[str, ...]:
     """What nobody stated and the plan took anyway, in sentences."""
     found = list(workload.assumptions)
     if not len(speed.rows):
@@ -40,4 +42,14 @@ def assumptions_of(workload: Workload, policy: Policy, grid: HostedGrid, speed: 
         f"answers leave AWS as events of {BYTES_PER_STREAMED_TOKEN:g} bytes a token; logs of {LOG_BYTES_PER_REQUEST:g} "
         "bytes a request"
     )
+    if workload.spread_evenly:
+        found.append("work that may wait a day is spread evenly over it on machines of one's own")
+    options = hosted.options
+    if any(offers.term == "reserved-1y" for offers in (options.offers[n] for n in set(options.offer.tolist()))):
+        found.append(
+            "reserved-1y is a commitment of one year, paid whether used or not; its prices are second-hand, and that "
+            "they are for one year without upfront payment is inferred from their ratio to on demand"
+        )
+    if policy.people is None:
+        found.append("people are not counted (`people` in the spec)")
     return tuple(found)

@@ -2,6 +2,10 @@
 
 from dataclasses import dataclass, replace
 from datetime import date
+from math import isnan
+
+import msgspec
+import numpy as np
 
 from breakeven.capacity.sizing import Sizing, machine_pairs, size
 from breakeven.catalogue.load import Catalogue, Snapshot
@@ -15,24 +19,16 @@ from breakeven.decision.rank import By, Contender, Ranking, rank
 from breakeven.errors import NoDataError, UnknownNameError
 from breakeven.options.api import api_options
 from breakeven.options.hosted import HostedGrid, hosted_grid
-from breakeven.options.names import check_names
+from breakeven.options.names import check_names, model_names
 from breakeven.options.quality import Quality, quality_of
 from breakeven.options.ruling import Rejected, Ruling
 from breakeven.performance.calibration import Parameters
 from breakeven.performance.predict import Speed, predict
 from breakeven.planner.assumptions import assumptions_of
+from breakeven.planner.freshness import Freshness, freshness_of
 from breakeven.planner.verdict import Verdict, api_verdict, hosted_id, hosted_verdict
 from breakeven.workload.policy import Policy
 from breakeven.workload.profile import Workload
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Freshness:
-    """How old the prices are on which the answer rests."""
-
-    oldest_effective_from: date
-    item: str
-    age_days: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -96,19 +92,23 @@ class Plan:
         floor) or ``llama-3.3-70b``.
 
         Raises:
-            UnknownNameError: with near matches, if no such option competes.
+            UnknownNameError: with near matches, if no such option is known.
+            NoDataError: with the reasons, if a model of that name was ruled out.
         """
         shown = self.ranking.contenders
         if self.ranking.floor and name.isdigit() and 0 < int(name) <= len(shown):
             return self.verdict(shown[int(name) - 1])
         of_model = [c for c in shown if self.model_of(c) == name]
-        if of_model:
-            return self.verdict(min(of_model, key=lambda c: (c.meets_slo is None, c.usd_per_day)))
+        if of_model:  # the one known to keep the target, of known quality, and cheapest, in this order
+            return self.verdict(min(of_model, key=lambda c: (c.meets_slo is None, isnan(c.score), c.usd_per_day)))
         every = rank(self.api, self.hosted, self.grid, self.speed, self.quality, by="option").contenders
         known = {self.option_id(c): c for c in every}
         for spelt in (name, f"api:{name}", f"host:{name}"):
             if spelt in known:
                 return self.verdict(replace(known[spelt], rank=self._place(known[spelt])))
+        if name in model_names(self.catalogue):  # known, yet it does not compete: planned alone, it says why
+            alone = msgspec.structs.replace(self.policy.only, models=(name,))
+            plan(self.workload, self.catalogue, msgspec.structs.replace(self.policy, only=alone))
         raise UnknownNameError("competing option", name, known, search="breakeven compare --top 50")
 
     def _place(self, contender: Contender) -> int:
@@ -121,6 +121,15 @@ class Plan:
         ]
         return 1 + len(before)
 
+    def cheapest_hosted(self, term: str) -> tuple[str, float] | None:
+        """Id and USD a day of the cheapest self-hosting under a purchase term; ``None`` if there is none."""
+        options = self.hosted.options
+        numbers = np.flatnonzero(options.flag([offer.term == term for offer in options.offers]))
+        if not len(numbers):
+            return None
+        best = int(numbers[np.argmin(self.hosted.usd_per_day[numbers])])
+        return hosted_id(self.grid, self.speed, self.hosted, best), float(self.hosted.usd_per_day[best])
+
     def model_of(self, contender: Contender) -> str:
         """The name of a contender's model."""
         if contender.kind == "api":
@@ -129,20 +138,9 @@ class Plan:
         row = int(self.speed.rows[self.hosted.options.row[contender.number]])
         return self.grid.models[int(self.grid.model[row])].name
 
-    @property
-    def freshness(self) -> Freshness:
-        """The oldest price among those that the shown contenders rest on, and its age."""
-        dated: list[tuple[date, str]] = []
-        for contender in self.ranking.contenders:
-            if contender.kind == "api":
-                tariff = self.api.options[contender.number].tariff
-                dated += [(row.effective_from, self.option_id(contender)) for row in tariff.prices.values()]
-            else:
-                offer = self.hosted.options.offers[self.hosted.options.offer[contender.number]]
-                if offer.price:
-                    dated.append((offer.price.effective_from, offer.machine))
-        oldest, item = min(dated)
-        return Freshness(oldest_effective_from=oldest, item=item, age_days=(self.as_of - oldest).days)
+    def freshness(self, top: int = 10) -> Freshness:
+        """The oldest price among those that the bills of ``verdicts(top)`` are charged by, and its age."""
+        return freshness_of(self.ranking.first(top), self.api, self.hosted, self.as_of)
 
 
 def plan(
@@ -172,7 +170,7 @@ def plan(
     check_names(catalogue, snapshot, policy)
     quality = quality_of(catalogue, policy)
     ruling = Ruling()
-    apis, apis_seen = api_options(snapshot, workload, policy, quality, ruling)
+    apis, apis_seen = api_options(catalogue, snapshot, workload, policy, quality, ruling)
     grid = hosted_grid(catalogue, snapshot, workload, policy, quality, ruling)
     speed = predict(grid, workload, ruling, policy.stated, parameters)
     sizing = size(speed, machine_pairs(speed, grid), workload, policy)
@@ -204,7 +202,7 @@ def plan(
         rejected=ruling.rejected,
         crossovers=crossovers(envelopes, curves, lambda number: hosted_id(grid, speed, hosted, number)),
         envelopes=envelopes,
-        assumptions=assumptions_of(workload, policy, grid, speed),
+        assumptions=(*assumptions_of(workload, policy, grid, speed, hosted), *_beyond(as_of, catalogue)),
         catalogue=catalogue,
         quality=quality,
         by=by,
@@ -216,6 +214,12 @@ def plan(
         api=api,
         curves=curves,
     )
+
+
+def _beyond(as_of: date, catalogue: Catalogue) -> tuple[str, ...]:
+    """What a plan must say of a day after the last reading of a source."""
+    last = catalogue.last_day
+    return (f"prices and offers as read until {last}: what changed since is not known",) if as_of > last else ()
 
 
 def _nothing_left(ruling: Ruling) -> NoDataError:

@@ -6,7 +6,7 @@ from typing import Literal
 import msgspec
 import numpy as np
 
-from breakeven.capacity.sizing import Sizing, headroom
+from breakeven.capacity.sizing import ALWAYS_ON_TERMS, Sizing, headroom
 from breakeven.cost.api import ApiCosts
 from breakeven.cost.bill import Bill, bill_of
 from breakeven.cost.hosting import HostedCosts
@@ -19,7 +19,6 @@ from breakeven.performance.band import banded, basis_of
 from breakeven.performance.predict import Speed
 from breakeven.performance.roofline import decode_step, prefill
 from breakeven.performance.serving import Latency
-from breakeven.units import SECONDS_PER_HOUR
 
 CENTS_OF_A_CENT = Decimal("0.000001")
 """To how many dollars a band's ends are rounded."""
@@ -60,7 +59,7 @@ class Performance(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Capacity(msgspec.Struct, frozen=True, kw_only=True):
-    """The fleet, hour by hour (24 hours or 168). Empty for paid APIs."""
+    """The replicas that stand, hour by hour (24 hours or 168), and how full they are. Empty for paid APIs."""
 
     replicas_by_hour: tuple[int, ...]
     utilisation_by_hour: tuple[float, ...]
@@ -164,8 +163,8 @@ def hosted_verdict(
     hardware = grid.fleet.hardware[grid.hardware[row]]
     engine = grid.engines[grid.engine[row]]
     basis: Basis = "assumed" if speed.stated else basis_of(int(speed.evidence[at]))
-    fleet = _capacity(speed, sizing, at, pair)
-    found = _performance(speed, sizing, at, basis)
+    fleet = _capacity(speed, sizing, at, pair, sizing.fixed or offer.term in ALWAYS_ON_TERMS)
+    found = _performance(speed, sizing, at, basis, offer.path.streams)
     bill = bill_of(hosted.charges, number)
     low, high = _bill_band(curves, number, bill)
     option = Option(
@@ -221,19 +220,22 @@ def _hosted_because(option: Option, fleet: Capacity, found: Performance, speed: 
     )
 
 
-def _capacity(speed: Speed, sizing: Sizing, at: int, pair: int) -> Capacity:
-    replicas, in_flight = sizing.replicas_of(at), sizing.in_flight_of(at)
-    room = replicas * speed.largest_concurrency[at]
-    used = in_flight / room
+def _capacity(speed: Speed, sizing: Sizing, at: int, pair: int, always: bool) -> Capacity:
+    """The machines that stand, hour by hour; ``always``: the busiest hour's stand around the clock."""
+    per_machine, in_flight = sizing.pair_replicas_per_machine[pair], sizing.in_flight_of(at)
+    machines = np.ceil(sizing.replicas_of(at) / per_machine)
+    standing = (np.full_like(machines, machines.max()) if always else machines) * per_machine
+    room = standing * speed.largest_concurrency[at]
     return Capacity(
-        replicas_by_hour=tuple(int(n) for n in replicas),
-        utilisation_by_hour=tuple(round(float(u), 4) for u in used),
+        replicas_by_hour=tuple(int(n) for n in standing),
+        utilisation_by_hour=tuple(round(float(u), 4) for u in in_flight / room),
         peak_machines=int(sizing.peak_machines[pair]),
         mean_utilisation=float(in_flight.sum() / room.sum()),
     )
 
 
-def _performance(speed: Speed, sizing: Sizing, at: int, basis: Basis) -> Performance:
+def _performance(speed: Speed, sizing: Sizing, at: int, basis: Basis, streams: bool) -> Performance:
+    """In the busiest hour. On a path that does not stream the first token comes with the last."""
     busiest = int(np.argmax(sizing.in_flight_of(at)))
     room = headroom(sizing.in_flight_of(at)[[busiest]], speed.workload.slo.quantile)
     one = take_one(speed, at)
@@ -246,10 +248,11 @@ def _performance(speed: Speed, sizing: Sizing, at: int, basis: Basis) -> Perform
     def estimate(value: float, target: str) -> Estimate:
         return banded(float(value), float(one.widths[target][0]), basis, speed.parameters.source)
 
+    whole = estimate(busy.response_s[0], "output_tokens_per_s")
     return Performance(
-        ttft_s=estimate(busy.ttft_s[0], "ttft_s"),
+        ttft_s=estimate(busy.ttft_s[0], "ttft_s") if streams else whole,
         tpot_s=estimate(busy.tpot_s[0], "tpot_s") if output and not speed.stated else None,
-        response_s=estimate(busy.response_s[0], "output_tokens_per_s"),
+        response_s=whole,
         output_tokens_per_s=estimate(generated, "output_tokens_per_s") if generated is not None else None,
         largest_concurrency=int(most),
         bound_by=_bound_by(one, full),
@@ -275,8 +278,3 @@ def _slowest(speed: Speed) -> str:
     if speed.workload.task == "encode":
         return prefill(speed.replica, speed.workload.mix.mean.input, speed.parameters, most).bound_by()[0]
     return decode_step(speed.replica, most, speed.parameters).bound_by()[0]
-
-
-def requests_per_s_at_peak(speed: Speed) -> float:
-    """Arrivals a second in the busiest hour."""
-    return max(speed.workload.requests_per_hour) / SECONDS_PER_HOUR

@@ -3,9 +3,11 @@
 from breakeven.decision.crossover import Crossover
 from breakeven.decision.rank import Contender
 from breakeven.planner import Plan
-from breakeven.report.words import count, usd
+from breakeven.report.words import count, seconds, usd
 from breakeven.units import DAYS_PER_MONTH
 
+SLOW_TPOT_S = 0.2
+"""Five tokens a second: about the pace at which people read aloud."""
 EXAMPLE_WAGE_USD_PER_HOUR = 100
 """Only to put dollars of margin into hours; nobody's wage is assumed in any bill."""
 
@@ -18,27 +20,51 @@ def answer(plan: Plan) -> tuple[str, ...]:
             "No quality floor is set, and a cheap weak model does not beat a good one: below stands the cheapest of "
             "each class of quality. Set at_least to a model or a score to get one answer.",
         )
-    sentences = [_winner(plan), *_cheaper_but_unknown(plan), *map(break_even_sentence, plan.crossovers)]
-    margin = people_margin(plan)
-    return (*sentences, margin) if margin else tuple(sentences)
+    return (
+        _winner(plan),
+        *_commitment(plan),
+        *_slowness(plan),
+        *_cheaper_but_unknown(plan),
+        *map(break_even_sentence, plan.crossovers),
+        *people_margin(plan),
+    )
 
 
 def _winner(plan: Plan) -> str:
     first = plan.ranking.winner
     if first is None:
         return (
-            "Nothing that passes is known to keep the latency target: self-hosting misses it, and the latency of paid "
-            "APIs is not known here. Measure one and state it under api_latency."
+            "Nothing that passes is known or predicted to keep the latency target: self-hosting misses it, and the "
+            "latency of paid APIs is not known here. Measure one and state it under api_latency."
         )
     verdict = plan.verdict(first)
     least = " at least" if verdict.bill.unpriced else ""
     what = "self-hosting" if first.kind == "hosted" else "a paid API"
-    among = "Of what is known to keep the target, " if _unknown(plan) else ""
+    among = "Of what is known or predicted to keep the target, " if plan.workload.slo.named else ""
     sentence = f"{among}{what} is cheapest with {plan.quality.floor_words}: "
     return (
         f"{sentence[0].upper()}{sentence[1:]}{verdict.option.id} costs{least} {usd(first.usd_per_day)} a day, "
         f"{usd(first.usd_per_day * DAYS_PER_MONTH)} a month."
     )
+
+
+def _commitment(plan: Plan) -> list[str]:
+    """What it costs without the commitment that the winner asks for."""
+    winner = plan.winner
+    if winner is None or winner.option.term != "reserved-1y":
+        return []
+    free = plan.cheapest_hosted("on-demand")
+    instead = f"; on demand the cheapest self-hosting is {free[0]} at {usd(free[1])} a day" if free else ""
+    return [f"That takes a commitment of one year{instead}."]
+
+
+def _slowness(plan: Plan) -> list[str]:
+    """Without a target a slow machine may win; that is said."""
+    winner = plan.winner
+    tpot = winner.performance.tpot_s if winner else None
+    if tpot is None or plan.workload.slo.named or tpot.mid < SLOW_TPOT_S:
+        return []
+    return [f"It is slow, {seconds(tpot.mid)} a token when it is full; a latency target rules such answers out."]
 
 
 def _unknown(plan: Plan) -> list[Contender]:
@@ -67,16 +93,18 @@ def break_even_sentence(crossover: Crossover) -> str:
     return f"{pair}: break-even at {count(crossover.requests_per_day)} requests a day; {crossover.because}."
 
 
-def people_margin(plan: Plan) -> str | None:
+def people_margin(plan: Plan) -> list[str]:
     """How many hours of work a month would eat up what hosting saves, if the spec names no people."""
     first = plan.ranking.winner
-    apis = [c.usd_per_day for c in plan.ranking.contenders if c.kind == "api"]
+    apis = [c for c in plan.ranking.contenders if c.kind == "api"]
     if first is None or first.kind != "hosted" or plan.policy.people is not None or not apis:
-        return None
-    saved = (min(apis) - first.usd_per_day) * DAYS_PER_MONTH
+        return []
+    cheapest = min(apis, key=lambda c: (c.meets_slo is None, c.usd_per_day))
+    saved = (cheapest.usd_per_day - first.usd_per_day) * DAYS_PER_MONTH
     if saved <= 0:
-        return None
-    return (
-        f"People are not counted; hosting stops winning above {usd(saved)} a month of work "
-        f"({saved / EXAMPLE_WAGE_USD_PER_HOUR:,.0f} hours a month at {EXAMPLE_WAGE_USD_PER_HOUR} USD an hour)."
-    )
+        return []
+    hours = saved / EXAMPLE_WAGE_USD_PER_HOUR
+    return [
+        f"People are not counted; against {plan.option_id(cheapest)} hosting stops winning above {usd(saved)} a month "
+        f"of work ({hours:,.0f} hour{'' if round(hours) == 1 else 's'} at {EXAMPLE_WAGE_USD_PER_HOUR} USD)."
+    ]

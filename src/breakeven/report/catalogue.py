@@ -1,6 +1,6 @@
 """The catalogue in the terminal: tables of names, one name in full with its history and sources, hits of a search."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from decimal import Decimal
 from typing import Any, get_args
 
@@ -13,8 +13,8 @@ from rich.text import Text
 
 from breakeven.catalogue.kinds import KINDS, ON_OFFER, Line, tier_words
 from breakeven.catalogue.listing import Listing, Overview
-from breakeven.catalogue.schema import ApiPrice, MachinePrice, Score, ServicePrice, Tier
-from breakeven.catalogue.search import NOT_SEARCHED, Entry, Found, Hit, PriceRow
+from breakeven.catalogue.schema import ApiPrice, MachinePrice, PriceRow, Score, ServicePrice, Tier
+from breakeven.catalogue.search import NOT_SEARCHED, Entry, Found, Hit
 from breakeven.evidence import Source
 from breakeven.report.facts import heading, label, weekly_hours, weights_drawn, words
 
@@ -22,6 +22,8 @@ WIDTH = 100
 RELATED_SHOWN = 12
 CELL_WIDTH = 14
 """Longer cells may be broken into lines."""
+NAME_WIDTH = 26
+"""What a column of names gets at least."""
 PROSE_WIDTH = 13, 40
 """What a column of words gets beside the names: of a few words, of sentences."""
 TIERS = get_args(Tier)
@@ -68,16 +70,18 @@ def print_overview(found: Overview, console: Console) -> None:
     console.print(Text(f"names as of {found.as_of} in {found.region}"))
     lines = [{key: "" if value is None else value for key, value in line.items()} for line in found.lines]
     console.print(_table(tuple(lines[0]), lines))
-    _hint(console, "breakeven catalogue list KIND", "breakeven catalogue show NAME", "breakeven catalogue search TEXT")
+    print_hint(
+        console, "breakeven catalogue list KIND", "breakeven catalogue show NAME", "breakeven catalogue search TEXT"
+    )
 
 
 def print_listing(found: Listing, console: Console) -> None:
     """The table of one kind."""
-    _title(console, f"{found.kind}: {len(found.lines):,}", f"{found.as_of}, {found.region}")
+    print_title(console, f"{found.kind}: {len(found.lines):,}", f"{found.as_of}, {found.region}")
     console.print(_table(found.columns, found.lines))
     if "score" in found.columns and "scale" in found.lines[0]:
         console.print(Text(f"  scores on {found.lines[0]['scale']}", style="dim"))
-    _hint(console, "breakeven catalogue show NAME")
+    print_hint(console, "breakeven catalogue show NAME")
 
 
 def print_found(found: Found, console: Console) -> None:
@@ -92,7 +96,7 @@ def print_found(found: Found, console: Console) -> None:
             _print_scores(entry, notes, console)
             told.add(entry.scores)
     if found.same_model:
-        _title(console, f"the same model at other APIs: {len(found.same_model)}", "")
+        print_title(console, f"the same model at other APIs: {len(found.same_model)}", "")
         console.print(_table(KINDS["offers"].columns, found.same_model))
     if found.not_yet:
         later = "; ".join(f"{name} from {first} on" for name, first in found.not_yet.items())
@@ -101,22 +105,26 @@ def print_found(found: Found, console: Console) -> None:
 
 
 def _print_foot(found: Found, notes: Footnotes, console: Console) -> None:
-    bases = {row.date_basis for entry in found.entries for row in entry.history}
-    legend = [(_spoken(basis), BASES[basis]) for basis in BASES if basis in bases]
+    print_foot({row.date_basis for entry in found.entries for row in entry.history}, notes, console)
+
+
+def print_foot(bases: Collection[str], notes: Footnotes, console: Console) -> None:
+    """The sources and notes that were marked, and what the words for a row's day mean."""
     if notes.lines():
-        _title(console, "sources and notes", "")
-        _print_pairs(notes.lines(), console, style="dim")
-    _print_pairs(legend, console, style="dim")
+        print_title(console, "sources and notes", "")
+        print_pairs(notes.lines(), console, style="dim")
+    legend = [(_spoken(basis), text) for basis, text in BASES.items() if basis in bases]
+    print_pairs(legend, console, style="dim")
 
 
 def print_hits(hits: dict[str, tuple[Hit, ...]], top: int, console: Console) -> None:
     """The hits of a search by kind, the first ``top`` of each."""
     for kind, found in hits.items():
-        _title(console, f"{kind}: {len(found):,}", "")
-        _print_pairs([(hit.name, _where(hit)) for hit in found[:top]], console)
+        print_title(console, f"{kind}: {len(found):,}", "")
+        print_pairs([(hit.name, _where(hit)) for hit in found[:top]], console)
         if len(found) > top:
             console.print(Text(f"  and {len(found) - top:,} more: --top {len(found)}", style="dim"))
-    _hint(console, "breakeven catalogue show NAME")
+    print_hint(console, "breakeven catalogue show NAME")
 
 
 def _where(hit: Hit) -> str:
@@ -138,12 +146,14 @@ def _plain(thing: object) -> object:
     return [_plain(one) for one in thing] if isinstance(thing, tuple) else thing
 
 
-def _title(console: Console, text: str, beside: str) -> None:
+def print_title(console: Console, text: str, beside: str) -> None:
+    """The heading of a section, and what stands beside it."""
     line = Text(f"\n{text.upper()}", style="bold cyan")
     console.print(line.append(f"  {beside}", style="not bold default") if beside else line)
 
 
-def _hint(console: Console, *commands: str) -> None:
+def print_hint(console: Console, *commands: str) -> None:
+    """Commands that tell more."""
     console.print(Text("  " + "; ".join(commands), style="dim"))
 
 
@@ -153,7 +163,10 @@ def _table(columns: Sequence[str], lines: Sequence[Line]) -> Table:
     cells = {
         column: [_cell(column, line[column]) if column in line else Text() for line in lines] for column in columns
     }
-    longest = {column: max(len(cell) for cell in cells[column]) for column in columns}
+    heads = {column: heading(column) for column in columns}
+    longest = {
+        column: max(*map(len, heads[column].split("\n")), *(len(cell) for cell in cells[column])) for column in columns
+    }
     prose = {column for column in columns if longest[column] > CELL_WIDTH or any(" " in c.plain for c in cells[column])}
     least = {column: PROSE_WIDTH[length > PROSE_WIDTH[1]] for column, length in longest.items() if column in prose}
     rest = sum(min(longest[column], least.get(column, WIDTH)) for column in columns[1:])
@@ -161,9 +174,9 @@ def _table(columns: Sequence[str], lines: Sequence[Line]) -> Table:
         values = [line.get(column) for line in lines]
         figures = any(isinstance(value, int | float | Decimal) and not isinstance(value, bool) for value in values)
         table.add_column(
-            Text(heading(column)),
+            Text(heads[column]),
             justify="right" if figures else "left",
-            width=min(longest[column], WIDTH - rest - 2 * len(columns)) if column == "name" else None,
+            width=min(longest[column], max(NAME_WIDTH, WIDTH - rest - 2 * len(columns))) if column == "name" else None,
             no_wrap=column not in prose,
             overflow="fold",
         )
@@ -176,7 +189,8 @@ def _cell(column: str, value: Any) -> Text:  # noqa: ANN401 - any value of a row
     return Text(words(column, value), style="dim" if value is None else "")
 
 
-def _print_pairs(pairs: Iterable[tuple[str, str]], console: Console, style: str = "") -> None:
+def print_pairs(pairs: Iterable[tuple[str, str]], console: Console, style: str = "") -> None:
+    """Names on the left, texts on the right."""
     table = Table(box=None, pad_edge=False, padding=(0, 1), show_header=False)
     table.add_column(no_wrap=True)
     table.add_column(overflow="fold")
@@ -187,7 +201,7 @@ def _print_pairs(pairs: Iterable[tuple[str, str]], console: Console, style: str 
 
 def _print_facts(entry: Entry, notes: Footnotes, console: Console) -> None:
     """Title, facts and what belongs to it."""
-    _title(console, KINDS[entry.kind].one, f"{entry.name} {notes.mark(entry.facts.get('source'))}".rstrip())
+    print_title(console, KINDS[entry.kind].one, f"{entry.name} {notes.mark(entry.facts.get('source'))}".rstrip())
     left_out = (*NOT_FACTS, *(("provider", "model") if entry.kind in ("offers", "providers") else ()))
     pairs = [
         (label(name)[0], f"{_fact(name, value)} {notes.mark(entry.facts.get(f'{name}_source'))}".rstrip())
@@ -197,13 +211,13 @@ def _print_facts(entry: Entry, notes: Footnotes, console: Console) -> None:
     pairs += [(RELATED.get(kind, kind), _some(names)) for kind, names in entry.related.items()]
     pairs += [("note", entry.facts["note"])] if entry.facts.get("note") else []
     if pairs:
-        _print_pairs(pairs, console)
+        print_pairs(pairs, console)
 
 
 def _print_scores(entry: Entry, notes: Footnotes, console: Console) -> None:
     if entry.scores:
         console.print(Text("\n  Quality", style="bold"))
-        _print_lines([_score_line(score, notes) for score in entry.scores], console)
+        print_lines([_score_line(score, notes) for score in entry.scores], console)
     elif entry.kind in ("offers", "models"):
         console.print(Text("\n  Quality unknown: the catalogue has no published score"))
 
@@ -229,22 +243,22 @@ def _print_prices(entry: Entry, found: Found, notes: Footnotes, console: Console
         Text(f"\n  Prices on {found.as_of}" + (f", though {status}" if status != ON_OFFER else ""), style="bold")
     )
     if entry.prices:
-        _print_lines(_price_lines(entry.prices, notes, now=True), console)
+        print_lines(price_lines(entry.prices, notes, now=True), console)
     else:
         known = "none is in force" if entry.history else f"unknown: no row in the catalogue for {found.region}"
         console.print(Text(f"  {known}"))
     if set(entry.history) != set(entry.prices):
         console.print(Text(f"\n  History, oldest first (dated prices: {len(entry.history)})", style="bold"))
-        _print_lines(_price_lines(entry.history, notes, now=False), console)
+        print_lines(price_lines(entry.history, notes, now=False), console)
 
 
-def _print_lines(lines: Sequence[Line], console: Console) -> None:
+def print_lines(lines: Sequence[Line], console: Console) -> None:
     """A table without the columns that are blank in every line."""
     columns = [column for column in lines[0] if any(line[column] != "" for line in lines)]
     console.print(Padding(_table(columns, lines), (0, 0, 0, 2)))
 
 
-def _price_lines(rows: Sequence[PriceRow], notes: Footnotes, *, now: bool) -> list[Line]:
+def price_lines(rows: Sequence[PriceRow], notes: Footnotes, *, now: bool) -> list[Line]:
     """A line a price; API prices with the kinds of token side by side: a line a tier (and day)."""
     groups: dict[tuple[object, ...], list[ApiPrice]] = {}
     for row in rows:

@@ -15,7 +15,8 @@ from breakeven.evidence import Basis, Source
 from breakeven.options.ruling import Rejected
 from breakeven.planner import Plan
 from breakeven.planner.verdict import Capacity, Option, Performance, Verdict
-from breakeven.units import DAYS_PER_MONTH, TOKENS_PER_MTOK
+from breakeven.units import TOKENS_PER_MTOK
+from breakeven.workload.policy import Policy
 
 SCHEMA_VERSION: Literal["1.0"] = "1.0"
 PLACES = Decimal("0.000001")
@@ -68,7 +69,7 @@ class VerdictDocument(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class FreshnessDocument(msgspec.Struct, frozen=True, kw_only=True):
-    """The oldest price on which the ranking rests."""
+    """The oldest price that a bill among the verdicts is charged by."""
 
     oldest_effective_from: date
     item: str
@@ -76,7 +77,10 @@ class FreshnessDocument(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class PlanDocument(msgspec.Struct, frozen=True, kw_only=True):
-    """A plan. ``winner`` is an option id, ``null`` without a quality floor."""
+    """A plan. ``winner`` is an option id, ``null`` without a quality floor.
+
+    ``verdicts`` holds the first of every class (``--top``); ``policy`` is what the plan was narrowed and priced by.
+    """
 
     schema_version: Literal["1.0"]
     as_of: date
@@ -84,6 +88,7 @@ class PlanDocument(msgspec.Struct, frozen=True, kw_only=True):
     options_considered: int
     options_competing: int
     workload: WorkloadDocument
+    policy: Policy
     winner: str | None
     verdicts: tuple[VerdictDocument, ...]
     rejected: tuple[Rejected, ...]
@@ -97,7 +102,7 @@ def plan_document(plan: Plan, top: int = 10) -> PlanDocument:
     """The document of a plan with the first ``top`` verdicts of every group."""
     verdicts = tuple(verdict_document(verdict, plan) for verdict in plan.verdicts(top))
     cited = {source for verdict in verdicts for line in verdict.bill.lines for source in line.source}
-    fresh = plan.freshness
+    fresh = plan.freshness(top)
     return PlanDocument(
         schema_version=SCHEMA_VERSION,
         as_of=plan.as_of,
@@ -105,6 +110,7 @@ def plan_document(plan: Plan, top: int = 10) -> PlanDocument:
         options_considered=plan.options_considered,
         options_competing=plan.competing,
         workload=_workload(plan),
+        policy=plan.policy,
         winner=plan.winner.option.id if plan.winner else None,
         verdicts=verdicts,
         rejected=plan.rejected,
@@ -131,7 +137,7 @@ def _bill(verdict: Verdict, plan: Plan) -> BillDocument:
         usd_per_day=bill.usd_per_day,
         usd_per_day_low=verdict.usd_per_day_low,
         usd_per_day_high=verdict.usd_per_day_high,
-        usd_per_month=(bill.usd_per_day * Decimal(str(DAYS_PER_MONTH))).quantize(PLACES),
+        usd_per_month=bill.usd_per_month.quantize(PLACES),
         usd_per_million_tokens=usd_per_mtok(bill, plan),
         unpriced=bill.unpriced,
         lines=bill.lines,

@@ -12,7 +12,6 @@ from breakeven.planner.verdict import Verdict
 from breakeven.report.document import usd_per_mtok
 from breakeven.report.tables import WIDTH, titled
 from breakeven.report.words import quantity, seconds, share, unit_price, usd
-from breakeven.units import DAYS_PER_MONTH
 
 
 def print_verdict(verdict: Verdict, plan: Plan, console: Console) -> None:
@@ -58,7 +57,7 @@ def _sources(sources: list[str], plan: Plan) -> RenderableType:
 
 
 def _total_words(verdict: Verdict, plan: Plan) -> str:
-    month = usd(float(verdict.bill.usd_per_day) * DAYS_PER_MONTH)
+    month = usd(verdict.bill.usd_per_month)
     missing = f"; not priced: {', '.join(verdict.bill.unpriced)}" if verdict.bill.unpriced else ""
     return f"total: {month} a month, {usd(usd_per_mtok(verdict.bill, plan))} a million tokens{missing}"
 

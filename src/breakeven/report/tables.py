@@ -12,18 +12,19 @@ from rich.text import Text
 
 from breakeven.decision.crossover import Crossover
 from breakeven.decision.envelope import Envelope
+from breakeven.options.quality import UNKNOWN_CLASS
 from breakeven.planner import Plan
 from breakeven.planner.verdict import Verdict
 from breakeven.report.answer import answer, break_even_sentence
 from breakeven.report.document import usd_per_mtok
 from breakeven.report.words import count, folded, seconds, share, usd
-from breakeven.units import DAYS_PER_MONTH
+from breakeven.units import HOURS_PER_DAY
 
 WIDTH = 100
 REASONS_SHOWN = 12
 CHART_WIDTH, CHART_HEIGHT = 78, 13
 CHARTS_SHOWN = 1
-OPTION_WIDTH, TARGET_WIDTH = 44, 9
+OPTION_WIDTH, TARGET_WIDTH = 50, 11
 ONE_LINE = {
     "model": "one line a model: its cheapest tier, or format, machine, path and term",
     "machine": "one line a model on a machine: its cheapest format, path and term",
@@ -34,7 +35,7 @@ ONE_LINE = {
 def print_plan(plan: Plan, console: Console, top: int) -> None:
     """The whole answer, at most 100 columns wide."""
     parts = [_head(plan), _answer(plan), _ranking(plan, top), _break_evens(plan)]
-    for part in (*parts, _ruled_out(plan), _foot(plan)):
+    for part in (*parts, _ruled_out(plan), _foot(plan, top)):
         console.print(part)
 
 
@@ -49,7 +50,7 @@ def _head(plan: Plan) -> RenderableType:
     targets = [f"{name} ≤ {seconds(value)}" for name, value in (("TTFT", slo.ttft_s), ("TPOT", slo.tpot_s)) if value]
     promise = f"{', '.join(targets)} at p{slo.quantile * 100:g}" if targets else "no latency target"
     shapes = f" in {len(workload.mix.shapes)} kinds of request" if len(workload.mix.shapes) > 1 else ""
-    peak = max(workload.requests_per_hour) * 24 / workload.requests_per_day
+    peak = max(workload.requests_per_hour) * HOURS_PER_DAY / workload.requests_per_day
     cached = f" ({share(mean.cached_input / mean.input)} cached)" if mean.cached_input else ""
     return Group(
         Text(f"{workload.name}: {plan.as_of}, catalogue {plan.catalogue_digest}", style="bold"),
@@ -69,38 +70,38 @@ def _answer(plan: Plan) -> RenderableType:
 
 def _ranking(plan: Plan, top: int) -> RenderableType:
     promised = plan.workload.slo.named
-    table = Table(box=box.SIMPLE_HEAD, width=WIDTH, pad_edge=False, padding=(0, 1))
+    table = Table(box=box.SIMPLE_HEAD, width=WIDTH, pad_edge=False, padding=(0, 0, 0, 1))
     table.add_column("#", justify="right", no_wrap=True)
     table.add_column("option", ratio=1)
-    for name in ("USD/day", "USD/month", "USD/Mtok"):
+    for name in ("score", "USD/day", "USD/month", "USD/Mtok", "TPOT"):
         table.add_column(name, justify="right", no_wrap=True)
     if promised:
         table.add_column("target", no_wrap=True)
-    table.add_column("basis", no_wrap=True)
     group, known = "", True
     for verdict in plan.verdicts(top):
         if verdict.group != group and not plan.ranking.floor:
             table.add_row("", Text(f"{plan.quality.scale} {verdict.group}", style="bold"))
         if verdict.meets_slo is None and (known or verdict.group != group):
-            table.add_row("", Text("latency not known (never a pass):", style="dim"))
+            table.add_row("", Text("latency not known, never a pass:", style="dim"))
         group, known = verdict.group, verdict.meets_slo is not None
         table.add_row(*_row(verdict, plan, OPTION_WIDTH - (TARGET_WIDTH if promised else 0)))
-    note = f"  {ONE_LINE[plan.by]}; --explain shows the bill of one, by its id, its model or its number"
+    number = ", its model or its number" if plan.ranking.floor else " or its model"
+    note = f"  {ONE_LINE[plan.by]}; --explain shows the bill of one, by its id{number}"
     return Group(titled("Ranking"), table, Text(note, style="dim"))
 
 
 def _row(verdict: Verdict, plan: Plan, width: int) -> Sequence[RenderableType]:
-    bill = verdict.bill
+    bill, option, tpot = verdict.bill, verdict.option, verdict.performance.tpot_s
     least = "≥ " if bill.unpriced else ""
-    kept = {True: "kept", None: "unknown", False: "missed"}
     return (
         str(verdict.rank),
-        escape(folded(verdict.option.id, width)),
+        escape(folded(option.id, width)),
+        "unknown" if option.quality_score is None else f"{option.quality_score:.0f}",
         least + usd(bill.usd_per_day) + plus_minus(verdict),
-        least + usd(float(bill.usd_per_day) * DAYS_PER_MONTH),
+        least + usd(bill.usd_per_month),
         usd(usd_per_mtok(bill, plan)),
-        *([kept[verdict.meets_slo]] if plan.workload.slo.named else []),
-        verdict.basis,
+        "-" if tpot is None else seconds(tpot.mid),
+        *([target_words(verdict)] if plan.workload.slo.named else []),
     )
 
 
@@ -110,6 +111,15 @@ def plus_minus(verdict: Verdict) -> str:
     if low is None or high is None or not mid:
         return ""
     return f" ±{max(high - mid, mid - low) / mid * 100:.0f} %"
+
+
+def target_words(verdict: Verdict) -> str:
+    """Whether the target is kept, and whether that was measured or predicted."""
+    if verdict.meets_slo is None:
+        return "unknown"
+    if not verdict.meets_slo:
+        return "missed"
+    return "predicted" if verdict.basis in ("extrapolated", "calibrated") else "kept"
 
 
 def _break_evens(plan: Plan) -> RenderableType:
@@ -125,8 +135,17 @@ def _break_evens(plan: Plan) -> RenderableType:
             parts.append(_chart(lines, plan, _crossover_of(lines, plan)))
             drawn += 1
     if not plan.crossovers:
-        parts.append(Text("  nothing to compare: only one side is in the ranking"))
+        parts.append(Padding(Text(_no_pair(plan)), (0, 0, 0, 2)))
     return Group(*parts)
+
+
+def _no_pair(plan: Plan) -> str:
+    if plan.ranking.groups == (UNKNOWN_CLASS,):
+        return (
+            f"nothing to compare: the quality of these models is not known on {plan.quality.scale}; give your own "
+            "scores and at_least in the spec"
+        )
+    return "nothing to compare: no class of quality has both a paid API and self-hosting"
 
 
 def _crossover_of(lines: Envelope, plan: Plan) -> Crossover | None:
@@ -189,11 +208,10 @@ def _ruled_out(plan: Plan) -> RenderableType:
     return Group(titled(f"Ruled out: {total:,} of {plan.options_considered:,}"), table)
 
 
-def _foot(plan: Plan) -> RenderableType:
-    fresh = plan.freshness
+def _foot(plan: Plan, top: int) -> RenderableType:
+    fresh = plan.freshness(top)
     oldest = (
-        f"oldest price in the ranking: {fresh.item}, in force since {fresh.oldest_effective_from} "
-        f"({fresh.age_days:,} days)"
+        f"oldest price in these bills: {fresh.item}, dated {fresh.oldest_effective_from} ({fresh.age_days:,} days old)"
     )
     lines = Table(box=None, width=WIDTH, pad_edge=False, padding=(0, 1), show_header=False)
     for sentence in (*plan.assumptions, oldest):

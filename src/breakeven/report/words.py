@@ -47,7 +47,7 @@ def unit_price(price: Decimal | None) -> str:
     >>> unit_price(Decimal("0.0000166667")), unit_price(Decimal("2.03")), unit_price(None)
     ('0.0000166667', '2.03', 'unknown')
     """
-    return "unknown" if price is None else f"{Decimal(f'{price:.6g}'):f}"
+    return "unknown" if price is None else f"{Decimal(f'{price:.6g}').normalize():f}"
 
 
 def seconds(value: float) -> str:

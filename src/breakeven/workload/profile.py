@@ -93,6 +93,11 @@ class Workload(msgspec.Struct, frozen=True, kw_only=True):
         )
 
     @property
+    def spread_evenly(self) -> bool:
+        """Whether machines of one's own may take the work when it suits them: it may wait, and no target is set."""
+        return self.deferrable and not self.slo.named
+
+    @property
     def requests_per_day(self) -> float:
         """Requests on a mean day."""
         return math.fsum(self.requests_per_hour) * HOURS_PER_DAY / len(self.requests_per_hour)

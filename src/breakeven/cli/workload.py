@@ -1,0 +1,258 @@
+"""`breakeven workload`: a usage log or a folder of documents in, the workload it shows out."""
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor, wait
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, TypeVar
+
+import typer
+
+from breakeven.cli.documents import workload_of_documents
+from breakeven.errors import SpecError
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from breakeven.logs.log import Asked, Log
+    from breakeven.logs.measure import Measured, Measurement
+    from breakeven.logs.problems import Problem
+
+T = TypeVar("T")
+WIDTH = 100
+SHOWN_PROBLEMS, SHOWN_GROUPS = 12, 20
+LOOK_EVERY_S = 0.1
+
+Logs = Annotated[list[str], typer.Argument(help="Usage logs: files, globs, folders, s3:// paths.", metavar="LOG...")]
+Columns = Annotated[
+    str | None, typer.Option(help="Where a log of your own keeps what: time=ts,input=prompt_tokens,output=...")
+]
+TimeZone = Annotated[str | None, typer.Option(help="The zone of times that carry none, for example UTC.")]
+EngineFlag = Annotated[str, typer.Option(help="duckdb (this machine) or spark.")]
+Json = Annotated[str | None, typer.Option(help="Write everything measured as JSON to a file, or - for stdout.")]
+
+
+def workload(  # noqa: PLR0913, PLR0917 - one parameter a flag
+    log: Annotated[
+        list[str] | None, typer.Argument(help="Usage logs: files, globs, folders, s3:// paths.", metavar="LOG...")
+    ] = None,
+    output: Annotated[Path | None, typer.Option("--output", "-o", help="Write the spec (YAML); - for stdout.")] = None,
+    group_by: Annotated[str | None, typer.Option(help="One workload each: model,team,key,user,provider,tier.")] = None,
+    columns: Columns = None,
+    time_zone: TimeZone = None,
+    engine: EngineFlag = "duckdb",
+    json: Json = None,
+    documents: Annotated[Path | None, typer.Option(help="A folder of documents instead of a log.")] = None,
+    model: Annotated[list[str] | None, typer.Option(help="Documents: count for this model (repeatable).")] = None,
+    output_tokens: Annotated[float | None, typer.Option(help="Documents: tokens of an answer.")] = None,
+    output_share: Annotated[float | None, typer.Option(help="Documents: share of a request that is answer.")] = None,
+    prompt_tokens: Annotated[float, typer.Option(help="Documents: tokens of the prompt around each.")] = 0.0,
+    requests_per_day: Annotated[float | None, typer.Option(help="Documents: how many a day.")] = None,
+) -> None:
+    """Measure a workload from usage logs or documents: how long requests are, when they come, what a cache holds."""
+    if documents is not None:
+        _refuse_beside_documents(log=log, group_by=group_by, columns=columns, time_zone=time_zone, json=json)
+        workload_of_documents(
+            documents,
+            spec=output,
+            models=model or (),
+            output_tokens=output_tokens,
+            output_share=output_share,
+            task="encode" if output_tokens == 0 else None,
+            prompt_tokens=prompt_tokens,
+            requests_per_day=requests_per_day,
+        )
+        return
+    if not log:
+        raise SpecError("no log is given", expected="LOG... or --documents FOLDER", do="Name a file or a folder")
+    from breakeven.catalogue.load import load_catalogue  # noqa: PLC0415 - each command loads what it needs
+    from breakeven.logs.measure import check_groups, measure  # noqa: PLC0415
+    from breakeven.logs.specs import document, spec_text  # noqa: PLC0415
+
+    groups = [name.strip() for name in group_by.split(",")] if group_by else []
+    check_groups(groups)
+    asked = asked_of(log, columns, time_zone, engine)
+    measured = over(asked, lambda opened: measure(opened, groups, load_catalogue()))
+    to_stdout = "-" in (json, str(output))
+    if output:
+        write(str(output), spec_text(measured, asked.paths))
+    if json:
+        write_json(json, document(measured, asked.paths))
+    if not to_stdout:
+        _show(measured, output)
+
+
+def _refuse_beside_documents(**given: object) -> None:
+    for name, value in given.items():
+        if value:
+            raise SpecError(
+                f"--documents stands beside {'a log' if name == 'log' else '--' + name.replace('_', '-')}",
+                expected="documents or a log",
+                do="Leave one of them out",
+            )
+
+
+def asked_of(log: list[str], columns: str | None, time_zone: str | None, engine: str) -> "Asked":
+    """The flags that say how to read a log.
+
+    Raises:
+        SpecError: if one of them makes no sense.
+    """
+    from breakeven.logs.log import Asked  # noqa: PLC0415
+    from breakeven.logs.times import zone_named  # noqa: PLC0415
+
+    if time_zone is not None:
+        zone_named(time_zone)
+    named = dict(_pair(pair) for pair in columns.split(",")) if columns else None
+    return Asked(paths=tuple(log), columns=named, zone=time_zone, engine=engine)
+
+
+def _pair(text: str) -> tuple[str, str]:
+    role, equals, column = text.partition("=")
+    if not equals or not column.strip():
+        raise SpecError(
+            f"--columns has {text!r}", expected="role=column, with commas between", do="Write time=ts,input=prompt"
+        )
+    return role.strip(), column.strip()
+
+
+def over(asked: "Asked", work: "Callable[[Log], T]") -> T:
+    """The result of some work on a log, with its progress shown on a terminal while it lasts."""
+    from rich.console import Console  # noqa: PLC0415
+    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn  # noqa: PLC0415
+
+    from breakeven.logs.log import Log  # noqa: PLC0415
+
+    console = Console(stderr=True)
+    if not console.is_terminal:
+        with Log(asked) as opened:
+            return work(opened)
+    columns = TextColumn("reading {task.description}"), BarColumn(), TimeElapsedColumn()
+    with Progress(*columns, console=console, transient=True) as shown, ThreadPoolExecutor(1) as pool:
+        task = shown.add_task("the files", total=None)
+        with Log(asked) as opened:
+            shown.update(task, description=f"about {opened.estimated_rows:,.0f} rows")
+            running = pool.submit(work, opened)
+            while not running.done():
+                wait([running], timeout=LOOK_EVERY_S)
+                done = opened.engine.progress()
+                shown.update(task, total=None if done is None else 1, completed=done or 0)
+            return running.result()
+
+
+def write(target: str, text: str) -> None:
+    """Text to a file, whole or not at all; ``-`` is stdout."""
+    from breakeven.cli.files import write_whole  # noqa: PLC0415
+
+    if target == "-":
+        typer.echo(text, nl=False)
+    else:
+        write_whole(Path(target), text.encode())
+
+
+def write_json(target: str, document: object) -> None:
+    """A document as indented JSON."""
+    import msgspec  # noqa: PLC0415
+
+    write(target, msgspec.json.format(msgspec.json.encode(document), indent=2).decode() + "\n")
+
+
+def _show(measured: "Measured", output: Path | None) -> None:
+    from rich.console import Console  # noqa: PLC0415
+
+    console = Console(width=WIDTH, highlight=False, markup=False)
+    _print_head(measured, console)
+    if len(measured.workloads) > 1:
+        _print_groups(measured, console)
+    else:
+        _print_one(measured.workloads[0], console)
+    print_problems(measured.problems, console)
+    if output:
+        count = len(measured.workloads)
+        what = "the workload" if count == 1 else f"{count} workloads, largest first"
+        console.print(f"\n{output} holds {what}: breakeven compare {output}", soft_wrap=True)
+
+
+def _print_head(measured: "Measured", console: "Console") -> None:
+    from breakeven.logs.specs import when  # noqa: PLC0415
+
+    requests = sum(one.requests for one in measured.workloads)
+    failed = sum(one.failed for one in measured.workloads)
+    console.print("THE LOG", style="bold")
+    files = f"{measured.files} file{'s' if measured.files > 1 else ''}"
+    console.print(f"  {', '.join(measured.layouts)}: {files}, {requests:,} requests, {when(measured.period)}")
+    if failed:
+        console.print(f"  {failed:,} more failed ({failed / (failed + requests):.1%}); they are not in what follows")
+    if measured.not_calls:
+        console.print(f"  {measured.not_calls:,} rows are no calls of a model (other spans, the proxy's own cache)")
+
+
+def _print_one(one: "Measurement", console: "Console") -> None:
+    from rich.table import Table  # noqa: PLC0415
+
+    from breakeven.logs.specs import bursts_told, parts_told  # noqa: PLC0415
+    from breakeven.report.words import count  # noqa: PLC0415
+
+    console.print("\nTOKENS OF A REQUEST", style="bold")
+    table = Table(box=None, padding=(0, 2, 0, 0))
+    for name in ("", "mean", "p50", "p95", "p99"):
+        table.add_column(name, justify="right" if name else "left")
+    for name, found in (("input", one.input), ("output", one.output)):
+        table.add_row(f"  {name}", *(f"{value:,.0f}" for value in (found.mean, found.p50, found.p95, found.p99)))
+    console.print(table)
+    for sentence in parts_told(one):
+        console.print(f"  {sentence}")
+    kept = one.kept
+    console.print(
+        f"  kept as {len(one.kinds)} kinds of request: means exact, E[input x output] at "
+        f"{kept['input_x_output']:.1%}, E[output^2] at {kept['output_squared']:.1%}"
+    )
+    console.print("\nTRAFFIC", style="bold")
+    volume = one.traffic.requests_per_day
+    console.print(f"  {count(volume)} requests a day" if volume else "  requests a day: not known")
+    if one.traffic.profile:
+        hours = len(one.traffic.profile)
+        console.print(
+            f"  a profile of {hours} hours (UTC), {max(one.traffic.profile):.2f} of the mean at the busiest, "
+            f"{min(one.traffic.profile):.2f} at the quietest"
+        )
+    for sentence in [*bursts_told(one), *(f"the log cannot tell {what}" for what in one.traffic.cannot_tell)]:
+        console.print(f"  {sentence}")
+
+
+def _print_groups(measured: "Measured", console: "Console") -> None:
+    from rich.table import Table  # noqa: PLC0415
+
+    from breakeven.report.words import count  # noqa: PLC0415
+
+    console.print("\nWORKLOADS", style="bold")
+    table = Table(box=None, padding=(0, 2, 0, 0))
+    for name in measured.workloads[0].group:
+        table.add_column(name, overflow="fold")
+    for name in ("requests", "a day", "input", "output", "cached", "failed"):
+        table.add_column(name, justify="right")
+    for one in measured.workloads[:SHOWN_GROUPS]:
+        volume, cached = one.traffic.requests_per_day, one.cached_share
+        table.add_row(
+            *(value or "-" for value in one.group.values()),
+            f"{one.requests:,}",
+            count(volume) if volume else "?",
+            f"{one.input.mean:,.0f}",
+            f"{one.output.mean:,.0f}",
+            "?" if cached is None else f"{cached:.0%}",
+            f"{one.failed:,}",
+        )
+    console.print(table)
+    if len(measured.workloads) > SHOWN_GROUPS:
+        console.print(f"  and {len(measured.workloads) - SHOWN_GROUPS} more in the spec")
+    for what in measured.workloads[0].traffic.cannot_tell:
+        console.print(f"  the log cannot tell {what}")
+
+
+def print_problems(problems: "tuple[Problem, ...]", console: "Console") -> None:
+    """What could not be used, by reason, with the first places."""
+    from breakeven.logs.specs import problem_told  # noqa: PLC0415
+
+    if problems:
+        console.print("\nNOT USED", style="bold")
+    for problem in problems[:SHOWN_PROBLEMS]:
+        console.print(f"  {problem_told(problem)}", soft_wrap=True)

@@ -1,0 +1,147 @@
+"""A usage log, ready to be asked: its files found, recognised and opened on an engine."""
+
+import math
+import tempfile
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+from urllib.parse import quote
+
+from breakeven.errors import SpecError
+from breakeven.logs import screen
+from breakeven.logs.batches import Batch, batches, check_zone
+from breakeven.logs.engines import Engine, engine
+from breakeven.logs.extras import load
+from breakeven.logs.files import log_files
+from breakeven.logs.layouts import Role
+from breakeven.logs.problems import Problem, Problems
+from breakeven.logs.rows import Wanted, request_rows
+from breakeven.logs.samples import Sample, sample
+from breakeven.logs.times import Table
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """Which log, and how to read it."""
+
+    paths: tuple[str, ...]
+    columns: Mapping[Role, str] | None = None
+    zone: str | None = None
+    engine: str = "duckdb"
+
+
+class Log:
+    """An opened log; a context, because flawed files are read from temporary copies."""
+
+    def __init__(self, asked: Asked) -> None:
+        self.asked = asked
+        self.problems = Problems()
+        self._kept = ExitStack()
+        files = log_files(asked.paths, self.problems)
+        samples = [found for file in files if (found := sample(file, self.problems))]
+        self.batches = batches(samples, asked.columns, self.problems)
+        if not self.batches:
+            raise nothing_usable(asked.paths, self.problems)
+        check_zone(self.batches, asked.zone)
+        self.engine: Engine = engine(asked.engine)
+        self.batches, self.copied = self._screened(samples)
+
+    def __enter__(self) -> "Log":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, wrong: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._kept.close()
+
+    @property
+    def estimated_rows(self) -> float:
+        """About how many rows there are."""
+        return math.fsum(one.rows for one in self.batches)
+
+    @property
+    def has(self) -> frozenset[Role]:
+        """The roles that some file can hold."""
+        return frozenset(role for one in self.batches for role in (*one.has, *one.layout.fixed))
+
+    @property
+    def shows(self) -> frozenset[Role]:
+        """The roles that some of the first records give."""
+        return frozenset(role for one in self.batches for role in one.shown)
+
+    def rows(self, wanted: Wanted) -> Table:
+        """The request rows of all files."""
+        tables = [request_rows(self.engine, one, wanted) for one in self.batches]
+        return load("ibis").union(*tables) if len(tables) > 1 else tables[0]
+
+    def run(self, expression: Table) -> Any:  # noqa: ANN401 - a pyarrow table
+        """The rows of an expression; a file that fails in the middle is named.
+
+        Raises:
+            SpecError: if the engine cannot read the files after all.
+        """
+        try:
+            return self.engine.run(expression)
+        except Exception as wrong:
+            if isinstance(wrong, SpecError):
+                raise
+            raise SpecError(
+                f"{self.asked.engine} cannot read the log: {str(wrong).splitlines()[0]}",
+                expected="files that stay as they are while they are read",
+                do="Leave out the file that is named, or try again",
+            ) from wrong
+
+    def tell_rejected(self) -> None:
+        """Tell the rows that the reader itself left out of what was run so far."""
+        for one in self.engine.rejected():
+            places = [f"{self.name_of(file)} line {line}" for file, line in one.places]
+            self.problems.add("rows", one.reason, places, one.count)
+
+    def opened_as(self, file: str) -> tuple[Batch, str]:
+        """The batch and path under which an engine's name of a file was opened: engines make names absolute."""
+        for one in self.batches:
+            for path in one.paths:
+                whole = path if "://" in path else str(Path(path).absolute())
+                if file in (path, whole, quote(whole)):
+                    return one, path
+        raise KeyError(file)
+
+    def name_of(self, file: str) -> str:
+        """A file by the name that the user gave, whatever copy of it was read under whatever name."""
+        _, path = self.opened_as(file)
+        return self.copied.get(path, path)
+
+    def _screened(self, samples: Sequence[Sample]) -> tuple[list[Batch], dict[str, str]]:
+        """The batches with flawed files replaced by copies; and copy -> file."""
+        used = {path for one in self.batches for path in one.paths}
+        texts = [one.file for one in samples if one.file.path in used and one.form != "parquet"]
+        suspects = screen.suspects([file for file in texts if not file.remote])
+        if not suspects:
+            return self.batches, {}
+        folder = Path(self._kept.enter_context(tempfile.TemporaryDirectory(prefix="breakeven-")))
+        copied = {screen.clean_copy(file, folder, self.problems): file.path for file in suspects}
+        away = {original: copy for copy, original in copied.items() if copy != original}
+        found = []
+        for one in self.batches:
+            stay = tuple(path for path in one.paths if path not in away)
+            moved = tuple(away[path] for path in one.paths if path in away)
+            found += [replace(one, paths=stay)] if stay else []
+            found += [replace(one, paths=moved, compression="none", rows=0.0)] if moved else []
+        return found, copied
+
+
+def nothing_usable(paths: Sequence[str], problems: Problems) -> SpecError:
+    """The one message for a log without a single usable row: why, with the first example of each reason."""
+    reasons = [_told(one) for one in problems.found]
+    return SpecError(
+        f"there is nothing usable in {', '.join(paths)}{': ' if reasons else ''}{'; '.join(reasons)}",
+        expected="usage logs with a time and tokens for each request",
+        do="See docs/guides/logs.md for the forms that are recognised, and for --columns",
+    )
+
+
+def _told(one: Problem) -> str:
+    return f"{one.count:,} {one.unit}, because {one.reason} ({', '.join(one.examples)})"

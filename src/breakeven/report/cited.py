@@ -1,0 +1,176 @@
+"""The sources that a page cites, numbered as they are first met, and the figures of one option with theirs."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+
+from breakeven.catalogue.schema import ApiPrice, MachinePrice
+from breakeven.cost.api import NAMES
+from breakeven.cost.fixed import SPEC_SOURCE
+from breakeven.decision.rank import Contender
+from breakeven.evidence import Estimate, Source
+from breakeven.options.quality import OWN_SCALE
+from breakeven.planner import Plan
+from breakeven.planner.verdict import Verdict
+from breakeven.report.words import seconds, share, unit_price
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cited:
+    """One source under its number. ``source`` is ``None`` for what no catalogue holds: the spec, a parameter file."""
+
+    number: int
+    id: str
+    source: Source | None
+
+    @property
+    def title(self) -> str:
+        """What it is called."""
+        return self.source.title if self.source else self.id
+
+    @property
+    def kind(self) -> str:
+        """Its kind in words."""
+        if self.source:
+            return self.source.kind.replace("_", " ")
+        return "stated by you" if self.id == SPEC_SOURCE else "parameters of the speed model"
+
+    @property
+    def provenance(self) -> str:
+        """Its kind, and the day on which it was read."""
+        return f"{self.kind}, read {self.source.read}" if self.source else self.kind
+
+    @property
+    def words(self) -> str:
+        """Number, title, kind and day, for a link to it."""
+        return f"Source {self.number}: {self.title} ({self.provenance})"
+
+
+class Sources:
+    """The numbered sources of one page, over all its plans."""
+
+    def __init__(self, known: Mapping[str, Source]) -> None:
+        self._known = known
+        self._cited: dict[str, Cited] = {}
+
+    def cite(self, ids: Iterable[str]) -> list[Cited]:
+        """The sources with these ids under their numbers."""
+        return [self._one(source_id) for source_id in ids]
+
+    def _one(self, source_id: str) -> Cited:
+        if source_id not in self._cited:
+            number = len(self._cited) + 1
+            self._cited[source_id] = Cited(number=number, id=source_id, source=self._known.get(source_id))
+        return self._cited[source_id]
+
+    @property
+    def listed(self) -> list[Cited]:
+        """All that were cited, by number."""
+        return list(self._cited.values())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Figure:
+    """One figure of an option: what it is, its value, what it rests on and where that was read."""
+
+    name: str
+    value: str
+    basis: str
+    sources: tuple[str, ...] = ()
+    exact: Decimal | float | None = None
+
+
+def figures(verdict: Verdict, contender: Contender, plan: Plan) -> list[Figure]:
+    """Prices in force, quality, speed and fleet of one option."""
+    prices = _api_prices(verdict, contender, plan) if contender.kind == "api" else _machine_price(contender, plan)
+    return [*prices, *_quality(verdict, plan), *_speed(verdict), *_fleet(verdict)]
+
+
+def _since(row: ApiPrice | MachinePrice) -> str:
+    return f"since {row.effective_from} ({row.date_basis.replace('_', ' ')})"
+
+
+def _api_prices(verdict: Verdict, contender: Contender, plan: Plan) -> list[Figure]:
+    """The list prices of the kinds of token that stand on the bill."""
+    billed = {line.name for line in verdict.bill.lines}
+    found = []
+    for (kind, window, above), row in plan.api.options[contender.number].tariff.prices.items():
+        if NAMES[kind] in billed:
+            when = f", {window.replace('_', '-')} hours" if window else ""
+            where = f", prompts above {above:,} tokens" if above else ""
+            price = f"{unit_price(row.usd_per_mtok)} USD a million tokens, {_since(row)}"
+            name = f"price of {NAMES[kind]}{when}{where}"
+            found.append(Figure(name=name, value=price, basis="listed", sources=(row.source,), exact=row.usd_per_mtok))
+    return found
+
+
+def _machine_price(contender: Contender, plan: Plan) -> list[Figure]:
+    options = plan.hosted.options
+    offer = options.offers[options.offer[contender.number]]
+    if offer.price is None:
+        return []
+    value = f"{unit_price(offer.price.usd_per_hour)} USD an hour, {_since(offer.price)}"
+    name = f"price of {offer.machine}, {offer.term}"
+    basis = "stated" if offer.price.date_basis == "stated" else "listed"
+    return [Figure(name=name, value=value, basis=basis, sources=(offer.price.source,), exact=offer.price.usd_per_hour)]
+
+
+def _quality(verdict: Verdict, plan: Plan) -> list[Figure]:
+    score, scale = verdict.option.quality_score, plan.quality.scale
+    if score is None:
+        return [Figure(name=f"quality on {scale}", value="not known", basis="no published score")]
+    row = None if scale == OWN_SCALE else plan.catalogue.scores(scale).get(verdict.option.model)
+    return [
+        Figure(
+            name=f"quality on {scale}",
+            value=f"{score:g}, class {verdict.option.quality_class}",
+            basis="measured" if row else "stated",
+            sources=(row.source,) if row else (),
+            exact=score,
+        )
+    ]
+
+
+def _speed(verdict: Verdict) -> list[Figure]:
+    found = verdict.performance
+    timed = [
+        ("time to first token, busiest hour", found.ttft_s),
+        ("time per output token, busiest hour", found.tpot_s),
+        ("time of the whole answer", found.response_s),
+    ]
+    figures = [_estimate(name, value, seconds(value.mid)) for name, value in timed if value is not None]
+    rate = found.output_tokens_per_s
+    if rate is not None:
+        figures.append(_estimate("output tokens a second of a full replica", rate, f"{rate.mid:,.0f}"))
+    if found.largest_concurrency is not None:
+        bound = f", bound by {found.bound_by}" if found.bound_by else ""
+        figures.append(
+            Figure(
+                name="requests at a time on a replica",
+                value=f"{found.largest_concurrency}{bound}",
+                basis=verdict.basis,
+                sources=found.response_s.sources if found.response_s else (),
+                exact=found.largest_concurrency,
+            )
+        )
+    return figures
+
+
+def _estimate(name: str, value: Estimate, told: str) -> Figure:
+    band = f" ({value.low:.3g} to {value.high:.3g})" if value.low is not None and value.high is not None else ""
+    return Figure(name=name, value=told + band, basis=value.basis, sources=value.sources, exact=value.mid)
+
+
+def _fleet(verdict: Verdict) -> list[Figure]:
+    option, fleet = verdict.option, verdict.capacity
+    if fleet.peak_machines is None or fleet.mean_utilisation is None:
+        return []
+    low, high = min(fleet.replicas_by_hour), max(fleet.replicas_by_hour)
+    rows = [
+        ("engine", f"{option.engine} {option.engine_version}, {option.number_format}", None),
+        ("a replica stands on", f"{option.tensor_parallel} x {option.accelerator}", option.tensor_parallel),
+        ("replicas by hour", f"{low}" if low == high else f"{low} to {high}", high),
+        ("machines in the busiest hour", f"{fleet.peak_machines}", fleet.peak_machines),
+        ("mean use of the room", share(fleet.mean_utilisation), fleet.mean_utilisation),
+    ]
+    return [Figure(name=name, value=value, basis=verdict.basis, exact=exact) for name, value, exact in rows]

@@ -1,0 +1,143 @@
+"""The plan as one self-contained page: no request, no script, for screen, paper and screen reader.
+
+The template is data of the package (``page.html``, ``page.css``); whatever it shows is escaped by Jinja2.
+"""
+
+import base64
+import hashlib
+from collections.abc import Mapping, Sequence
+from decimal import Decimal
+from importlib import resources
+from importlib.util import find_spec
+from typing import TYPE_CHECKING
+
+from breakeven import __version__
+from breakeven.errors import SpecError
+from breakeven.evidence import Source
+from breakeven.planner import Plan
+from breakeven.report import words
+from breakeven.report.cited import Sources
+from breakeven.report.sections import cost_table, heading, load_table, section
+from breakeven.units import DAYS_PER_MONTH
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
+    from markupsafe import Markup
+
+EXTRA = ("altair", "jinja2", "vl_convert")
+"""What draws and fills in; loaded only when a page is written."""
+BREAKABLE = ":/@-_.,"
+"""Behind these a long name may go on in the next line."""
+
+
+def html_page(plans: Sequence[Plan], tops: Sequence[int]) -> bytes:
+    """The page of these plans, a section each, with the first so many of every group in the ranking.
+
+    Raises:
+        SpecError: if the extra that draws is not installed.
+    """
+    _check_extra()
+    from breakeven.report.charts import series_classes  # noqa: PLC0415 - Altair is loaded when a page is written
+    from breakeven.report.pictures import pictures  # noqa: PLC0415
+
+    known: Mapping[str, Source] = {key: row for plan in plans for key, row in plan.catalogue.sources.items()}
+    sources = Sources(known)
+    sections = [section(plan, top, f"p{n}", sources) for n, (plan, top) in enumerate(zip(plans, tops, strict=True), 1)]
+    style = _read("page.css")
+    page = _environment().from_string(_read("page.html"))
+    html = page.render(
+        sections=[(one, pictures(one)) for one in sections],
+        sources=sources,
+        style=style,
+        style_hash=base64.b64encode(hashlib.sha256(style.encode()).digest()).decode(),
+        series_classes=series_classes,
+        version=__version__,
+    )
+    return html.encode()
+
+
+def _check_extra() -> None:
+    missing = [name for name in EXTRA if find_spec(name) is None]
+    if missing:
+        raise SpecError(
+            f"{' and '.join(missing)} is not installed, and --html needs it",
+            expected="the extra `report`",
+            do="pip install 'breakeven[report]'",
+        )
+
+
+def _read(name: str) -> str:
+    return resources.files("breakeven.report").joinpath(name).read_text(encoding="utf-8")
+
+
+def _environment() -> "Environment":
+    """Jinja2 with everything escaped, nothing undefined, and the words of the terminal's report."""
+    from jinja2 import Environment, StrictUndefined  # noqa: PLC0415
+
+    found = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    found.filters.update(
+        usd=words.usd,
+        count=words.count,
+        quantity=words.quantity,
+        price=price,
+        plain=plain,
+        breakable=breakable,
+        sentence=sentence,
+    )
+    found.globals.update(cost_table=cost_table, load_table=load_table, heading=heading, monthly=monthly)
+    return found
+
+
+def monthly(usd_per_day: float) -> float:
+    """USD a month of 730 hours."""
+    return usd_per_day * DAYS_PER_MONTH
+
+
+def price(usd_per_unit: Decimal) -> str:
+    """A price of one unit: six digits, no exponent, no zeros that say nothing.
+
+    >>> price(Decimal("0.08000000000000002")), price(Decimal("2.5"))
+    ('0.08', '2.5')
+    """
+    return plain(Decimal(words.unit_price(usd_per_unit)))
+
+
+def plain(value: Decimal | float) -> str:
+    """A number for programs: all its digits and no exponent.
+
+    >>> plain(Decimal("12.50000000")), plain(Decimal("2E-7")), plain(0.1)
+    ('12.5', '0.0000002', '0.1')
+    """
+    digits = f"{Decimal(str(value)):f}"
+    return digits.rstrip("0").rstrip(".") if "." in digits else digits
+
+
+def breakable(name: str) -> "Markup":
+    """A long name with places at which a line may end.
+
+    >>> str(breakable("host:a<b"))
+    'host:<wbr>a&lt;b'
+    """
+    from markupsafe import Markup, escape  # noqa: PLC0415
+
+    found = str(escape(name))
+    for mark in BREAKABLE:
+        found = found.replace(mark, f"{mark}<wbr>")
+    return Markup(found)
+
+
+def sentence(text: str) -> "Markup":
+    """A sentence in which the ids of options are set as code.
+
+    >>> str(sentence("host:x costs <1."))
+    '<code>host:<wbr>x</code> costs &lt;1.'
+    """
+    from markupsafe import Markup, escape  # noqa: PLC0415
+
+    parts = []
+    for word in text.split(" "):
+        name = word.rstrip(",;")
+        name = name[:-1] if name.endswith((":", ".")) else name
+        named = word.startswith(("host:", "api:")) and len(name) > len("host:")
+        parts.append(Markup("<code>{}</code>{}").format(breakable(name), word[len(name) :]) if named else escape(word))
+    return Markup(" ").join(parts)

@@ -1,0 +1,101 @@
+"""Every picture of a page in the widths it is shown in, with its title and its description in words."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import altair as alt
+
+from breakeven.report.charts import bars_chart, cost_chart, load_chart
+from breakeven.report.figures import Bars, CostLines, Load
+from breakeven.report.sections import Section, heading
+from breakeven.report.svg import render
+from breakeven.report.words import count, usd
+from breakeven.units import HOURS_PER_DAY
+
+WIDE, NARROW, HALF = 850, 270, 370
+"""Widths of the plots: for a screen or paper, for a phone, and for two beside each other."""
+TALL, LOW = 400, 260
+AXES = 60
+"""What axes take beside the plot, for pictures without any."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Picture:
+    """A drawing, once or in two widths of which the page shows one."""
+
+    title: str
+    wide: str
+    narrow: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pictures:
+    """The pictures of one section, in the order of its figures."""
+
+    costs: list[Picture]
+    bars: Picture
+    load: Picture | None
+
+
+def pictures(section: Section) -> Pictures:
+    """Draw them all."""
+    plan, costs = section.plan, []
+    for place, lines in enumerate(section.costs):
+        title = f"Cost against traffic: {heading(plan, lines.group)}"
+        costs.append(_costs(lines, f"{section.key}-cost{place}", title, large=place == 0))
+    bills = _bills(section.bars, f"{section.key}-bars")
+    return Pictures(
+        costs=costs,
+        bars=bills,
+        load=None if section.load is None else _load(section.load, f"{section.key}-load"),
+    )
+
+
+def _both(chart: Callable[[int], alt.TopLevelMixin], key: str, title: str, description: str) -> Picture:
+    return Picture(
+        title=title,
+        wide=render(chart(WIDE), f"{key}-wide", title, description),
+        narrow=render(chart(NARROW), f"{key}-narrow", title, description),
+    )
+
+
+def _costs(lines: CostLines, key: str, title: str, *, large: bool) -> Picture:
+    description = costs_in_words(lines)
+    if not large:
+        return Picture(title=title, wide=render(cost_chart(lines, HALF, LOW), key, title, description))
+    return _both(lambda width: cost_chart(lines, width, TALL if width == WIDE else LOW), key, title, description)
+
+
+def costs_in_words(lines: CostLines) -> str:
+    """What the picture of costs shows, for those who do not see it."""
+    first, last = lines.requests_per_day[0], lines.requests_per_day[-1]
+    sides = [("the cheapest paid API", lines.your_api_usd_per_day), ("self-hosting", lines.your_hosted_usd_per_day)]
+    here = " and ".join(f"{name} costs {usd(cost)} a day" for name, cost in sides if cost is not None)
+    sentences = [
+        f"USD a day against requests a day, both logarithmic, from {count(first)} to {count(last)}.",
+        f"At your traffic of {count(lines.your_requests_per_day)} requests a day {here}.",
+    ]
+    told = lines.crossover
+    if told is not None:
+        at = told.requests_per_day
+        start = "There is no break-even" if at is None else f"Break-even at {count(at)} requests a day"
+        sentences.append(f"{start}: {told.because}.")
+    return " ".join(sentences)
+
+
+def _bills(bars: Bars, key: str) -> Picture:
+    totals = "; ".join(f"{bar.verdict.option.id} {usd(bar.verdict.bill.usd_per_day)}" for bar in bars.bars)
+    unit = "the shares of each bill" if bars.shares else "USD a day"
+    description = f"Stacked bars of {unit} by line; the totals a day: {totals}."
+    return _both(lambda width: bars_chart(bars, width + AXES), key, "Bills", description)
+
+
+def _load(load: Load, key: str) -> Picture:
+    hours = "week" if len(load.in_flight) > HOURS_PER_DAY else "day"
+    title = f"The {hours}'s load against capacity"
+    description = (
+        f"Requests in flight by hour of the {hours}: {load.in_flight.min():,.0f} to {load.in_flight.max():,.0f} on the "
+        f"mean, room for {load.room.min():,.0f} to {load.room.max():,.0f}, on {load.replicas.min():,.0f} to "
+        f"{load.replicas.max():,.0f} replicas."
+    )
+    return _both(lambda width: load_chart(load, width), key, title, description)
