@@ -15,8 +15,8 @@ def by_name(path: Path) -> str:
     return path.stem
 
 
-def test_everything_in_examples_is_a_spec_or_an_overlay():
-    assert sorted([*SPECS, *OVERLAYS]) == sorted(EXAMPLES.iterdir())
+def test_everything_in_examples_is_a_spec_an_overlay_or_a_log():
+    assert sorted([*SPECS, *OVERLAYS, EXAMPLES / "usage.jsonl"]) == sorted(EXAMPLES.iterdir())
     assert SPECS
     assert OVERLAYS
 

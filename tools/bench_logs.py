@@ -6,9 +6,9 @@
 
 The rows are made here: a week of requests whose lengths are spread as in the Azure conversation trace of 2023
 (log-normal; median 1,020 tokens in and 129 out), in the three columns of that trace, and again in seven columns with
-model, key and cached tokens. Each row of ours is one `breakeven` command, its start included; CPU seconds are those of
-both cores together, and half of them is the least time that the command would take on two idle ones. The peers price
-the first of the same records in a plain loop, which is what they offer; records are loaded before the clock starts.
+model, key and cached tokens. Each row of ours is one `breakeven` command, its start included. CPU seconds are those
+of all cores together: on two idle cores a command takes half of them or more. The peers price the first of the same
+records in a plain loop, which is what they offer; records are loaded before the clock starts.
 """
 
 import argparse

@@ -9,7 +9,6 @@ import pytest
 
 from breakeven.cli import BAD_INPUT, main
 
-pytestmark = pytest.mark.filterwarnings("ignore:fetch_arrow_table:DeprecationWarning")
 ROOT = Path(__file__).parents[2]
 LOG = str(ROOT / "examples/usage.jsonl")
 

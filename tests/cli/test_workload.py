@@ -12,7 +12,6 @@ import pytest
 from breakeven.cli import BAD_INPUT, main
 from breakeven.logs import extras
 
-pytestmark = pytest.mark.filterwarnings("ignore:fetch_arrow_table:DeprecationWarning")
 ROOT = Path(__file__).parents[2]
 LOG = str(ROOT / "examples/usage.jsonl")
 

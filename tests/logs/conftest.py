@@ -12,14 +12,6 @@ from breakeven.logs.log import Asked, Log
 from breakeven.logs.measure import Measured, measure
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Ibis 12 calls a method that DuckDB 2 has renamed; nothing here can help it."""
-    here = Path(__file__).parent
-    for item in items:
-        if item.path.is_relative_to(here):
-            item.add_marker(pytest.mark.filterwarnings("ignore:fetch_arrow_table:DeprecationWarning"))
-
-
 @pytest.fixture
 def logged(tmp_path: Path) -> Callable[..., str]:
     """Write a log, compressed if its name ends in .gz, and give its path."""

@@ -80,7 +80,7 @@ def test_thousands_of_rows_in_groups_give_the_same_spec(logged, small_catalogue,
 
 
 def test_the_same_rows_are_unusable_for_the_same_reasons(logged, small_catalogue):
-    good = "2026-09-07T00:00:00Z,10,5\n2026-09-07T02:00:00+02:00,30,5\n"
+    good = "2026-09-07T00:00:00Z,10,5\n2026-09-07T02:00:00+02:00,30,5\n2026-09-07 01:00:00 UTC,40,5\n"
     bad = "2026-09-07T00:00:01Z,-1,5\n2026-09-07 00:00:02,10,5\nnever,1,1\n2026-09-07T00:00:03Z,x,1\n"
     path = logged("a.csv", "t,i,o\n" + good + bad + "2026-09-07T00:00:04Z,1,1.5\n2026-09-07T00:00:05Z,1\n")
     duckdb, spark = _both(small_catalogue, path, columns={"time": "t", "input": "i", "output": "o"})
@@ -89,7 +89,7 @@ def test_the_same_rows_are_unusable_for_the_same_reasons(logged, small_catalogue
     assert counts[0] == counts[1]
     assert sum(count for _, count in counts[0]) == 6
     named = {one.reason: one.examples for one in spark.problems}
-    assert named["a number of tokens is negative"] == (f"{path} line 4",)
+    assert named["a number of tokens is negative"] == (f"{path} line 5",)
 
 
 def test_reusable_prefixes_are_the_same(logged, small_catalogue):

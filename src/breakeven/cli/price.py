@@ -159,7 +159,7 @@ def _print_candidates(elsewhere: "list[Candidate]", found: "PricedLog", console:
         table.add_row(f"... {len(priced) - SHOWN} more: --json holds them all")
     console.print(table)
     if len(elsewhere) > len(priced):
-        console.print(f"  {len(elsewhere) - len(priced)} offers have no known price on any of these days")
+        console.print(f"  without a known price on any of these days: {len(elsewhere) - len(priced)}")
 
 
 def _note(one: "Candidate") -> str:

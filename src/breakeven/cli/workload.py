@@ -250,9 +250,7 @@ def _print_groups(measured: "Measured", console: "Console") -> None:
 
 def print_problems(problems: "tuple[Problem, ...]", console: "Console") -> None:
     """What could not be used, by reason, with the first places."""
-    from breakeven.logs.specs import problem_told  # noqa: PLC0415
-
     if problems:
         console.print("\nNOT USED", style="bold")
     for problem in problems[:SHOWN_PROBLEMS]:
-        console.print(f"  {problem_told(problem)}", soft_wrap=True)
+        console.print(f"  {problem.told}", soft_wrap=True)

@@ -17,7 +17,7 @@ from breakeven.logs.engines import Engine, engine
 from breakeven.logs.extras import load
 from breakeven.logs.files import log_files
 from breakeven.logs.layouts import Role
-from breakeven.logs.problems import Problem, Problems
+from breakeven.logs.problems import Problems
 from breakeven.logs.rows import Wanted, request_rows
 from breakeven.logs.samples import Sample, sample
 from breakeven.logs.times import Table
@@ -135,13 +135,9 @@ class Log:
 
 def nothing_usable(paths: Sequence[str], problems: Problems) -> SpecError:
     """The one message for a log without a single usable row: why, with the first example of each reason."""
-    reasons = [_told(one) for one in problems.found]
+    reasons = [one.told for one in problems.found]
     return SpecError(
         f"there is nothing usable in {', '.join(paths)}{': ' if reasons else ''}{'; '.join(reasons)}",
         expected="usage logs with a time and tokens for each request",
         do="See docs/guides/logs.md for the forms that are recognised, and for --columns",
     )
-
-
-def _told(one: Problem) -> str:
-    return f"{one.count:,} {one.unit}, because {one.reason} ({', '.join(one.examples)})"

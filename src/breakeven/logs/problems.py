@@ -16,6 +16,18 @@ class Problem:
     unit: str
     examples: tuple[str, ...] = ()
 
+    @property
+    def told(self) -> str:
+        """The reason with its count and first places.
+
+        >>> Problem(reason="it is empty", count=2, unit="files", examples=("a.csv",)).told
+        '2 files: it is empty (a.csv, ...)'
+        """
+        unit = self.unit if self.count != 1 else self.unit.removesuffix("s")
+        more = ", ..." if self.count > len(self.examples) else ""
+        places = f" ({', '.join(self.examples)}{more})" if self.examples else ""
+        return f"{self.count:,} {unit}: {self.reason}{places}"
+
 
 @dataclass(slots=True)
 class Problems:

@@ -31,7 +31,7 @@ REASONS = {
     13: "it stands for no request",
     MISREAD: WRONG_COUNT,
 }
-LARGEST = 1e12
+LARGEST = 9e11
 """No row has more tokens: so sums of millions of rows fit, and doubles count exactly."""
 
 

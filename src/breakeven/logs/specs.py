@@ -10,7 +10,6 @@ from typing import Any
 import msgspec
 
 from breakeven.logs.measure import Measured, Measurement
-from breakeven.logs.problems import Problem
 from breakeven.logs.shapes import Kind
 from breakeven.logs.times import US_PER_SECOND
 from breakeven.logs.traffic import Period, long
@@ -84,7 +83,7 @@ def _comments(measured: Measured, one: Measurement, paths: Sequence[str]) -> lis
         *parts_told(one),
         *bursts_told(one),
         *(f"The log cannot tell {what}." for what in one.traffic.cannot_tell),
-        *(f"Not used: {problem_told(problem)}." for problem in measured.problems),
+        *(f"Not used: {problem.told}." for problem in measured.problems),
     ]
     if one.failed:
         found.append(f"Failed requests, not counted above: {one.failed:,}.")
@@ -128,13 +127,6 @@ def bursts_told(one: Measurement) -> list[str]:
     if gaps is not None:
         parts.append(f"deviation over mean of the time between two requests {gaps:.2f}")
     return [f"Bursts: {', '.join(parts)} (both 1 for independent arrivals)."] if parts else []
-
-
-def problem_told(problem: Problem) -> str:
-    """A reason with its count and first places."""
-    unit = problem.unit if problem.count != 1 else problem.unit.removesuffix("s")
-    places = f" ({', '.join(problem.examples)}{', ...' if problem.count > len(problem.examples) else ''})"
-    return f"{problem.count:,} {unit}: {problem.reason}{places if problem.examples else ''}"
 
 
 def when(period: Period) -> str:

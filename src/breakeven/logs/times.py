@@ -72,31 +72,24 @@ def _since_1970(moment: Column) -> Column:
 
 def _written(table: Table, name: str, zone: str | None) -> Table:
     """``2026-01-01T00:00:00.000Z``, with an offset, or without either."""
-    ibis, text = load("ibis"), table["_text"]
-    table = table.mutate(
-        _clock=text.substr(DATE_LENGTH),
-        _utc=text.endswith("Z") | text.endswith("z"),
-        _named=text.endswith("UTC") | text.endswith("GMT"),
-    )
+    text = table["_text"]
+    table = table.mutate(_utc=text.right(1).isin(("Z", "z")) | text.right(3).isin(("UTC", "GMT")))
+    table = table.mutate(_clock=table["_utc"].ifelse("", table["_text"].substr(DATE_LENGTH)))
     table = table.mutate(_plus=table["_clock"].find("+"), _minus=table["_clock"].find("-"))
     table = table.mutate(_sign=(table["_plus"] >= 0).ifelse(table["_plus"], table["_minus"]))
-    table = table.mutate(_offset=~table["_utc"] & ~table["_named"] & (table["_sign"] >= 0))
-    text = table["_text"]
-    body = ibis.cases(
-        (table["_utc"], text.substr(0, text.length() - 1)),
-        (table["_named"], text.substr(0, text.length() - 3)),
-        (table["_offset"], text.substr(0, table["_sign"] + DATE_LENGTH)),
-        else_=text,
+    table = table.mutate(_offset=table["_sign"] >= 0)
+    table = table.mutate(  # engines differ in what they make of an offset, so it is cut off
+        _body=table["_offset"].ifelse(table["_text"].substr(0, table["_sign"] + DATE_LENGTH), table["_text"]),
+        _digits=table["_offset"].ifelse(table["_clock"].substr(table["_sign"] + 1).replace(":", ""), ""),
     )
-    digits = table["_clock"].substr(table["_sign"] + 1).replace(":", "")
-    table = table.mutate(_body=body, _digits=table["_offset"].ifelse(digits, ""))
     hours = table["_digits"].substr(0, 2).try_cast("int64")
     minutes = table["_digits"].substr(2, 2).try_cast("int64").fill_null(0)
     ahead = (hours * 60 + minutes) * US_PER_MINUTE * (table["_plus"] >= 0).ifelse(1, -1)
+    ahead = table["_offset"].ifelse(ahead, 0)
     table = table.mutate(_wall=_since_1970(table["_body"].try_cast("timestamp")), _ahead=ahead)
     table = _at_zone(table, "_bare", zone)
-    wall, known = table["_wall"], table["_utc"] | table["_named"] | table["_offset"]
-    at = ibis.cases((table["_offset"], wall - table["_ahead"]), (known, wall), else_=table["_bare"])
+    wall, known = table["_wall"], table["_utc"] | table["_offset"]
+    at = known.ifelse(wall - table["_ahead"], table["_bare"])
     return table.mutate(**{name: at, f"{name}_bare": ~known & table["_bare_bare"] & wall.notnull()})
 
 
