@@ -151,6 +151,8 @@ def generations_of(table: Table) -> list[str]:
 def without_pair(table: Table) -> Ints:
     """The evidence that is left for each row when its (gpu, model) pair is taken away."""
     found = np.full(len(table.runs.kind), EVIDENCE.index("none"))
+    apart = [_others(table, ("gpu", "model"), (column,)) for column in ("generation", "engine")]
+    found[apart[0] & apart[1]] = EVIDENCE.index("parts")
     found[_others(table, ("gpu", "model"), ("generation", "engine"))] = EVIDENCE.index("generation")
     found[_others(table, ("model",), ("gpu", "engine"))] = EVIDENCE.index("device")
     return found

@@ -9,6 +9,7 @@ The file holds physics first (shares of the datasheet, overheads of each engine)
 import sys
 import time
 import tomllib
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +18,7 @@ from banding import bands_of
 from breakeven import load_catalogue
 from breakeven.options.columns import Floats, Ints
 from breakeven.performance.calibration import BETWEEN_LEVELS, EVERYTHING, parameters_of
+from breakeven.performance.effects import Axes
 from breakeven.performance.measured import Table, shipped_measurements
 from fitting import Fitted, Problem, Term
 from heldout import held_out
@@ -45,8 +47,8 @@ MEANINGS = {
     "first": "time to first token",
     "bulk": "output of work handed over at once",
 }
-EVIDENCE_LEVELS = (("gpu", "model", "stack"), ("gpu", "stack"), ("generation", "stack"))
-"""Written with every level that was measured, however small the effect: the bands read their counts."""
+EVIDENCE_LEVELS = (("generation",), ("stack",), ("generation", "stack"), ("gpu", "stack"), ("gpu", "model", "stack"))
+"""Of what the bands ask how often it was measured."""
 
 
 def text_of(priors: str, fitted: Fitted, rows: int) -> str:
@@ -57,14 +59,29 @@ def text_of(priors: str, fitted: Fitted, rows: int) -> str:
     return "\n".join(lines)
 
 
-def others_and_bands(text: str, bands: dict[str, dict[str, float]]) -> str:
+def evidence_of(table: Table) -> list[str]:
+    """How many measurements there are of each level that the bands ask for."""
+    axes = Axes(table.runs.kinds)
+    on = table.runs.kind[table.runs.covered]
+    lines = ["# Evidence: how many measurements there are.", ""]
+    for names in EVIDENCE_LEVELS:
+        columns = [axes.labels(name) for name in names]
+        levels = zip(*([labels[i] for i in index[on]] for labels, index in columns), strict=True)
+        lines.append(f'[evidence."{BETWEEN_LEVELS.join(names)}"]')
+        counted = sorted(Counter(levels).items())
+        lines += [f'"{BETWEEN_LEVELS.join(level)}" = {count}' for level, count in counted] + [""]
+    return lines
+
+
+def others_and_bands(text: str, bands: dict[str, dict[str, float]], evidence: list[str]) -> str:
     """What stands behind the effects: the pace of encoders and encoder-decoders, and the bands."""
     lines = ['[effects.pace."shape | stack"]  # runs of other_runs.csv: a pass or an output token']
     for group, (factor, count) in sorted(other_paces(parameters_of(tomllib.loads(text))).items()):
         lines.append(f'"{BETWEEN_LEVELS.join(group)}" = [{factor:.4g}, {count}]')
     lines += [
         "",
-        "# Bands: half widths in the logarithm by evidence, spread of each stack, variances of group errors.",
+        *evidence,
+        "# Bands: half widths in the logarithm by evidence, spreads, variances of group errors.",
         "",
     ]
     for target, widths in bands.items():
@@ -79,11 +96,10 @@ HOW = (
 
 
 def _effect(term: Term, levels: tuple[tuple[str, ...], ...], logs: Floats, counts: Ints) -> list[str]:
-    always = term.quantity == "pace" and term.axes in EVIDENCE_LEVELS
     rows = [
         f'"{BETWEEN_LEVELS.join(level) or EVERYTHING}" = [{np.exp(log):.4g}, {count}]'
         for level, log, count in zip(levels, logs, counts, strict=True)
-        if count and (always or abs(log) >= WORTH_WRITING)
+        if count and abs(log) >= WORTH_WRITING
     ]
     if not rows:
         return []
@@ -102,7 +118,7 @@ def fit_all(table: Table, priors: str) -> str:
     unseen, seen = held_out(problem)
     print(f"held-out groups predicted after {time.perf_counter() - started:.0f} s")
     text = text_of(priors, problem.fitted(effects, everything), len(everything))
-    return text + "\n" + others_and_bands(text, bands_of(table, unseen, seen))
+    return text + "\n" + others_and_bands(text, bands_of(table, unseen, seen), evidence_of(table))
 
 
 def main() -> int:

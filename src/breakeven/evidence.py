@@ -10,7 +10,7 @@ Basis = Literal["listed", "measured", "calibrated", "extrapolated", "assumed"]
 
 ``listed``: the provider's price or the maker's datasheet. ``measured``: this model on this machine.
 ``calibrated``: a formula fitted on measurements of its kind. ``extrapolated``: a formula with typical values,
-not measured for this pair. ``assumed``: stated by the user or by a row that says it is an assumption.
+not measured for this pair or its like. ``assumed``: stated by the user or by a row that says it is an assumption.
 """
 
 BASES: tuple[Basis, ...] = ("listed", "measured", "calibrated", "extrapolated", "assumed")

@@ -37,6 +37,7 @@ def test_predict_as_json_carries_a_band_for_each_figure():
         (("--model", "llama3-405b", "--on", "g5.xlarge"), "does not fit"),
         (("--model", "llama3-8b", "--on", "L4", "--concurrency", "-1"), "more than 0"),
         (("--model", "llama3-8b", "--on", "L4", "--format", "fp3"), "one of bf16"),
+        (("--model", "bert-base", "--on", "L4"), "puts out no tokens"),
     ],
 )
 def test_a_slip_is_told_with_what_was_expected(words, told):

@@ -139,6 +139,12 @@ def _checked(question: Question, catalogue: Catalogue) -> Any:  # noqa: ANN401
     models = measured_models(catalogue)
     if question.model not in models:
         raise UnknownNameError("model", question.model, models, search="breakeven catalogue list models")
+    if models[question.model].kind == "encoder":
+        raise SpecError(
+            f"{question.model} is an encoder: it puts out no tokens",
+            expected="a model that generates text",
+            do="Plan it with `breakeven compare --task encode`",
+        )
     for name in ("input_tokens", "output_tokens", "concurrency", "rate_per_s", "tensor_parallel"):
         value = getattr(question, name)
         if value is not None and not 0 < value < float("inf"):

@@ -10,13 +10,14 @@ import numpy as np
 
 from breakeven.evidence import Basis, Estimate
 from breakeven.options.columns import Floats, Ints
-from breakeven.performance.calibration import Parameters
+from breakeven.performance.calibration import Effect, Parameters
 from breakeven.performance.effects import Axes
 from breakeven.performance.kinds import Kinds
 from breakeven.performance.measured import TARGETS
 
-EVIDENCE = ("pair", "device", "generation", "none")
-"""What was measured, best first: the (model, device, stack), the (device, stack), the (generation, stack), none."""
+EVIDENCE = ("pair", "device", "generation", "parts", "none")
+"""What was measured, best first: the (model, device, stack), the (device, stack), the (generation, stack), the
+generation and the stack but never together, not even that."""
 LEVELS = {
     "pair": ("gpu", "model", "stack"),
     "device": ("gpu", "stack"),
@@ -33,12 +34,19 @@ BETWEEN = " | "
 def evidence(kinds: Kinds, parameters: Parameters) -> Ints:
     """For each row the place in ``EVIDENCE`` of the best that was measured."""
     axes = Axes(kinds)
-    found = np.full(len(kinds.model), len(EVIDENCE) - 1, dtype=np.int64)
-    for place, name in reversed(list(enumerate(EVIDENCE[:-1]))):
-        for effect in parameters.effects.get("pace", ()):
-            if effect.axes == LEVELS[name]:
-                found[axes.looked_up(effect, effect.counts) > 0] = place
+    found = np.full(len(kinds.model), EVIDENCE.index("none"), dtype=np.int64)
+    apart = [_counted(axes, parameters, (axis,)) > 0 for axis in ("generation", "stack")]
+    found[apart[0] & apart[1]] = EVIDENCE.index("parts")
+    for name in ("generation", "device", "pair"):
+        found[_counted(axes, parameters, LEVELS[name]) > 0] = EVIDENCE.index(name)
     return found
+
+
+def _counted(axes: Axes, parameters: Parameters, names: tuple[str, ...]) -> Floats:
+    """How many measurements there are of each row's level."""
+    counts = parameters.evidence.get(names, {})
+    plain = Effect(axes=names, factors={}, counts=counts)
+    return np.zeros(axes.rows) + axes.looked_up(plain, counts)
 
 
 def bases(kinds: Kinds, parameters: Parameters) -> list[Basis]:

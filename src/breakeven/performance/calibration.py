@@ -79,6 +79,8 @@ class Parameters:
     overheads: Mapping[str, Overheads]
     source: str
     effects: Mapping[str, tuple[Effect, ...]] = field(default_factory=dict)
+    evidence: Mapping[tuple[str, ...], Mapping[tuple[str, ...], int]] = field(default_factory=dict)
+    """By axes and labels: how many measurements there are."""
     bands: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     """Half widths of the 80 % band in the logarithm, by target and how well the case is known; variances."""
     narrowed: Mapping[tuple[str, ...], float] = field(default_factory=dict)
@@ -95,7 +97,7 @@ def typical_parameters() -> Parameters:
 def parameters_of(tables: Mapping[str, Any]) -> Parameters:
     """Parameters from parsed TOML; a missing table is a ``KeyError`` naming it."""
     by_name = ("bandwidth_share", "flops_share", "hop_s", "link_fallback_gb_per_s", "bulk_batch_limit")
-    known = {"overheads", "source", "effects", "bands", "narrowed", *by_name}
+    known = {"overheads", "source", "effects", "evidence", "bands", "narrowed", *by_name}
     single = [name for name in Parameters.__slots__ if name not in known]
     values: dict[str, Any] = {name: float(tables[name]["value"]) for name in single}
     values |= {name: dict(tables[name]) for name in by_name}
@@ -113,6 +115,10 @@ def parameters_of(tables: Mapping[str, Any]) -> Parameters:
         effects={
             quantity: tuple(_effect(axes, rows) for axes, rows in by_axes.items())
             for quantity, by_axes in tables.get("effects", {}).items()
+        },
+        evidence={
+            _labels(axes): {_labels(name): int(count) for name, count in rows.items()}
+            for axes, rows in tables.get("evidence", {}).items()
         },
         bands={target: dict(rows) for target, rows in tables.get("bands", {}).items()},
     )

@@ -33,6 +33,7 @@ class Axes:
 
     def __init__(self, kinds: Kinds) -> None:
         self._kinds = kinds
+        self.rows = len(kinds.model)
         self._known: dict[str, tuple[list[str], Ints]] = {}
 
     def labels(self, axis: str) -> tuple[list[str], Ints]:

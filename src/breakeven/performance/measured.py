@@ -195,6 +195,7 @@ def _refuse(wrong: dict[int, str], name: str) -> None:
 def runs_of(texts: dict[str, list[str]], numbers: dict[str, Floats], catalogue: Catalogue) -> Runs:
     """Columns of runs; equal combinations of model, device, format, stack and parallelism share one kind."""
     models, devices = measured_models(catalogue), measured_devices(catalogue)
+    models = {name: row for name, row in models.items() if row.kind != "encoder"}  # they put out no tokens
     pool = _Pool()
     degrees = [numbers[c] for c in ("tensor_parallel", "data_parallel", "pipeline_parallel")]
     kind = [
