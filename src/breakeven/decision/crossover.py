@@ -22,7 +22,7 @@ POINTS_PER_REFINEMENT = 33
 POINTS_WITHIN = 161
 """Points looked at between two points of a line: steps of a tenth of a percent, as fine as the tolerance."""
 TOLERANCE = 1e-3
-EVERY = 4
+EVERY = 6
 """Of the points of a line, every so many is looked at for the ends of the band."""
 
 
@@ -181,22 +181,20 @@ def _narrowed(brackets: Sequence[tuple[_Pair, Bracket]], curves: Curves) -> list
 def _ends(pairs: Sequence[_Pair], curves: Curves) -> list[tuple[float | None, float | None]]:
     """The break-even of every group at the fast and at the slow end of the speeds."""
     found: list[list[float | None]] = [[None, None] for _ in pairs]
+    known = [n for n, pair in enumerate(pairs) if np.isfinite(curves.half_widths(pair.hosted)).all()]
+    if not known:
+        return [(None, None) for _ in pairs]
+    points = np.stack([pairs[n].volume[::EVERY] for n in known])
     for place, end in enumerate((-1, 1)):
         there = curves.at_end(end)
-        brackets: list[tuple[_Pair, Bracket]] = []
-        owners: list[int] = []
-        for n, pair in enumerate(pairs):
-            known = pair.hosted[np.isfinite(curves.half_widths(pair.hosted))]
-            if not len(known):
-                continue
-            cost = there.hosted_usd_per_day(known, pair.volume[::EVERY]).min(axis=0)
-            tail = _start_of_tail(cost <= pair.api_usd_per_day[::EVERY])
-            if tail is not None:
-                owners.append(n)
-                volume = pair.volume[::EVERY]
-                brackets.append((pair, (float(volume[max(tail - 1, 0)]), float(volume[tail]))))
-        for n, volume_at in zip(owners, _narrowed(brackets, there), strict=True):
-            found[n][place] = volume_at
+        costs = _least(points, [pairs[n].hosted for n in known], there)
+        tails = [
+            _start_of_tail(cost <= pairs[n].api_usd_per_day[::EVERY]) for n, cost in zip(known, costs, strict=True)
+        ]
+        some = [(n, at, tail) for n, at, tail in zip(known, points, tails, strict=True) if tail is not None]
+        brackets = [(pairs[n], (float(at[max(tail - 1, 0)]), float(at[tail]))) for n, at, tail in some]
+        for (n, _, _), volume in zip(some, _narrowed(brackets, there), strict=True):
+            found[n][place] = volume
     return [(low, high) for low, high in found]
 
 
