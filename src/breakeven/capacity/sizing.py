@@ -44,8 +44,13 @@ class Sizing:
     """Of each pair, when the fleet follows the hours (or around the clock, if the policy says ``fixed``)."""
     peak_machines: Floats
     """Of each pair."""
-    response_s: Floats
-    """Of each row at its mean load: how long a caller waits for the whole answer."""
+    speed: Speed
+    rate_per_replica_per_s: Floats
+    """Of each row: requests that reach one replica, on average."""
+
+    def response_s(self) -> Floats:
+        """Of each row at its mean load: how long a caller waits for the whole answer. Only Lambda is billed for it."""
+        return self.speed.latency(self.speed.concurrency_at(self.rate_per_replica_per_s)).response_s
 
     @property
     def in_flight_by_hour(self) -> Floats:
@@ -120,7 +125,6 @@ def size(
         min_replicas=policy.min_replicas,
     )
     machine_hours, peak, mean_replicas = _machines(demand, *pairs)
-    per_replica = volume / SECONDS_PER_DAY / mean_replicas
     return Sizing(
         requests_per_day=volume,
         mean_in_flight=in_flight,
@@ -130,7 +134,8 @@ def size(
         pair_replicas_per_machine=pairs[1],
         machine_hours_per_day=peak * HOURS_PER_DAY if policy.scaling == "fixed" else machine_hours,
         peak_machines=peak,
-        response_s=speed.latency(speed.concurrency_at(per_replica)).response_s,
+        speed=speed,
+        rate_per_replica_per_s=volume / SECONDS_PER_DAY / mean_replicas,
     )
 
 

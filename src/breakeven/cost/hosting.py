@@ -232,7 +232,8 @@ def _lambda_charges(options: HostedOptions, sizing: Sizing, snapshot: Snapshot, 
     """Lambda is billed for its wait: memory x the whole response time, rounded up to a millisecond."""
     used = options.flag([offer.path.uses_lambda for offer in options.offers])
     requests = np.where(used, sizing.requests_per_day[options.row], 0.0)
-    milliseconds = np.ceil(sizing.response_s[options.row] * MILLISECONDS_PER_SECOND - 1e-6)
+    response_s = sizing.response_s()[options.row] if used.any() else np.zeros(len(used))
+    milliseconds = np.ceil(response_s * MILLISECONDS_PER_SECOND - 1e-6)
     gb = policy.lambda_.memory_mb / MIB_PER_GIB
     waiting = requests * milliseconds / MILLISECONDS_PER_SECOND * gb
     duration = ("lambda", f"duration {policy.lambda_.architecture}")

@@ -3,7 +3,8 @@
 from breakeven.decision.crossover import Crossover
 from breakeven.decision.rank import Contender
 from breakeven.planner import Plan
-from breakeven.report.words import count, seconds, usd
+from breakeven.planner.verdict import Verdict
+from breakeven.report.words import count, seconds, usd, usd_range
 from breakeven.units import DAYS_PER_MONTH
 
 SLOW_TPOT_S = 0.2
@@ -44,8 +45,13 @@ def _winner(plan: Plan) -> str:
     sentence = f"{among}{what} is cheapest with {plan.quality.floor_words}: "
     return (
         f"{sentence[0].upper()}{sentence[1:]}{verdict.option.id} costs{least} {usd(first.usd_per_day)} a day, "
-        f"{usd(first.usd_per_day * DAYS_PER_MONTH)} a month."
+        f"{usd(first.usd_per_day * DAYS_PER_MONTH)} a month{_band(verdict)}."
     )
+
+
+def _band(verdict: Verdict) -> str:
+    low, high = verdict.usd_per_day_low, verdict.usd_per_day_high
+    return "" if low is None or high is None else f" (80 % band: {usd_range(low, high)} a day)"
 
 
 def _commitment(plan: Plan) -> list[str]:

@@ -16,15 +16,14 @@ from breakeven.options.quality import UNKNOWN_CLASS
 from breakeven.planner import Plan
 from breakeven.planner.verdict import Verdict
 from breakeven.report.answer import answer, break_even_sentence
-from breakeven.report.document import usd_per_mtok
-from breakeven.report.words import count, folded, seconds, share, usd
+from breakeven.report.words import count, folded, seconds, share, usd, usd_range
 from breakeven.units import HOURS_PER_DAY
 
 WIDTH = 100
 REASONS_SHOWN = 12
 CHART_WIDTH, CHART_HEIGHT = 78, 13
 CHARTS_SHOWN = 1
-OPTION_WIDTH, TARGET_WIDTH = 50, 11
+OPTION_WIDTH, TARGET_WIDTH = 48, 11
 ONE_LINE = {
     "model": "one line a model: its cheapest tier, or format, machine, path and term",
     "machine": "one line a model on a machine: its cheapest format, path and term",
@@ -73,7 +72,7 @@ def _ranking(plan: Plan, top: int) -> RenderableType:
     table = Table(box=box.SIMPLE_HEAD, width=WIDTH, pad_edge=False, padding=(0, 0, 0, 1))
     table.add_column("#", justify="right", no_wrap=True)
     table.add_column("option", ratio=1)
-    for name in ("score", "USD/day", "USD/month", "USD/Mtok", "TPOT"):
+    for name in ("score", "USD/day", "80 % band", "USD/month", "TPOT"):
         table.add_column(name, justify="right", no_wrap=True)
     if promised:
         table.add_column("target", no_wrap=True)
@@ -97,20 +96,18 @@ def _row(verdict: Verdict, plan: Plan, width: int) -> Sequence[RenderableType]:
         str(verdict.rank),
         escape(folded(option.id, width)),
         "unknown" if option.quality_score is None else f"{option.quality_score:.0f}",
-        least + usd(bill.usd_per_day) + plus_minus(verdict),
+        least + usd(bill.usd_per_day),
+        band(verdict),
         least + usd(bill.usd_per_month),
-        usd(usd_per_mtok(bill, plan)),
         "-" if tpot is None else seconds(tpot.mid),
         *([target_words(verdict)] if plan.workload.slo.named else []),
     )
 
 
-def plus_minus(verdict: Verdict) -> str:
-    """How far the bill may be off for the speed's band, in percent of it; nothing where no band is known."""
-    low, mid, high = verdict.usd_per_day_low, verdict.bill.usd_per_day, verdict.usd_per_day_high
-    if low is None or high is None or not mid:
-        return ""
-    return f" ±{max(high - mid, mid - low) / mid * 100:.0f} %"
+def band(verdict: Verdict) -> str:
+    """The dollars a day at both ends of the speed's 80 % band; nothing where no band is known."""
+    low, high = verdict.usd_per_day_low, verdict.usd_per_day_high
+    return "-" if low is None or high is None else usd_range(low, high)
 
 
 def target_words(verdict: Verdict) -> str:

@@ -21,6 +21,16 @@ def usd(amount: float | Decimal | None) -> str:
     return f"${value:.2g}"
 
 
+def usd_range(low: float | Decimal, high: float | Decimal) -> str:
+    """Two ends of a band in whole dollars, in cents where they are small.
+
+    >>> usd_range(57.23, 1282.3), usd_range(1.2, 3.41)
+    ('$57-1,282', '$1.20-3.41')
+    """
+    digits = 0 if low >= 10 else 2
+    return f"${low:,.{digits}f}-{high:,.{digits}f}"
+
+
 def count(value: float) -> str:
     """A volume with three significant digits and thousands separators.
 
