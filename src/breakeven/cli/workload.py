@@ -132,10 +132,14 @@ def over(asked: "Asked", work: "Callable[[Log], T]") -> T:
         with Log(asked) as opened:
             shown.update(task, description=f"about {opened.estimated_rows:,.0f} rows")
             running = pool.submit(work, opened)
-            while not running.done():
-                wait([running], timeout=LOOK_EVERY_S)
-                done = opened.engine.progress()
-                shown.update(task, total=None if done is None else 1, completed=done or 0)
+            try:
+                while not running.done():
+                    wait([running], timeout=LOOK_EVERY_S)
+                    done = opened.engine.progress()
+                    shown.update(task, total=None if done is None else 1, completed=done or 0)
+            except KeyboardInterrupt:
+                opened.engine.stop()
+                raise
             return running.result()
 
 

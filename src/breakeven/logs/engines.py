@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
 from breakeven.errors import SpecError
+from breakeven.logs import remote
 from breakeven.logs.batches import Batch
 from breakeven.logs.extras import load
 from breakeven.logs.fields import field
@@ -45,8 +46,14 @@ class Engine(Protocol):
     def rejected(self) -> list[Rejected]:
         """The rows that the reader itself left out."""
 
+    def reads_remote(self) -> bool:
+        """Whether it can read an object store itself."""
+
     def progress(self) -> float | None:
         """How much of what is running is done, 0 to 1; ``None`` if the engine does not say."""
+
+    def stop(self) -> None:
+        """Give up what is running."""
 
 
 def engine(name: str) -> Engine:
@@ -106,8 +113,6 @@ class DuckDb:
 
     def open(self, batch: Batch, paths: Iterable[str]) -> Any:  # noqa: ANN401
         """The files of a batch as a view."""
-        if any(path.startswith("s3://") for path in batch.paths):
-            self._use_s3()
         files, one = list(batch.paths), self._connection
         if batch.form == "parquet":
             return one.read_parquet(files, filename=True)
@@ -181,13 +186,19 @@ class DuckDb:
         done = float(self._connection.con.query_progress())
         return done / 100 if done >= 0 else None
 
-    def _use_s3(self) -> None:
+    def stop(self) -> None:
+        """Give up what is running."""
+        self._connection.con.interrupt()
+
+    def reads_remote(self) -> bool:
+        """Whether the extension for object stores is there, or can be fetched from extensions.duckdb.org."""
         try:
             self._connection.raw_sql("INSTALL httpfs; LOAD httpfs; INSTALL aws; LOAD aws")
-            self._connection.raw_sql("CREATE OR REPLACE SECRET (TYPE s3, PROVIDER credential_chain)")
-        except load("duckdb").Error as wrong:
-            raise SpecError(
-                f"DuckDB cannot read s3://: {str(wrong).splitlines()[0]}",
-                expected="DuckDB's extensions httpfs and aws, which it fetches from extensions.duckdb.org",
-                do="Allow that host once, or copy the logs here (aws s3 cp --recursive)",
-            ) from wrong
+            address = (remote.endpoint() or "").partition("://")
+            place = (
+                f", ENDPOINT '{address[2]}', URL_STYLE 'path', USE_SSL {address[0] == 'https'}" if address[2] else ""
+            )
+            self._connection.raw_sql(f"CREATE OR REPLACE SECRET (TYPE s3, PROVIDER credential_chain{place})")
+        except load("duckdb").Error:
+            return False
+        return True

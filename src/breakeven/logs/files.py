@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from breakeven.errors import SpecError, near_matches
+from breakeven.logs import remote
 from breakeven.logs.extras import load
 from breakeven.logs.problems import Problems
 
@@ -18,7 +19,6 @@ HEAD_BYTES = 1 << 18
 LARGEST_HEAD_BYTES = 1 << 24
 """A record that is one JSON document may be this long and still be recognised."""
 MAGIC: dict[bytes, Compression] = {b"\x1f\x8b": "gzip", b"\x28\xb5\x2f\xfd": "zstd"}
-REMOTE = "s3://"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,7 +33,7 @@ class LogFile:
     @property
     def remote(self) -> bool:
         """Whether it lies in an object store."""
-        return self.path.startswith(REMOTE)
+        return remote.is_remote(self.path)
 
 
 def log_files(arguments: Sequence[str], problems: Problems) -> list[LogFile]:
@@ -52,14 +52,14 @@ def log_files(arguments: Sequence[str], problems: Problems) -> list[LogFile]:
 
 def open_binary(path: str) -> Any:  # noqa: ANN401 - a local or remote stream of bytes
     """The bytes of a file, local or in an object store."""
-    if not path.startswith(REMOTE):
-        return Path(path).open("rb")
-    return load("pyarrow.fs").S3FileSystem().open_input_stream(path.removeprefix(REMOTE))
+    if remote.is_remote(path):
+        return remote.store().open_input_stream(remote.key(path), compression=None)
+    return Path(path).open("rb")
 
 
 def _expanded(argument: str, problems: Problems) -> Iterator[str]:
-    if argument.startswith(REMOTE):
-        yield from _remote(argument)
+    if remote.is_remote(argument):
+        yield from remote.listed(argument)
     elif Path(argument).is_dir():
         yield from _walk(argument, problems)
     elif os.path.lexists(argument):
@@ -103,28 +103,6 @@ def _walk(folder: str, problems: Problems) -> Iterator[str]:
         yield from (str(Path(here) / name) for name in sorted(names) if not name.startswith((".", "_")))
 
 
-def _remote(argument: str) -> Iterator[str]:
-    """The objects under an ``s3://`` path, or that match its ``*``. Not tested: there is no store where tests run."""
-    fs = load("pyarrow.fs")
-    plain = argument.removeprefix(REMOTE)
-    root = plain.split("*", maxsplit=1)[0].rpartition("/")[0] if glob.has_magic(plain) else plain
-    try:
-        store = fs.S3FileSystem()
-        if store.get_file_info(root).type == fs.FileType.File:
-            yield argument
-            return
-        found = store.get_file_info(fs.FileSelector(root, recursive=True))
-    except OSError as wrong:
-        raise SpecError(
-            f"{argument} cannot be listed: {str(wrong).splitlines()[0]}",
-            expected="a bucket that your AWS credentials may read",
-            do="Check the name, the region (AWS_REGION) and the credentials",
-        ) from wrong
-    for info in sorted(found, key=lambda one: str(one.path)):
-        if info.type == fs.FileType.File and (not glob.has_magic(plain) or Path(info.path).match(plain)):
-            yield f"{REMOTE}{info.path}"
-
-
 def _opened(path: str, problems: Problems) -> LogFile | None:
     """The file with its head, or ``None`` and a problem."""
     try:
@@ -146,9 +124,9 @@ def _opened(path: str, problems: Problems) -> LogFile | None:
 
 
 def _size_bytes(path: str) -> int:
-    if not path.startswith(REMOTE):
-        return Path(path).stat().st_size
-    return int(load("pyarrow.fs").S3FileSystem().get_file_info(path.removeprefix(REMOTE)).size)
+    if remote.is_remote(path):
+        return int(remote.store().get_file_info(remote.key(path)).size)
+    return Path(path).stat().st_size
 
 
 def decompressed_head(raw: bytes, compression: Compression) -> bytes:

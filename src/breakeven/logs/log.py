@@ -2,7 +2,7 @@
 
 import math
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -11,7 +11,7 @@ from typing import Any
 from urllib.parse import quote
 
 from breakeven.errors import SpecError
-from breakeven.logs import screen
+from breakeven.logs import remote, screen
 from breakeven.logs.batches import Batch, batches, check_zone
 from breakeven.logs.engines import Engine, engine
 from breakeven.logs.extras import load
@@ -47,7 +47,8 @@ class Log:
             raise nothing_usable(asked.paths, self.problems)
         check_zone(self.batches, asked.zone)
         self.engine: Engine = engine(asked.engine)
-        self.batches, self.copied = self._screened(samples)
+        self.copied: dict[str, str] = {}
+        self._made_readable(samples)
 
     def __enter__(self) -> "Log":
         return self
@@ -89,7 +90,7 @@ class Log:
             if isinstance(wrong, SpecError):
                 raise
             raise SpecError(
-                f"{self.asked.engine} cannot read the log: {str(wrong).splitlines()[0]}",
+                f"{self.asked.engine} cannot read the log: {_first_line(wrong)}",
                 expected="files that stay as they are while they are read",
                 do="Leave out the file that is named, or try again",
             ) from wrong
@@ -114,23 +115,35 @@ class Log:
         _, path = self.opened_as(file)
         return self.copied.get(path, path)
 
-    def _screened(self, samples: Sequence[Sample]) -> tuple[list[Batch], dict[str, str]]:
-        """The batches with flawed files replaced by copies; and copy -> file."""
+    def _made_readable(self, samples: Sequence[Sample]) -> None:
+        """Read copies of files with flaws, and of objects in a store that the engine cannot read itself."""
         used = {path for one in self.batches for path in one.paths}
-        texts = [one.file for one in samples if one.file.path in used and one.form != "parquet"]
-        suspects = screen.suspects([file for file in texts if not file.remote])
-        if not suspects:
-            return self.batches, {}
+        files = {one.file.path: one.file for one in samples if one.file.path in used}
         folder = Path(self._kept.enter_context(tempfile.TemporaryDirectory(prefix="breakeven-")))
-        copied = {screen.clean_copy(file, folder, self.problems): file.path for file in suspects}
-        away = {original: copy for copy, original in copied.items() if copy != original}
-        found = []
-        for one in self.batches:
-            stay = tuple(path for path in one.paths if path not in away)
-            moved = tuple(away[path] for path in one.paths if path in away)
-            found += [replace(one, paths=stay)] if stay else []
-            found += [replace(one, paths=moved, compression="none", rows=0.0)] if moved else []
-        return found, copied
+        copies: dict[str, str] = {}
+        if any(map(remote.is_remote, files)) and not self.engine.reads_remote():
+            copies = {path: remote.fetched(path, folder) for path in files if remote.is_remote(path)}
+        texts = {one.file.path for one in samples if one.form != "parquet"} & files.keys()
+        near = {copies.get(path, path): path for path in texts if path in copies or not remote.is_remote(path)}
+        plain = set()
+        for file in screen.suspects([replace(files[path], path=here) for here, path in near.items()]):
+            copy = screen.clean_copy(file, near[file.path], folder, self.problems)
+            if copy != file.path:
+                copies[near[file.path]] = copy
+                plain.add(copy)
+        self.batches = [part for one in self.batches for part in _parts(one, copies, plain)]
+        self.copied = {copy: path for path, copy in copies.items()}
+
+
+def _parts(one: Batch, copies: Mapping[str, str], plain: Collection[str]) -> list[Batch]:
+    """A batch whose files are read from copies where there are any; decompressed copies stand apart."""
+    paths = [copies.get(path, path) for path in one.paths]
+    packed, unpacked = [path for path in paths if path not in plain], [path for path in paths if path in plain]
+    found = []
+    for some, compression in ((packed, one.compression), (unpacked, "none")):
+        rows = one.rows * len(some) / len(paths)
+        found += [replace(one, paths=tuple(some), compression=compression, rows=rows)] if some else []
+    return found
 
 
 def nothing_usable(paths: Sequence[str], problems: Problems) -> SpecError:
@@ -141,3 +154,7 @@ def nothing_usable(paths: Sequence[str], problems: Problems) -> SpecError:
         expected="usage logs with a time and tokens for each request",
         do="See docs/guides/logs.md for the forms that are recognised, and for --columns",
     )
+
+
+def _first_line(wrong: Exception) -> str:
+    return next(iter(str(wrong).splitlines()), type(wrong).__name__)

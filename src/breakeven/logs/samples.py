@@ -8,6 +8,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from breakeven.logs import remote
 from breakeven.logs.extras import load
 from breakeven.logs.fields import paths_of, quoted
 from breakeven.logs.files import HEAD_BYTES, LogFile, longer_head
@@ -158,7 +159,7 @@ def _parquet(file: LogFile, problems: Problems) -> Sample | None:
 def _seekable(file: LogFile) -> Any:  # noqa: ANN401 - a path, or pyarrow's file
     if not file.remote:
         return file.path
-    return load("pyarrow.fs").S3FileSystem().open_input_file(file.path.removeprefix("s3://"))
+    return remote.store().open_input_file(remote.key(file.path))
 
 
 def _empty(kind: Any) -> Any:  # noqa: ANN401 - pyarrow has no type information

@@ -29,19 +29,21 @@ class Flaws:
     cut: str | None
 
 
-def clean_copy(file: LogFile, copies: Path, problems: Problems) -> str:
+def clean_copy(file: LogFile, name: str, folder: Path, problems: Problems) -> str:
     """The path to read instead of the file: a copy without its flaws, or the file itself if it has none.
+
+    ``name`` is what the user calls the file.
 
     Raises:
         OSError: if the file cannot be read any more.
     """
-    copy = copies / f"{len(list(copies.iterdir()))}-{Path(file.path).name}"
+    copy = folder / f"{len(list(folder.iterdir()))}-{Path(file.path).name}"
     flaws = _flaws(file, copy)
     if flaws.long_lines:
-        named = [f"{file.path} line {number}" for number in flaws.long_lines]
+        named = [f"{name} line {number}" for number in flaws.long_lines]
         problems.add("rows", f"the line is longer than {engines.LONGEST_LINE_BYTES:,} bytes", named)
     if flaws.cut:
-        problems.add("files", flaws.cut, [file.path])
+        problems.add("files", flaws.cut, [name])
     if flaws.long_lines or flaws.cut:
         return str(copy)
     copy.unlink()

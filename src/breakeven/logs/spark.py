@@ -30,7 +30,7 @@ class Spark:
     def open(self, batch: Batch, paths: Iterable[str]) -> Any:  # noqa: ANN401
         """The files of a batch as a view."""
         types, kinds = self._sql.types, load("ibis.backends.pyspark.datatypes").PySparkType
-        reader, files = self._session.read.option("mode", "PERMISSIVE"), list(batch.paths)
+        reader, files = self._session.read.option("mode", "PERMISSIVE"), [_known(path) for path in batch.paths]
         if batch.form == "parquet":
             frame = reader.parquet(*files)
         elif batch.form == "csv":
@@ -57,6 +57,14 @@ class Spark:
         """None: Spark keeps rows of the wrong form, and the expressions count them."""
         return []
 
+    def reads_remote(self) -> bool:
+        """Taken for granted: Spark reads ``s3a://`` with the packages and credentials of its own configuration."""
+        return True
+
+    def stop(self) -> None:
+        """Give up what is running."""
+        self._session.sparkContext.cancelAllJobs()
+
     def progress(self) -> float | None:
         """Not known."""
         return None
@@ -79,3 +87,8 @@ def _check_java() -> None:
         expected="Java 17 or 21 on the PATH or in JAVA_HOME",
         do="Install it (docs/guides/logs.md, Spark: `apt-get install openjdk-17-jre-headless`)",
     )
+
+
+def _known(path: str) -> str:
+    """A path as Spark's own file system for S3 names it."""
+    return path.replace("s3://", "s3a://", 1) if path.startswith("s3://") else path
