@@ -27,7 +27,7 @@ THURSDAY = 3 * HOURS_PER_DAY
 """1970-01-01 was a Thursday; hour 0 of the week is Monday's first."""
 FIRST_YEAR, LAST_YEAR = 2000, 2045
 """Years for which changes of summer time are looked up."""
-DATE_LENGTH = 10
+DATE_LENGTH, LONGEST_OFFSET = len("2026-01-01"), len("+00:00")
 
 
 def zone_named(name: str) -> ZoneInfo:
@@ -73,14 +73,17 @@ def _since_1970(moment: Column) -> Column:
 def _written(table: Table, name: str, zone: str | None) -> Table:
     """``2026-01-01T00:00:00.000Z``, with an offset, or without either."""
     text = table["_text"]
-    table = table.mutate(_utc=text.right(1).isin(("Z", "z")) | text.right(3).isin(("UTC", "GMT")))
-    table = table.mutate(_clock=table["_utc"].ifelse("", table["_text"].substr(DATE_LENGTH)))
-    table = table.mutate(_plus=table["_clock"].find("+"), _minus=table["_clock"].find("-"))
+    utc = text.endswith("Z") | text.endswith("z") | text.endswith("UTC") | text.endswith("GMT")
+    table = table.mutate(_utc=utc, _tail_at=table["_text"].length() - LONGEST_OFFSET)
+    timed = ~table["_utc"] & (table["_tail_at"] > DATE_LENGTH)
+    table = table.mutate(_tail=timed.ifelse(table["_text"].substr(table["_tail_at"], LONGEST_OFFSET), ""))
+    table = table.mutate(_plus=table["_tail"].find("+"), _minus=table["_tail"].find("-"))
     table = table.mutate(_sign=(table["_plus"] >= 0).ifelse(table["_plus"], table["_minus"]))
     table = table.mutate(_offset=table["_sign"] >= 0)
+    body = table["_text"].substr(0, table["_tail_at"] + table["_sign"])
     table = table.mutate(  # engines differ in what they make of an offset, so it is cut off
-        _body=table["_offset"].ifelse(table["_text"].substr(0, table["_sign"] + DATE_LENGTH), table["_text"]),
-        _digits=table["_offset"].ifelse(table["_clock"].substr(table["_sign"] + 1).replace(":", ""), ""),
+        _body=table["_offset"].ifelse(body, table["_text"]),
+        _digits=table["_offset"].ifelse(table["_tail"].substr(table["_sign"] + 1).replace(":", ""), ""),
     )
     hours = table["_digits"].substr(0, 2).try_cast("int64")
     minutes = table["_digits"].substr(2, 2).try_cast("int64").fill_null(0)
