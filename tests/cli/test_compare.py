@@ -65,7 +65,7 @@ def test_the_json_keeps_its_contract(run):
     lines = verdict["bill"]["lines"]
     assert sum(line["usd"] or 0 for line in lines) == pytest.approx(verdict["bill"]["usd_per_day"], abs=1e-6)
     assert {"name", "quantity", "unit", "usd_per_unit", "usd", "source"} == lines[0].keys()
-    assert {"because", "count", "examples"} <= document["rejected"][0].keys()
+    assert {"because", "count", "examples", "about"} == document["rejected"][0].keys()
     assert {"left", "right", "requests_per_day", "low", "high", "because"} <= document["crossovers"][0].keys()
 
 

@@ -188,6 +188,7 @@ def test_serving_path_and_term_change_money_and_nothing_else(hosted):
     found = [answer.verdict(c) for c in answer.ranking.contenders]
     assert len(found) == 2 + 3
     assert len({v.performance for v in found if v.option.serving_path != "lambda-http"}) == 1
+    assert len({msgspec.structs.replace(v.performance, ttft_s=None) for v in found}) == 1
     assert len({v.capacity for v in found}) == 1
     assert len({v.bill.usd_per_day for v in found}) == 5
 

@@ -114,15 +114,22 @@ def test_a_batch_answer_within_a_day_never_counts_as_keeping_a_target_of_seconds
     assert True not in {option.meets_slo for option in found.api.options if option.id.endswith("@batch")}
 
 
-def test_a_prompt_longer_than_the_offer_takes_is_ruled_out_by_the_longest_kind_of_request(plan_small):
+def test_a_prompt_longer_than_the_offer_takes_is_ruled_out_by_the_longest_kind_of_request(
+    apis, with_rows, small_catalogue
+):
     mix = TokenMix(
         shapes=(
             TokenShape(share=0.99, usage=TokenUsage(input=1000, output=100)),
             TokenShape(share=0.01, usage=TokenUsage(input=400_001, output=100)),
         )
     )
-    with pytest.raises(NoDataError, match="context too short"):
-        plan_small(msgspec.structs.replace(WORK, mix=mix), kinds=("api",))
+    rows = tuple(
+        msgspec.structs.replace(row, max_input_tokens=1_000_000) if row.model == "nameless" else row
+        for row in small_catalogue.tables.api_offers
+    )
+    found = apis(msgspec.structs.replace(WORK, mix=mix), catalogue=with_rows(api_offers=rows))
+    assert ids(found) == {"api:acme/nameless"}
+    assert "api:acme/big: 400,000 tokens against 400,001" in why(found)["context too short"]
 
 
 def test_a_long_prompt_meets_no_offer_whose_context_nobody_read(apis):

@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 from breakeven.errors import SpecError
 from breakeven.workload.usage import TOKENS_PER_WORD, TokenMix, TokenShape, TokenUsage
 
-COUNTS = st.floats(0, 1e6).map(lambda tokens: round(tokens, 6))
-PARTS = st.floats(0, 1).map(lambda part: round(part, 6))
+COUNTS = st.floats(0, 1e6)
+PARTS = st.floats(0, 1)
 
 
 @st.composite

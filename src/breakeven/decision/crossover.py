@@ -19,8 +19,9 @@ from breakeven.units import TOKENS_PER_MTOK
 
 REFINEMENTS = 2
 POINTS_PER_REFINEMENT = 33
-POINTS_WITHIN = 161
-"""Points looked at between two points of a line: steps of a tenth of a percent, as fine as the tolerance."""
+SPLITS = 16, 20
+"""Into how many parts an interval between two points of a line is split, and each part that is still in doubt: steps of
+half the tolerance at last, so that no step of the machines that is dearer by the whole of it falls between them."""
 TOLERANCE = 1e-3
 EVERY = 6
 """Of the points of a line, every so many is looked at for the ends of the band."""
@@ -129,27 +130,45 @@ def _for_good(pairs: Sequence[_Pair], curves: Curves) -> list[Bracket | None]:
     """
     tails = [_start_of_tail(pair.hosted_usd_per_day <= pair.api_usd_per_day) for pair in pairs]
     found = [_bracket(pair, tail) for pair, tail in zip(pairs, tails, strict=True)]
-    unsure = [
+    doubtful = [
         (n, int(i))
         for n, (pair, tail) in enumerate(zip(pairs, tails, strict=True))
         if tail is not None
-        for i in np.flatnonzero(pair.hosted_usd_per_day[1:] > pair.api_usd_per_day[:-1] * (1 + TOLERANCE))
+        for i in np.flatnonzero(_in_doubt(pair.hosted_usd_per_day, pair.api_usd_per_day))
         if i >= tail
     ]
-    if not unsure:
-        return found
-    low, high = (np.array([pairs[n].volume[i + end] for n, i in unsure]) for end in (0, 1))
-    points = np.geomspace(low, high, POINTS_WITHIN, axis=1)
-    hosted = _least(points, [pairs[n].hosted for n, _ in unsure], curves)
-    for (n, _), at, cost in zip(unsure, points, hosted, strict=True):
-        api = curves.api_usd_per_day(pairs[n].api.number, at)
-        dearer = np.flatnonzero(cost > api * (1 + TOLERANCE))
-        if len(dearer):
-            after = int(dearer[-1]) + 1
-            cheaper = np.flatnonzero(cost[after:] <= api[after:])
-            upper = after + int(cheaper[0]) if len(cheaper) else POINTS_WITHIN - 1
-            found[n] = float(at[upper - 1]), float(at[upper])
+    owner = [n for n, _ in doubtful]
+    low, high = ([float(pairs[n].volume[i + end]) for n, i in doubtful] for end in (0, 1))
+    for parts in SPLITS:
+        if not owner:
+            return found
+        points = np.geomspace(low, high, parts + 1, axis=1)
+        hosted = _least(points, [pairs[n].hosted for n in owner], curves)
+        api = np.array([curves.api_usd_per_day(pairs[n].api.number, at) for n, at in zip(owner, points, strict=True)])
+        row, part = np.nonzero(_in_doubt(hosted, api))
+        looked_at = np.array(owner)
+        owner, low, high = looked_at[row].tolist(), points[row, part].tolist(), points[row, part + 1].tolist()
+    for n in np.unique(looked_at).tolist():
+        seen = (column[looked_at == n].ravel() for column in (points, hosted, api))
+        found[n] = _after_the_last_step(*seen) or found[n]
     return found
+
+
+def _in_doubt(hosted: Floats, api: Floats) -> Mask:
+    """Between which neighbouring points hosting may be dearer by more than half the tolerance."""
+    doubt: Mask = hosted[..., 1:] > api[..., :-1] * (1 + TOLERANCE / 2)
+    return doubt
+
+
+def _after_the_last_step(at: Floats, hosted: Floats, api: Floats) -> Bracket | None:
+    """Around the point at which hosting is cheaper again after it was last dearer; ``None``: it never was."""
+    dearer = np.flatnonzero(hosted > api * (1 + TOLERANCE / 2))
+    if not len(dearer):
+        return None
+    after = int(dearer[-1]) + 1
+    cheaper = np.flatnonzero(hosted[after:] <= api[after:])
+    upper = after + int(cheaper[0]) if len(cheaper) else len(at) - 1
+    return float(at[upper - 1]), float(at[upper])
 
 
 def _least(points: Floats, options: Sequence[Ints], curves: Curves) -> Floats:

@@ -31,7 +31,7 @@ REASONS = {
     13: "it stands for no request",
     MISREAD: WRONG_COUNT,
 }
-LARGEST = 9e11
+LARGEST = 2.0**40
 """No row has more tokens: so sums of millions of rows fit, and doubles count exactly."""
 
 

@@ -1,7 +1,7 @@
 """The tokens of one request, and of a mix of requests."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import msgspec
 
@@ -91,7 +91,19 @@ class TokenMix(msgspec.Struct, frozen=True, kw_only=True):
 
     def expect(self, value: Callable[[TokenUsage], float]) -> float:
         """The mean of ``value`` over the requests."""
-        return math.fsum(share * value(shape.usage) for share, shape in zip(self.shares, self.shapes, strict=True))
+        return _weighted_mean([value(shape.usage) for shape in self.shapes], self.shares)
+
+    def expect_in_decode(self, value: Callable[[TokenUsage], float]) -> float:
+        """The mean of ``value`` over the requests that are being decoded at a random moment.
+
+        A request with o output tokens stays in decode for a time proportional to o: E[o value] / E[o]. Without output
+        it is the mean over all requests.
+        """
+        longest = max(shape.usage.output for shape in self.shapes)
+        if longest == 0:
+            return self.expect(value)
+        weights = [share * (row.usage.output / longest) for share, row in zip(self.shares, self.shapes, strict=True)]
+        return _weighted_mean([value(shape.usage) for shape in self.shapes], weights)
 
     @property
     def mean(self) -> TokenUsage:
@@ -111,20 +123,17 @@ class TokenMix(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def decode_context_tokens(self) -> float:
-        """Mean tokens in the KV cache of a request that is being decoded.
-
-        A request with o output tokens is in decode for a time proportional to o, with i + o/2 tokens on
-        average: E[o (i + o/2)] / E[o]. Without output it is the mean input.
-        """
-        weight = self.expect(lambda u: u.output)
-        if weight == 0:
-            return self.expect(lambda u: u.input)
-        return self.expect(lambda u: u.output * (u.input + u.output / 2)) / weight
+        """Mean tokens in the KV cache of a request that is being decoded: E[o (i + o/2)] / E[o]."""
+        return self.expect_in_decode(lambda u: u.input + u.output / 2)
 
     @property
     def resident_tokens(self) -> float:
         """Mean tokens for which a request in decode will need memory by its end: E[o (i + o)] / E[o]."""
-        weight = self.expect(lambda u: u.output)
-        if weight == 0:
-            return self.expect(lambda u: u.input)
-        return self.expect(lambda u: u.output * (u.input + u.output)) / weight
+        return self.expect_in_decode(lambda u: u.input + u.output)
+
+
+def _weighted_mean(values: Sequence[float], weights: Sequence[float]) -> float:
+    """The mean of the values that have weight; rounding never carries it past the least or the largest of them."""
+    held = [(value, weight) for value, weight in zip(values, weights, strict=True) if weight > 0]
+    mean = math.fsum(value * weight for value, weight in held) / math.fsum(weight for _, weight in held)
+    return min(max(mean, min(value for value, _ in held)), max(value for value, _ in held))
