@@ -2,8 +2,11 @@
 
 from collections.abc import Mapping
 
+import numpy as np
+
+from breakeven.options.columns import Floats
 from breakeven.performance.accuracy import Part, Score
-from heldout import Figures, Learnt
+from heldout import Figures, Learnt, Scatter
 
 HEADS = {"output_tokens_per_s": "tokens/s", "ttft_s": "TTFT", "tpot_s": "TPOT"}
 FEWEST = 20
@@ -12,7 +15,9 @@ FAR_OFF = 0.25
 """A part whose median error is larger is named among those where it fails."""
 
 
-def page(ways: dict[str, Figures], learnt: Learnt, configurations_per_s: float) -> str:
+def page(
+    ways: dict[str, Figures], learnt: Learnt, configurations_per_s: float, others: dict[str, Floats], scatter: Scatter
+) -> str:
     """The whole page."""
     unseen, other = ways["pairs never seen"], ways["other runs"]
     lines = [
@@ -29,6 +34,7 @@ def page(ways: dict[str, Figures], learnt: Learnt, configurations_per_s: float) 
         *_fails(unseen),
         "",
     ]
+    lines += [*_floor(scatter), "", *_others(others), ""]
     for way, figures in ways.items():
         lines += [f"## {way.capitalize()}", ""]
         for target in HEADS:
@@ -119,6 +125,38 @@ def _fails(figures: Figures) -> list[str]:
         if error > FAR_OFF
     ]
     return ["## Where it fails", "", "Pairs never seen, median error above a quarter:", "", *lines]
+
+
+def _floor(scatter: Scatter) -> list[str]:
+    return [
+        "## The floor",
+        "",
+        f"{scatter.rows:,} rows are alike in everything that the table tells with at least one other "
+        f"({scatter.groups:,} groups). Predicting the median of its own group would leave each of them an error of "
+        f"{_share(scatter.median)} in the median, {_share(scatter.mean)} in the mean: repeats that differ severalfold "
+        "(endpoints measured once, several runs of one configuration in one source) are no property of the hardware.",
+    ]
+
+
+def _others(errors: dict[str, Floats]) -> list[str]:
+    """Encoders and encoder-decoders: runs that the table of measurements leaves out."""
+    names = {"stack": "other pairs of its stack measured", "none": "physics alone"}
+    rows = []
+    for name, logs in errors.items():
+        far, bias = np.abs(np.expm1(logs)), float(np.median(logs))
+        rows.append(
+            f"| {names[name]} | {len(logs)} | {_share(float(np.median(far)))} | {_share(float(far.mean()))} | "
+            f"{_share(bias, '+')} |"
+        )
+    return [
+        "## Encoders and encoder-decoders",
+        "",
+        "The time of a pass (BERT and its kind) or of an output token (T5), each (device, model) pair held out.",
+        "",
+        "| what is left | runs | median | mean | bias |",
+        "|---|--:|--:|--:|--:|",
+        *rows,
+    ]
 
 
 def _table(target: str, parts: tuple[Part, ...]) -> list[str]:

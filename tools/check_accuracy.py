@@ -16,7 +16,8 @@ from breakeven import load_catalogue
 from breakeven.performance.calibration import parameters_of, typical_parameters
 from breakeven.performance.measured import shipped_measurements
 from fitting import Problem
-from heldout import Figures, configurations_per_s, judged
+from heldout import Figures, configurations_per_s, judged, scatter_of
+from others import held_out_others, other_errors, without_paces
 
 ROOT = Path(__file__).parent.parent
 PAGE = ROOT / "docs" / "theory" / "accuracy.md"
@@ -59,7 +60,8 @@ def main() -> int:
         speed = configurations_per_s(table, typical_parameters())
         document: dict[str, Any] = {"guarded_median_absolute_error": now}
         COMMITTED.write_bytes(msgspec.json.format(msgspec.json.encode(document), indent=2) + b"\n")
-        PAGE.write_text(page(ways, learnt, speed), encoding="utf-8")
+        others = held_out_others(list(other_errors(without_paces(typical_parameters()))))
+        PAGE.write_text(page(ways, learnt, speed, others, scatter_of(table)), encoding="utf-8")
         print(f"{PAGE.relative_to(ROOT)} and {COMMITTED.name} written")
         return 0
     committed = msgspec.json.decode(COMMITTED.read_bytes())["guarded_median_absolute_error"]

@@ -2,32 +2,29 @@
 
 python tools/fit_calibration.py          fit, calibrate the bands on held-out groups, write the file
 
-The file holds physics first (shares of the datasheet, overheads of each engine) and then the effects, each as
-``"level | level" = [factor, measurements]``. Priors and their reasons stand in ``tools/priors.toml``.
+The file holds physics first (shares of the datasheet, overheads of each engine) and then the effects, a line a level:
+``"level | level" = { n = measurements, quantity = factor }``. Priors and their reasons stand in ``tools/priors.toml``.
 """
 
 import sys
 import time
 import tomllib
-from collections import Counter
 from pathlib import Path
 
 import numpy as np
 
 from banding import bands_of
 from breakeven import load_catalogue
-from breakeven.options.columns import Floats, Ints
-from breakeven.performance.calibration import BETWEEN_LEVELS, EVERYTHING, parameters_of
-from breakeven.performance.effects import Axes
+from breakeven.performance.calibration import BETWEEN_LEVELS, COUNT, EVERYTHING, parameters_of
 from breakeven.performance.measured import Table, shipped_measurements
-from fitting import Fitted, Problem, Term
+from fitting import Fitted, Problem
 from heldout import held_out
-from others import other_paces
+from others import other_errors, other_paces, pass_widths
 
 ROOT = Path(__file__).parent.parent
 PRIORS = ROOT / "tools" / "priors.toml"
 TARGET = ROOT / "src" / "breakeven" / "performance" / "parameters.toml"
-WORTH_WRITING = 0.01
+WORTH_WRITING = 0.015
 """Effects smaller than this in the logarithm are left out."""
 MEANINGS = {
     "bandwidth": "memory bandwidth reached",
@@ -43,7 +40,9 @@ MEANINGS = {
     "interference": "prefill time that decode loses (theta)",
     "queueing": "weight of the wait for others' prefill (phi)",
     "burst": "share of the burst at a benchmark's start",
+    "cohort": "other prompts that a benchmark's client is prefilled beside",
     "pace": "time of every pass",
+    "prompt": "compute time of prefill, beside that of decode",
     "first": "time to first token",
     "bulk": "output of work handed over at once",
 }
@@ -52,59 +51,60 @@ EVIDENCE_LEVELS = (("generation",), ("stack",), ("generation", "stack"), ("gpu",
 
 
 def text_of(priors: str, fitted: Fitted, rows: int) -> str:
-    """The file: the priors' own text, then the effects."""
-    lines = [priors.rstrip(), "", f"# Effects: factors on a quantity, fitted on {rows:,} measurements by", *HOW, ""]
-    for term, levels, logs, counts in zip(fitted.terms, fitted.levels, fitted.logs, fitted.counts, strict=True):
-        lines += _effect(term, levels, logs, counts)
-    return "\n".join(lines)
-
-
-def evidence_of(table: Table) -> list[str]:
-    """How many measurements there are of each level that the bands ask for."""
-    axes = Axes(table.runs.kinds)
-    on = table.runs.kind[table.runs.covered]
-    lines = ["# Evidence: how many measurements there are.", ""]
-    for names in EVIDENCE_LEVELS:
-        columns = [axes.labels(name) for name in names]
-        levels = zip(*([labels[i] for i in index[on]] for labels, index in columns), strict=True)
-        lines.append(f'[evidence."{BETWEEN_LEVELS.join(names)}"]')
-        counted = sorted(Counter(levels).items())
-        lines += [f'"{BETWEEN_LEVELS.join(level)}" = {count}' for level, count in counted] + [""]
-    return lines
-
-
-def others_and_bands(text: str, bands: dict[str, dict[str, float]], evidence: list[str]) -> str:
-    """What stands behind the effects: the pace of encoders and encoder-decoders, and the bands."""
-    lines = ['[effects.pace."shape | stack"]  # runs of other_runs.csv: a pass or an output token']
-    for group, (factor, count) in sorted(other_paces(parameters_of(tomllib.loads(text))).items()):
-        lines.append(f'"{BETWEEN_LEVELS.join(group)}" = [{factor:.4g}, {count}]')
-    lines += [
-        "",
-        *evidence,
-        "# Bands: half widths in the logarithm by evidence, spreads, variances of group errors.",
-        "",
-    ]
-    for target, widths in bands.items():
-        lines += [f"[bands.{target}]", *(f'"{name}" = {value:.4f}' for name, value in widths.items()), ""]
-    return "\n".join(lines)
+    """The file: the priors' own text, then the effects, one table for each combination of axes."""
+    lines = [priors.rstrip(), "", f"# Effects: factors on a quantity, fitted on {rows:,} measurements by", *HOW]
+    lines += [f"#   {quantity:<13} {meaning}" for quantity, meaning in MEANINGS.items()]
+    combinations = dict.fromkeys((*(t.axes for t in fitted.terms), *EVIDENCE_LEVELS))
+    for axes in combinations:
+        lines += _table(axes, [n for n, term in enumerate(fitted.terms) if term.axes == axes], fitted)
+    return "\n".join([*lines, ""])
 
 
 HOW = (
-    "# tools/fit_calibration.py: [factor, measurements that speak of the level]. A level not listed has factor 1.",
-    "# Factors have no unit.",
+    "# tools/fit_calibration.py. A line is a level: n, the measurements that speak of it, and its factors (no unit);",
+    "# a quantity that is not named has factor 1. The quantities:",
 )
 
 
-def _effect(term: Term, levels: tuple[tuple[str, ...], ...], logs: Floats, counts: Ints) -> list[str]:
-    rows = [
-        f'"{BETWEEN_LEVELS.join(level) or EVERYTHING}" = [{np.exp(log):.4g}, {count}]'
-        for level, log, count in zip(levels, logs, counts, strict=True)
-        if count and abs(log) >= WORTH_WRITING
-    ]
-    if not rows:
+def _table(axes: tuple[str, ...], terms: list[int], fitted: Fitted) -> list[str]:
+    """The levels of one combination of axes; where the bands ask for evidence, levels without an effect too."""
+    levels: dict[tuple[str, ...], dict[str, float]] = {}
+    counts: dict[tuple[str, ...], int] = {}
+    for n in terms:
+        for level, log, count in zip(fitted.levels[n], fitted.logs[n], fitted.counts[n], strict=True):
+            if count:
+                counts[level] = int(count)
+                if abs(log) >= WORTH_WRITING:
+                    levels.setdefault(level, {})[fitted.terms[n].quantity] = float(np.exp(log))
+    if axes in EVIDENCE_LEVELS:
+        levels = {level: levels.get(level, {}) for level in counts}
+    if not levels:
         return []
-    head = f'[effects.{term.quantity}."{BETWEEN_LEVELS.join(term.axes) or EVERYTHING}"]'
-    return [f"{head}  # {MEANINGS[term.quantity]}; prior width {term.width:g} in the logarithm", *sorted(rows), ""]
+    widths = ", ".join(f"{fitted.terms[n].quantity} {fitted.terms[n].width:g}" for n in terms)
+    name = BETWEEN_LEVELS.join(axes) or EVERYTHING
+    return ["", f'[effects."{name}"]  # prior widths in the logarithm: {widths}', *_lines(levels, counts)]
+
+
+def _lines(levels: dict[tuple[str, ...], dict[str, float]], counts: dict[tuple[str, ...], int]) -> list[str]:
+    lines = []
+    for level, factors in sorted(levels.items()):
+        told = "".join(f", {quantity} = {factor:.4g}" for quantity, factor in factors.items())
+        lines.append(f'"{BETWEEN_LEVELS.join(level) or EVERYTHING}" = {{ {COUNT} = {counts[level]}{told} }}')
+    return lines
+
+
+def others_and_bands(text: str, bands: dict[str, dict[str, float]]) -> str:
+    """What stands behind the effects: the pace of encoders and encoder-decoders, and the bands."""
+    runs = list(other_errors(parameters_of(tomllib.loads(text))))
+    paces, bands = other_paces(runs), bands | {"pass": pass_widths(runs)}
+    lines = ["", '[effects."shape | stack"]  # runs of other_runs.csv: a pass or an output token']
+    lines += _lines(
+        {group: {"pace": factor} for group, (factor, _) in paces.items()}, {group: n for group, (_, n) in paces.items()}
+    )
+    lines += ["", "# Bands: half widths in the logarithm by evidence, spreads, variances of group errors.", ""]
+    for target, widths in bands.items():
+        lines += [f"[bands.{target}]", *(f'"{name}" = {value:.4f}' for name, value in widths.items()), ""]
+    return "\n".join(lines)
 
 
 def fit_all(table: Table, priors: str) -> str:
@@ -118,7 +118,7 @@ def fit_all(table: Table, priors: str) -> str:
     unseen, seen = held_out(problem)
     print(f"held-out groups predicted after {time.perf_counter() - started:.0f} s")
     text = text_of(priors, problem.fitted(effects, everything), len(everything))
-    return text + "\n" + others_and_bands(text, bands_of(table, unseen, seen), evidence_of(table))
+    return text + "\n" + others_and_bands(text, bands_of(table, unseen, seen))
 
 
 def main() -> int:

@@ -19,9 +19,9 @@ from breakeven.performance.table import predict_runs, prepared
 
 STEP = 0.01
 """By how much a quantity's logarithm is moved to find its derivative."""
-TURN = 0.06
+TURN = 0.05
 """Where a log error begins to count by its size instead of its square."""
-NOISE = {"output_tokens_per_s": 0.08, "ttft_s": 0.2, "tpot_s": 0.08}
+NOISE = {"output_tokens_per_s": 0.08, "ttft_s": 0.12, "tpot_s": 0.07}
 """Log error that no parameter can explain: reruns, averaging, load generators."""
 FIXED = 1e8
 """Precision of the level that the others are beside: what is measured directly has no effect of its path."""
@@ -61,18 +61,20 @@ TERMS = _terms(
     hop: link=.5 link|stack=.4 gpu|stack=.2
     link: link=.5 link|stack=.4 path=1.5
     layer: stack=1.0 stack|version=.15 stack|version|shape=.3 generation|stack=.3 shape=.7 stack|shape=.3
-      stack|format=.2
+      stack|format=.2 attention=.3
     sequence: stack=1.0 stack|version=.15 stack|version|shape=.2 generation|stack=.3 mode=.3 shape=.3
     step: stack=1.0 stack|version=.3 generation|stack=.3 mode=.3 path=.47
     request: path=1.5 stack=1.0 stack|version=.5 stack|mode=.4 generation|stack=.3
-    interference: all=.3 stack=.2 mode=.3
+    interference: all=.3 stack=.5 mode=.3
     queueing: all=1.0 stack=.3 mode=.5
-    burst: all=1.0 stack=.5 stack|version=.4
-    pace: path=.1 gpu=.05 gpu|stack=.08 stack|version=.08 model=.05 model|stack=.04 stack|degree=.05
-      stack|format=.05 generation|format=.05 generation|stack|format=.05 shape=.1 mode=.1 gpu|model=.03
-      gpu|model|stack=.05 gpu|model|stack|version|format=.05
-    first: stack=.3 stack|version=.2 gpu|stack=.15 mode=.3 mode|stack=.2 shape=.1 gpu|model|stack=.07
-    bulk: mode=.3 stack=.2 stack|version=.15 mode|model=.15 gpu|stack=.1 mode|stack=.2 gpu|model|mode=.05
+    burst: all=1.0 stack=1.0 stack|version=.4
+    cohort: all=.7 stack=.5 mode=.5
+    prompt: shape=.3 stack=.3 stack|version=.2 stack|shape=.2 generation|stack=.2 generation|format=.2 model=.1
+    pace: path=.06 attention=.2 gpu=.03 gpu|stack=.05 stack|version=.05 model=.03 model|stack=.025 stack|degree=.03
+      stack|format=.03 generation|format=.03 generation|stack|format=.03 shape=.06 mode=.06
+      gpu|model|stack=.05
+    first: stack=.2 stack|version=.12 gpu|stack=.1 mode=.2 mode|stack=.12 shape=.06 gpu|model|stack=.045
+    bulk: mode=.3 stack=.2 stack|version=.15 mode|model=.15 gpu|stack=.1 mode|stack=.2
     """
 )
 

@@ -119,6 +119,33 @@ def one_row_tells(table: Table, unseen: Floats, seed: int = 1) -> Learnt:
     )
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scatter:
+    """How far rows lie from the median of all rows that the table says are the same."""
+
+    rows: int
+    groups: int
+    median: float
+    mean: float
+
+
+def scatter_of(table: Table) -> Scatter:
+    """The floor under every error of tokens/s: rows alike in all that the table tells, two or more of them."""
+    runs, kinds = table.runs, table.runs.kinds
+    columns = (kinds.tensor_parallel, kinds.data_parallel, kinds.pipeline_parallel)
+    figures = [column[runs.kind] for column in columns]
+    figures += [runs.input_tokens, runs.output_tokens, runs.concurrency, runs.requests, runs.replicas]
+    names = ("gpu", "model", "engine", "engine_version", "compute_format", "mode", "scenario")
+    keys = zip(*(table.texts[n] for n in names), *([f"{v:g}" for v in f] for f in figures), strict=True)
+    groups: dict[tuple[str, ...], list[float]] = {}
+    for key, value in zip(keys, table.observed[TARGETS[0]], strict=True):
+        if np.isfinite(value):
+            groups.setdefault(key, []).append(float(value))
+    several = [np.array(values) for values in groups.values() if len(values) > 1]
+    far = np.concatenate([np.abs(np.median(values) / values - 1) for values in several])
+    return Scatter(rows=len(far), groups=len(several), median=float(np.median(far)), mean=float(far.mean()))
+
+
 def configurations_per_s(table: Table, parameters: Parameters) -> float:
     """How many runs one core predicts in a second: the shipped table's closed runs, over and over."""
     closed = np.flatnonzero(np.array(table.texts["mode"]) == "closed")

@@ -2,10 +2,12 @@
 
 import csv
 from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
+from banding import INSIDE
 from breakeven import load_catalogue
 from breakeven.options.columns import Floats, Ints
 from breakeven.performance.calibration import Parameters
@@ -16,14 +18,26 @@ from breakeven.performance.roofline import decode_step, prefill
 
 RUNS = Path(__file__).parent.parent / "src" / "breakeven" / "performance" / "data" / "other_runs.csv"
 BYTES = {"fp32": 4.0, "bf16": 2.0, "int8": 1.0}
+AXES = ("shape", "stack")
 BATCH_OFFLINE = 64.0
 """Taken where a run that is handed over at once publishes no batch."""
 BELIEVED = 4.0
 """So many runs weigh as much as the physics alone."""
 
 
-def other_errors(parameters: Parameters) -> Iterator[tuple[tuple[str, str], float]]:
-    """For each run its (shape, stack) and log(predicted / measured) of the time of a pass or of an output token."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Other:
+    """One run: what it was, and log(predicted / measured) of the time of a pass or of an output token."""
+
+    gpu: str
+    model: str
+    shape: str
+    stack: str
+    error: float
+
+
+def other_errors(parameters: Parameters) -> Iterator[Other]:
+    """The runs of the file whose device is known, by the equations without a pace of their own."""
     catalogue = load_catalogue()
     devices, models = measured_devices(catalogue), measured_models(catalogue)
     for row in csv.DictReader(RUNS.read_text(encoding="utf-8").splitlines()):
@@ -44,7 +58,13 @@ def other_errors(parameters: Parameters) -> Iterator[tuple[tuple[str, str], floa
             data_parallel=np.ones(1),
             pipeline_parallel=np.ones(1),
         )
-        yield (shape_of(model), row["engine"]), float(np.log(_predicted(kinds, parameters, row) / _measured(row)))
+        yield Other(
+            gpu=row["gpu"],
+            model=row["model"],
+            shape=shape_of(model),
+            stack=row["engine"],
+            error=float(np.log(_predicted(kinds, parameters, row) / _measured(row))),
+        )
 
 
 def _precision(name: str) -> Precision:
@@ -73,12 +93,39 @@ def _batch(row: dict[str, str]) -> float:
     return float(row["batch"] or BATCH_OFFLINE)
 
 
-def other_paces(parameters: Parameters) -> dict[tuple[str, str], tuple[float, int]]:
+def without_paces(parameters: Parameters) -> Parameters:
+    """The parameters without what was fitted on these runs."""
+    kept = tuple(e for e in parameters.effects.get("pace", ()) if e.axes != AXES)
+    return replace(parameters, effects=dict(parameters.effects) | {"pace": kept})
+
+
+def other_paces(runs: list[Other]) -> dict[tuple[str, str], tuple[float, int]]:
     """The factor on the pace of each (shape, stack), shrunk towards 1, and how many runs speak of it."""
     errors: dict[tuple[str, str], list[float]] = {}
-    for group, error in other_errors(parameters):
-        errors.setdefault(group, []).append(error)
+    for run in runs:
+        errors.setdefault((run.shape, run.stack), []).append(run.error)
     return {
         group: (float(np.exp(-np.median(values) * len(values) / (len(values) + BELIEVED))), len(values))
         for group, values in errors.items()
     }
+
+
+def held_out_others(runs: list[Other]) -> dict[str, Floats]:
+    """Log errors without the run's own (device, model) pair.
+
+    ``stack``: with the pace that other pairs of this shape under this stack show, where there are any; ``none``: of all
+    runs by the equations alone.
+    """
+    with_pace = []
+    for run in runs:
+        rest = [r for r in runs if (r.gpu, r.model) != (run.gpu, run.model)]
+        factor, count = other_paces(rest).get((run.shape, run.stack), (1.0, 0))
+        if count:
+            with_pace.append(run.error + float(np.log(factor)))
+    return {"stack": np.array(with_pace), "none": np.array([run.error for run in runs])}
+
+
+def pass_widths(runs: list[Other]) -> dict[str, float]:
+    """Half the 80 % band of a pass, in the logarithm; without evidence never narrower than with it."""
+    widths = {name: float(np.quantile(np.abs(errors), INSIDE)) for name, errors in held_out_others(runs).items()}
+    return widths | {"none": max(widths.values())}

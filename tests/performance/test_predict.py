@@ -195,7 +195,8 @@ def test_prefill_never_works_more_than_all_the_time(stages, input_tokens, output
     found = stages(generate(input_tokens, output_tokens), models=("llama-8b", "mixtral-8x7b"), formats=("bf16", "int8"))
     speed = found.speed
     answered_per_s = speed.largest_concurrency / speed.latency(speed.largest_concurrency).response_s
-    assert np.all(answered_per_s * speed.prefill_s <= 1.0)
+    work_s = (speed.prompt.compute_s + speed.prompt.wire_s) * speed.replica.pace  # a pass's weights are read for many
+    assert np.all(answered_per_s * work_s <= 1.0)
 
 
 @settings(max_examples=40)

@@ -79,6 +79,14 @@ def _width(kinds: Kinds, parameters: Parameters, target: str, place: Ints) -> Fl
     return np.minimum(found, WIDEST) * narrowing(kinds, parameters)
 
 
+def pass_widths(kinds: Kinds, parameters: Parameters) -> dict[str, Floats]:
+    """Half the 80 % band of an encoder's pass: narrower where its kind of network was measured under its stack."""
+    widths = parameters.bands.get("pass", {})
+    known = _counted(Axes(kinds), parameters, ("shape", "stack")) > 0
+    width = np.where(known, widths.get("stack", np.nan), widths.get("none", np.nan))
+    return {target: width if target != "tpot_s" else np.full(len(width), np.nan) for target in TARGETS}
+
+
 def narrowing(kinds: Kinds, parameters: Parameters) -> Floats:
     """By which factor each row's band is narrower for what the user measured; 1 where nothing was."""
     found = np.ones(len(kinds.model))

@@ -25,12 +25,16 @@ QUANTITIES = (
     "interference",
     "queueing",
     "burst",
+    "cohort",
     "pace",
+    "prompt",
     "first",
     "bulk",
 )
 """What effects multiply: rates, overheads, and the pace of every pass, of the first token and of bulk work."""
 BETWEEN_LEVELS = " | "
+COUNT = "n"
+"""Under this name a level tells how many measurements speak of it."""
 EVERYTHING = "all"
 """The one level of an effect that depends on nothing."""
 
@@ -61,6 +65,7 @@ class Parameters:
     prefill_interference: float
     prefill_queueing: float
     arrival_burst: float
+    cohort: float
     bulk_tail: float
     kv_bandwidth_share: float
     expert_bandwidth_share: float
@@ -76,6 +81,7 @@ class Parameters:
     hop_s: Mapping[str, float]
     link_fallback_gb_per_s: Mapping[str, float]
     bulk_batch_limit: Mapping[str, float]
+    layer_by_shape: Mapping[str, float]
     overheads: Mapping[str, Overheads]
     source: str
     effects: Mapping[str, tuple[Effect, ...]] = field(default_factory=dict)
@@ -96,7 +102,14 @@ def typical_parameters() -> Parameters:
 
 def parameters_of(tables: Mapping[str, Any]) -> Parameters:
     """Parameters from parsed TOML; a missing table is a ``KeyError`` naming it."""
-    by_name = ("bandwidth_share", "flops_share", "hop_s", "link_fallback_gb_per_s", "bulk_batch_limit")
+    by_name = (
+        "bandwidth_share",
+        "flops_share",
+        "hop_s",
+        "link_fallback_gb_per_s",
+        "bulk_batch_limit",
+        "layer_by_shape",
+    )
     known = {"overheads", "source", "effects", "evidence", "bands", "narrowed", *by_name}
     single = [name for name in Parameters.__slots__ if name not in known]
     values: dict[str, Any] = {name: float(tables[name]["value"]) for name in single}
@@ -112,25 +125,30 @@ def parameters_of(tables: Mapping[str, Any]) -> Parameters:
             for name, row in tables["overheads"].items()
         },
         source=str(tables["source"]),
-        effects={
-            quantity: tuple(_effect(axes, rows) for axes, rows in by_axes.items())
-            for quantity, by_axes in tables.get("effects", {}).items()
-        },
+        effects=_effects(tables.get("effects", {})),
         evidence={
-            _labels(axes): {_labels(name): int(count) for name, count in rows.items()}
-            for axes, rows in tables.get("evidence", {}).items()
+            _labels(axes): {_labels(name): int(row[COUNT]) for name, row in rows.items()}
+            for axes, rows in tables.get("effects", {}).items()
         },
         bands={target: dict(rows) for target, rows in tables.get("bands", {}).items()},
     )
 
 
-def _effect(axes: str, rows: Mapping[str, Any]) -> Effect:
-    levels = {_labels(name): row for name, row in rows.items()}
-    return Effect(
-        axes=_labels(axes),
-        factors={level: float(row[0]) for level, row in levels.items()},
-        counts={level: int(row[1]) for level, row in levels.items()},
-    )
+def _effects(tables: Mapping[str, Any]) -> dict[str, tuple[Effect, ...]]:
+    """The effects on each quantity, from levels ``"level | level" = { n = measurements, quantity = factor }``."""
+    found: dict[str, list[Effect]] = {}
+    for axes, rows in tables.items():
+        levels = {_labels(name): row for name, row in rows.items()}
+        for quantity in QUANTITIES:
+            told = {level: row for level, row in levels.items() if quantity in row}
+            if told:
+                effect = Effect(
+                    axes=_labels(axes),
+                    factors={level: float(row[quantity]) for level, row in told.items()},
+                    counts={level: int(row[COUNT]) for level, row in told.items()},
+                )
+                found.setdefault(quantity, []).append(effect)
+    return {quantity: tuple(effects) for quantity, effects in found.items()}
 
 
 def _labels(text: str) -> tuple[str, ...]:

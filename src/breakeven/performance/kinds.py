@@ -11,7 +11,20 @@ import numpy as np
 from breakeven.catalogue.schema import Cpu, ModelSpec
 from breakeven.options.columns import Floats, Ints
 
-AXES = ("generation", "gpu", "link", "model", "shape", "format", "stack", "version", "mode", "degree", "path")
+AXES = (
+    "generation",
+    "gpu",
+    "link",
+    "model",
+    "shape",
+    "format",
+    "stack",
+    "version",
+    "mode",
+    "degree",
+    "path",
+    "attention",
+)
 """What a calibrated effect may depend on."""
 ENDPOINTS = ("tgi", "djl-neuron", "djl-trt")
 """Stacks that were measured from a client, behind a cloud endpoint, in waves that wait for their last answer."""
@@ -110,21 +123,25 @@ class Kinds:
         return distinct, np.array([place[name] for name in names] or [0], dtype=np.int64)[index]
 
     def _axis(self, axis: str) -> tuple[Sequence[str], Ints]:
-        if axis in ("generation", "gpu", "link"):
-            told = {"generation": "generation", "gpu": "name", "link": "link"}[axis]
-            return [str(getattr(d, told)) for d in self.devices], self.device
-        if axis in ("model", "shape"):
-            return [m.name if axis == "model" else shape_of(m) for m in self.models], self.model
-        if axis == "format":
-            return [p.name for p in self.precisions], self.precision
-        if axis == "path":
-            return ["endpoint" if s.name in ENDPOINTS else "direct" for s in self.stacks], self.stack
+        if axis == "attention":
+            return ("whole", "parted"), (self.data_parallel > 1).astype(np.int64)
         if axis == "degree":
             count = self.tensor_parallel * self.data_parallel * self.pipeline_parallel
             degrees = np.unique(count)
             return [f"x{n:g}" for n in degrees], np.searchsorted(degrees, count)
-        told = {"stack": "name", "version": "version", "mode": "mode"}[axis]
-        return [str(getattr(s, told)) for s in self.stacks], self.stack
+        columns: dict[str, tuple[Sequence[str], Ints]] = {
+            "generation": ([d.generation for d in self.devices], self.device),
+            "gpu": ([d.name for d in self.devices], self.device),
+            "link": ([d.link for d in self.devices], self.device),
+            "model": ([m.name for m in self.models], self.model),
+            "shape": ([shape_of(m) for m in self.models], self.model),
+            "format": ([p.name for p in self.precisions], self.precision),
+            "stack": ([s.name for s in self.stacks], self.stack),
+            "version": ([s.version for s in self.stacks], self.stack),
+            "mode": ([s.mode for s in self.stacks], self.stack),
+            "path": (["endpoint" if s.name in ENDPOINTS else "direct" for s in self.stacks], self.stack),
+        }
+        return columns[axis]
 
 
 def shape_of(model: ModelSpec) -> str:

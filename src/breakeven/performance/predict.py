@@ -13,13 +13,13 @@ import numpy as np
 from breakeven.options.columns import Floats, Ints, Mask
 from breakeven.options.hosted import HostedGrid
 from breakeven.options.ruling import Ruling
-from breakeven.performance.band import evidence, half_widths
+from breakeven.performance.band import evidence, half_widths, pass_widths
 from breakeven.performance.calibration import Parameters, typical_parameters
 from breakeven.performance.footprint import Footprint, footprint
 from breakeven.performance.grid import kinds_of
 from breakeven.performance.kinds import Kinds
 from breakeven.performance.replica import replicas
-from breakeven.performance.roofline import Replica, prefill
+from breakeven.performance.roofline import Prompt, Replica, prefill, prompt_of
 from breakeven.performance.serving import Latency, concurrency_at, steady
 from breakeven.workload.policy import Stated
 from breakeven.workload.profile import Slo, Workload
@@ -40,8 +40,8 @@ class Speed:
     workload: Workload
     parameters: Parameters
     stated: Stated | None
-    prefill_s: Floats
-    """Of the mean request's uncached input."""
+    prompt: Prompt
+    """The prefill of the mean request's uncached input."""
     long_prefill_s: Floats
     """Of the input at the latency quantile."""
     admitted: Floats
@@ -52,6 +52,11 @@ class Speed:
     """Of each entry: what was measured, as a place in ``band.EVIDENCE``."""
     widths: Mapping[str, Floats]
     """Half the 80 % band of each target, in the logarithm; NaN where it is not known."""
+
+    @property
+    def prefill_s(self) -> Floats:
+        """Prefill of the mean request's uncached input in a pass of its own."""
+        return self.prompt.pass_s
 
     @property
     def half_width(self) -> Floats:
@@ -69,12 +74,19 @@ class Speed:
         in_flight = np.maximum(concurrency, 1.0)
         if self.stated is not None:
             response, nothing = np.full_like(in_flight, self.stated.response_s), np.zeros_like(in_flight)
-            return Latency(ttft_s=response, tpot_s=nothing, response_s=response, held_s=response, prefill_load=nothing)
+            return Latency(
+                ttft_s=response,
+                tpot_s=nothing,
+                response_s=response,
+                held_s=response,
+                prefill_load=nothing,
+                ridden_s=nothing,
+            )
         return self._encode(in_flight) if self.workload.task == "encode" else self._generate(in_flight)
 
     def _generate(self, in_flight: Floats) -> Latency:
         output = self.workload.mix.mean.output
-        return steady(self.replica, in_flight, output, self.prefill_s, self.parameters, self.long_prefill_s)
+        return steady(self.replica, in_flight, output, self.prompt, self.parameters, self.long_prefill_s)
 
     def _encode(self, in_flight: Floats) -> Latency:
         batch = prefill(self.replica, self.workload.mix.mean.input, self.parameters, in_flight).total_s
@@ -86,6 +98,7 @@ class Speed:
             response_s=answer + longer,
             held_s=batch,
             prefill_load=np.zeros_like(answer),
+            ridden_s=np.zeros_like(answer),
         )
 
     def concurrency_at(self, requests_per_s: Floats) -> Floats:
@@ -117,7 +130,7 @@ def predict(
         workload=workload,
         parameters=parameters,
         stated=stated,
-        prefill_s=_mean_prefill_s(replica, workload, parameters),
+        prompt=_mean_prompt(replica, workload, parameters),
         long_prefill_s=prefill(replica, _long_input(workload), parameters).total_s,
         admitted=_admitted(memory.largest_concurrency[rows], stated),
         largest_concurrency=_admitted(memory.largest_concurrency[rows], stated),
@@ -127,10 +140,10 @@ def predict(
 
 
 def _trust(kinds: Kinds, workload: Workload, parameters: Parameters, stated: Stated | None) -> dict[str, Any]:
-    """Evidence and band of every entry; a stated speed has no band, and neither has one that was not measured yet."""
+    """Evidence and band of every entry; a stated speed has no band."""
     place = evidence(kinds, parameters)
-    widths = half_widths(kinds, parameters, place)
-    if stated is not None or workload.task == "encode":
+    widths = half_widths(kinds, parameters, place) if workload.task == "generate" else pass_widths(kinds, parameters)
+    if stated is not None:
         widths = {target: np.full(len(place), np.nan) for target in widths}
     return {"evidence": place, "widths": widths}
 
@@ -139,13 +152,14 @@ def _admitted(concurrency: Floats, stated: Stated | None) -> Floats:
     return concurrency if stated is None else np.full_like(concurrency, float(stated.concurrency))
 
 
-def _mean_prefill_s(replica: Replica, workload: Workload, parameters: Parameters) -> Floats:
+def _mean_prompt(replica: Replica, workload: Workload, parameters: Parameters) -> Prompt:
     """E[prefill] over the mix. Input that the cache holds is not computed again."""
-    total = np.zeros_like(replica.layers)
+    total = np.zeros((3, len(replica.layers)))
     for share, shape in zip(workload.mix.shares, workload.mix.shapes, strict=True):
         fresh = max(shape.usage.input - shape.usage.cached_input, 1.0)
-        total = total + share * prefill(replica, fresh, parameters).total_s
-    return total
+        each = prompt_of(replica, fresh, parameters)
+        total += share * np.stack([each.pass_s, each.compute_s, each.wire_s])
+    return Prompt(pass_s=total[0], compute_s=total[1], wire_s=total[2])
 
 
 def _long_input(workload: Workload) -> float:
@@ -212,7 +226,7 @@ def take(speed: Speed, kept: Ints, concurrency: Floats) -> Speed:
         rows=speed.rows[kept],
         kinds=speed.kinds.take(kept),
         replica=speed.replica.take(kept),
-        prefill_s=speed.prefill_s[kept],
+        prompt=speed.prompt.take(kept),
         long_prefill_s=speed.long_prefill_s[kept],
         admitted=speed.admitted[kept],
         evidence=speed.evidence[kept],
@@ -227,7 +241,7 @@ def paced(speed: Speed, logs: Floats) -> Speed:
     moved = replace(
         speed,
         replica=replace(speed.replica, pace=speed.replica.pace * factor),
-        prefill_s=speed.prefill_s * factor,
+        prompt=replace(speed.prompt, pass_s=speed.prompt.pass_s * factor),
         long_prefill_s=speed.long_prefill_s * factor,
         largest_concurrency=speed.admitted,
     )

@@ -8,7 +8,7 @@ from breakeven.catalogue.schema import ModelSpec
 from breakeven.options.columns import Floats
 from breakeven.performance.calibration import Overheads, Parameters
 from breakeven.performance.effects import Logs, logs_of
-from breakeven.performance.kinds import Device, Kinds, kv_elements, weight_bytes
+from breakeven.performance.kinds import Device, Kinds, kv_elements, shape_of, weight_bytes
 from breakeven.performance.roofline import Replica
 from breakeven.units import BYTES_PER_GB
 
@@ -59,7 +59,8 @@ def uncalibrated(kinds: Kinds, parameters: Parameters, context_tokens: Floats | 
         flops_per_s=kinds.flops_per_s() * kinds.by_device(lambda d: p.flops_share.get(d.generation, np.nan)),
         link_bytes_per_s=p.link_share * kinds.by_device(lambda d: _link(d, p)),
         hop_s=kinds.by_device(lambda d: p.hop_s.get(d.link, p.hop_s["other"])),
-        layer_s=kinds.by_stack(lambda s: p.overheads.get(s.name, _NOTHING).layer_s),
+        layer_s=kinds.by_stack(lambda s: p.overheads.get(s.name, _NOTHING).layer_s)
+        * model(lambda m: p.layer_by_shape[shape_of(m)]),
         sequence_s=kinds.by_stack(lambda s: p.overheads.get(s.name, _NOTHING).sequence_s),
         step_s=kinds.by_stack(lambda s: p.overheads.get(s.name, _NOTHING).step_s),
         request_s=ones * p.request_s,
@@ -67,6 +68,8 @@ def uncalibrated(kinds: Kinds, parameters: Parameters, context_tokens: Floats | 
         queueing=ones * p.prefill_queueing,
         burst=ones * p.arrival_burst,
         pace=ones,
+        prompt=ones,
+        cohort=ones * p.cohort,
         first=ones,
         bulk=ones,
     )
@@ -74,7 +77,7 @@ def uncalibrated(kinds: Kinds, parameters: Parameters, context_tokens: Floats | 
 
 RATES = {"bandwidth": "bandwidth_bytes_per_s", "flops": "flops_per_s", "link": "link_bytes_per_s"}
 TIMES = {"hop": "hop_s", "layer": "layer_s", "sequence": "sequence_s", "step": "step_s", "request": "request_s"}
-OTHERS = ("interference", "queueing", "burst", "pace", "first", "bulk")
+OTHERS = ("interference", "queueing", "burst", "cohort", "pace", "prompt", "first", "bulk")
 
 
 def scaled(replica: Replica, logs: Logs) -> Replica:

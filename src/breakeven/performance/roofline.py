@@ -70,8 +70,12 @@ class Replica:
     """Weight of the wait for the others' prefill in the time to first token (phi)."""
     burst: Floats
     """Share of a full burst at the start that a benchmark's mean time to first token holds; a plan has none."""
+    cohort: Floats
+    """Other prompts beside which a benchmark's client is prefilled, because clients move together; a plan has none."""
     pace: Floats
     """Factor on the time of every pass."""
+    prompt: Floats
+    """Factor on the compute time of prefill, beside that of decode."""
     first: Floats
     """Factor on the time to first token."""
     bulk: Floats
@@ -99,19 +103,43 @@ class Step:
     @property
     def total_s(self) -> Floats:
         """Memory and compute overlap as a p-norm; links and launches add."""
-        memory, p = self.weights_s + self.kv_s, self.exponent
-        if p == 2.0:
-            joined = np.sqrt(memory * memory + self.compute_s * self.compute_s)
-        else:
-            joined = (memory**p + self.compute_s**p) ** (1 / p)
+        joined = _joined(self.weights_s + self.kv_s, self.compute_s, self.exponent)
         total: Floats = (joined + self.links_s + self.launches_s) * self.pace
         return total
+
+    def ridden_s(self, prompt: "Prompt", prompts: Floats) -> Floats:
+        """How much longer each of ``prompts`` prompts makes the decode step that they ride on: part of it is hidden."""
+        memory, many = self.weights_s + self.kv_s, np.maximum(prompts, 1.0)
+        longer = (_joined(memory, many * prompt.compute_s, self.exponent) - memory) / many
+        found: Floats = (longer + prompt.wire_s) * self.pace
+        return found
 
     def bound_by(self) -> list[str]:
         """The largest part of each row's time, in a word."""
         names = ("weights", "KV cache", "compute", "links", "launches")
         parts = np.stack([self.weights_s, self.kv_s, self.compute_s, self.links_s, self.launches_s])
         return [names[i] for i in np.argmax(parts, axis=0)]
+
+
+def _joined(memory: Floats, compute: Floats, p: float) -> Floats:
+    if p == 2.0:
+        return np.sqrt(memory * memory + compute * compute)
+    joined: Floats = (memory**p + compute**p) ** (1 / p)
+    return joined
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Prompt:
+    """The prefill of one request: alone in a pass of its own, and the work that it adds to passes that run anyway."""
+
+    pass_s: Floats
+    compute_s: Floats
+    wire_s: Floats
+    """Of its all-reduces, without their latency."""
+
+    def take(self, rows: Ints) -> "Prompt":
+        """Some of the rows, in that order."""
+        return Prompt(pass_s=self.pass_s[rows], compute_s=self.compute_s[rows], wire_s=self.wire_s[rows])
 
 
 def decode_step(replica: Replica, concurrency: Floats, parameters: Parameters) -> Step:
@@ -166,12 +194,20 @@ def prefill(replica: Replica, tokens: Floats | float, parameters: Parameters, pr
     return Step(
         weights_s=r.prefill_bytes / (n * r.bandwidth_bytes_per_s),
         kv_s=np.zeros_like(r.layers),
-        compute_s=flops / (n * r.flops_per_s),
+        compute_s=flops / (n * r.flops_per_s) * r.prompt,
         links_s=_all_reduce_s(r, length * count / r.data_parallel),
         launches_s=_launches_s(r, count),
         exponent=parameters.exponent,
         pace=r.pace,
     )
+
+
+def prompt_of(replica: Replica, tokens: Floats | float, parameters: Parameters) -> Prompt:
+    """The prefill of one prompt of ``tokens`` tokens."""
+    alone = prefill(replica, tokens, parameters)
+    each = np.asarray(tokens, dtype=np.float64) / replica.data_parallel
+    wire = _all_reduce_s(replica, each) - _all_reduce_s(replica, np.zeros_like(each))
+    return Prompt(pass_s=alone.total_s, compute_s=alone.compute_s, wire_s=wire)
 
 
 def _all_reduce_s(replica: Replica, tokens: Floats) -> Floats:

@@ -1,14 +1,17 @@
 """What one replica does with its requests: steady serving, a batch run to its end, work handed over at once, arrivals.
 
-With B requests in flight, each producing o tokens after a prefill of t_p seconds, the B - 1 others get in the way:
+With B requests in flight, each producing o tokens, the prompts of the B - 1 others get in the way. Alone, a prompt
+takes a pass of t_p seconds. Where a decode step runs anyway it rides on it (chunked prefill) and makes it longer by r
+only, because reading weights and KV cache hides a part of its compute:
 
-    tpot = step(B) + theta (B-1)/o t_p            prefill takes time from decode (chunked prefill)
+    r    = ((memory^p + (x c)^p)^(1/p) - memory)/x + wire,   x = max(1, (B-1)/o) prompts on a step, c its compute
+    tpot = step(B) + theta (B-1)/o r              prefill takes time from decode
     rest = t_request + tpot/2 + (o - 1) tpot      what is not prefill
-    W    = t_p (1 + phi (B-1) W/(W + rest))       prefill and the wait for it: each of the others is in it for a
+    W    = t_p + phi (B-1) r W/(W + rest)         prefill and the wait for it: each of the others is in it for a
                                                   share W/(W + rest) of its time (mean-value analysis)
     ttft = first (t_request + tpot/2 + W)         first: what clients see beside it, 1 without measurements
     response = ttft + (o - 1) tpot
-    held = rest + W, and never less than B t_p: prefill has no more time than there is
+    held = rest + W, and never less than B (c + wire): prefill has no more time than there is
 """
 
 from collections.abc import Callable
@@ -18,11 +21,13 @@ import numpy as np
 
 from breakeven.options.columns import Floats
 from breakeven.performance.calibration import Parameters
-from breakeven.performance.roofline import Replica, decode_step, prefill
+from breakeven.performance.roofline import Prompt, Replica, decode_step, prefill, prompt_of
 
 TINY = 1e-12
 ROOM_AT_START = 0.1
 """Share of an answer for which an engine wants room before it lets a request in."""
+FULL_COHORT = 4.0
+"""From so many others on clients that move together are prefilled in a whole cohort."""
 FALSE_POSITIONS = 8
 """Steps to the concurrency of an arrival rate: the response time is then right to a few thousandths."""
 
@@ -39,6 +44,8 @@ class Latency:
     """How long a request holds its place in the replica."""
     prefill_load: Floats
     """Share of the replica's time that prefill takes."""
+    ridden_s: Floats
+    """By how much a prompt makes the step longer that it rides on."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -54,7 +61,7 @@ def steady(
     replica: Replica,
     in_flight: Floats,
     output_tokens: Floats | float,
-    prefill_s: Floats,
+    prompt: Prompt,
     parameters: Parameters,
     first_prefill_s: Floats | None = None,
 ) -> Latency:
@@ -64,26 +71,29 @@ def steady(
     """
     r = replica
     others = in_flight - 1
-    step = decode_step(r, in_flight, parameters).total_s
-    tpot = step + r.interference * others / output_tokens * prefill_s
+    step = decode_step(r, in_flight, parameters)
+    ridden = step.ridden_s(prompt, others / output_tokens)
+    tpot = step.total_s + r.interference * others / output_tokens * ridden
     rest = r.request_s + tpot / 2 + np.maximum(output_tokens - 1, 0.0) * tpot
-    turn = _turn_s(r, others, rest, prefill_s)
-    longer = 0.0 if first_prefill_s is None else first_prefill_s - prefill_s
+    work = (prompt.compute_s + prompt.wire_s) * r.pace
+    turn = np.maximum(_turn_s(r, others, rest, prompt.pass_s, ridden), work * in_flight - rest)
+    longer = 0.0 if first_prefill_s is None else first_prefill_s - prompt.pass_s
     first = (r.request_s + tpot / 2 + turn) * r.first
     return Latency(
         ttft_s=first + longer * r.first,
         tpot_s=tpot,
         response_s=first + rest - r.request_s - tpot / 2,
         held_s=rest + turn,
-        prefill_load=in_flight * prefill_s / (rest + turn),
+        prefill_load=in_flight * work / (rest + turn),
+        ridden_s=ridden,
     )
 
 
-def _turn_s(replica: Replica, others: Floats, rest_s: Floats, prefill_s: Floats) -> Floats:
-    """W: the positive root of W^2 + W (rest - t_p (1 + phi others)) - t_p rest = 0."""
-    half = (prefill_s * (1 + replica.queueing * others) - rest_s) / 2
-    turn: Floats = half + np.sqrt(half * half + prefill_s * rest_s)
-    return np.maximum(turn, prefill_s * (1 + others) - rest_s)
+def _turn_s(replica: Replica, others: Floats, rest_s: Floats, pass_s: Floats, ridden_s: Floats) -> Floats:
+    """W: the positive root of W^2 + W (rest - t_p - phi others r) - t_p rest = 0."""
+    half = (pass_s + replica.queueing * others * ridden_s - rest_s) / 2
+    turn: Floats = half + np.sqrt(half * half + pass_s * rest_s)
+    return turn
 
 
 def concurrency_at(requests_per_s: Floats, most: Floats, held_s: Callable[[Floats], Floats]) -> Floats:
@@ -115,19 +125,23 @@ def closed(
 ) -> Served:
     """N clients, each sends the next request when one ends; those beyond ``most`` wait for a place.
 
-    ttft = steady + wait for a place + burst (N-1)/2 t_p, the burst being the load generator's start. An engine lets a
-    request in when its prompt fits and evicts later, so the rest of the waiting stretches the answer.
+    ttft = steady + wait for a place + (burst (N-1)/2 + cohort) t_p: the load generator's start, in which all come at
+    once, and the clients of equal requests, who move together. What they are waited for then, decode does not lose
+    again. An engine lets a request in when its prompt fits and evicts later, so the rest of the waiting stretches the
+    answer.
     """
-    alone = prefill(replica, input_tokens, p).total_s
+    prompt = prompt_of(replica, input_tokens, p)
     in_flight = np.clip(clients, 1.0, most)
-    found = steady(replica, in_flight, output_tokens, alone, p)
+    found = steady(replica, in_flight, output_tokens, prompt, p)
     waiting = found.response_s * np.maximum(clients / in_flight - 1, 0.0)
     entering = most * (input_tokens + output_tokens / 2) / (input_tokens + ROOM_AT_START * output_tokens)
     before = np.minimum(found.response_s * np.maximum(clients / np.maximum(entering, 1.0) - 1, 0.0), waiting)
-    burst = replica.burst * (in_flight - 1) / 2 * alone
-    ttft = found.ttft_s + before + burst * replica.first
+    others = in_flight - 1
+    before_mine = replica.burst * others / 2 + replica.cohort * np.minimum(others / FULL_COHORT, 1.0)
+    ttft = found.ttft_s + before + before_mine * prompt.pass_s * replica.first
     later = np.maximum(output_tokens - 1, 1.0)
-    tpot = found.tpot_s + (waiting - before) / later
+    spared = replica.interference * np.minimum(before_mine, others) * found.ridden_s
+    tpot = found.tpot_s - spared / np.maximum(output_tokens, 1.0) + (waiting - before) / later
     response = ttft + np.maximum(output_tokens - 1, 0.0) * tpot
     return Served(output_tokens_per_s=clients * output_tokens / response, ttft_s=ttft, tpot_s=tpot)
 
@@ -149,9 +163,8 @@ def bulk(
     replica: Replica, requests: Floats, most: Floats, input_tokens: Floats, output_tokens: Floats, p: Parameters
 ) -> Served:
     """All requests at once: as many in flight as fit, and a tail in which the last ones leave places empty."""
-    alone = prefill(replica, input_tokens, p).total_s
     in_flight = np.clip(requests, 1.0, most)
-    found = steady(replica, in_flight, output_tokens, alone, p)
+    found = steady(replica, in_flight, output_tokens, prompt_of(replica, input_tokens, p), p)
     tail = 1 + p.bulk_tail * in_flight / np.maximum(requests, in_flight)
     rate = in_flight * output_tokens / (found.held_s * tail) * replica.bulk
     waiting = found.response_s * np.maximum(np.minimum(requests / in_flight, 1e6) - 1, 0.0) / 2
@@ -168,13 +181,25 @@ def arriving(
 ) -> Served:
     """Arrivals at a rate for a number of requests (``load``); beyond what fits, a queue grows until the run ends."""
     rate, requests = load
-    alone = prefill(replica, input_tokens, p).total_s
+    prompt = prompt_of(replica, input_tokens, p)
 
     def at(in_flight: Floats) -> Latency:
-        return steady(replica, np.maximum(in_flight, 1.0), output_tokens, alone, p)
+        return steady(replica, np.maximum(in_flight, 1.0), output_tokens, prompt, p)
 
-    in_flight = concurrency_at(rate, most, lambda n: at(n).held_s)
+    in_flight = concurrency_at(rate, most, lambda n: _met(rate * at(n).held_s, requests) / rate)
     found, carried = at(in_flight), most / at(most).held_s
     wait = np.maximum(requests - most, 0.0) / 2 * np.maximum(1 / carried - 1 / rate, 0.0)
     served = np.minimum(rate, carried) * output_tokens
     return Served(output_tokens_per_s=served, ttft_s=found.ttft_s + wait, tpot_s=found.tpot_s)
+
+
+def _met(lasting: Floats, requests: Floats) -> Floats:
+    """How many others a request of a short run meets: arrivals that would last at ``lasting`` in flight, but end.
+
+    N requests at a rate that would keep A in flight: A (1 - A/(3N)) where A <= N, else N (1 - N/(3A)), the mean over
+    the life of each request of a flow that begins and ends. 0 requests: the run is long.
+    """
+    total = np.where(requests > 0, requests, np.inf)
+    less = np.minimum(lasting, total)
+    found: Floats = less * (1 - less / (3 * np.maximum(lasting, total)))
+    return found
