@@ -224,7 +224,7 @@ def notes(asks: list[Ask], answers: dict[str, dict[str, Any]], everything: int) 
     why = Counter(in_short(answers[asked.id]["why"][0]) for asked in asks if "why" in answers[asked.id])
     for reason, count in why.most_common(REASONS_TOLD):
         yield f"No prediction for {count:,} rows: {reason}"
-    yield "The peer's kernel times are of the GPU in question, and its authors set factors on the runs of its own list."
+    yield "What is even between the two and what is not: docs/reference/benchmarks.md."
 
 
 def in_short(problem: str) -> str:
