@@ -9,7 +9,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 COMPILE := pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header
 
 .DEFAULT_GOAL := help
-.PHONY: help install run test check format bench docs pictures catalogue calibration accuracy gate lock build
+.PHONY: help install run test check format bench peer docs pictures catalogue calibration accuracy gate lock build
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -52,6 +52,9 @@ format: install ## format the code
 
 bench: install ## speed, beside the installable peer (in an environment of its own)
 	$(BIN)/python tools/bench.py
+
+peer: install ## accuracy, beside the installable peer on the rows that it covers (6 minutes)
+	$(BIN)/python tools/bench_accuracy.py
 
 docs: install ## generated pages: commands, spec, JSON Schema, the picture in the README
 	$(BIN)/python tools/build_docs.py
