@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from breakeven import Workload
 from breakeven.performance.calibration import typical_parameters
-from breakeven.performance.roofline import Step, decode_step, prefill
+from breakeven.performance.roofline import Step, decode_step, prefill, prompt_of
 from breakeven.units import BYTES_PER_GB, FLOPS_PER_TFLOPS
 
 WORK = Workload.of(requests_per_day=1000, input_tokens=500, output_tokens=100)
@@ -195,3 +195,25 @@ def test_a_step_for_more_sequences_is_never_faster(found, few, more):
     low, high = (np.full(len(found.speed.rows), float(n)) for n in sorted((few, more)))
     p = found.speed.parameters
     assert np.all(decode_step(found.speed.replica, low, p).total_s <= decode_step(found.speed.replica, high, p).total_s)
+
+
+def test_a_prompt_that_rides_on_a_step_makes_it_longer_by_less_than_its_own_pass(stages):
+    found = stages(WORK)
+    replica, p, one = found.speed.replica, found.speed.parameters, np.ones(len(found.speed.rows))
+    step_of_one = decode_step(replica, one, p)
+    shares = []
+    for tokens in (32.0, 4000.0):
+        prompt = prompt_of(replica, tokens, p)
+        ridden = step_of_one.ridden_s(prompt, one)
+        assert np.all((ridden >= 0) & (ridden < prompt.pass_s))
+        assert np.all(ridden <= (prompt.compute_s + prompt.wire_s) * replica.pace * (1 + 1e-9))
+        shares.append(ridden / prompt.pass_s)
+    assert np.all(shares[0] < shares[1])  # the shorter it is, the more is hidden
+
+
+def test_prompts_beyond_what_a_step_hides_take_all_their_compute(stages):
+    found = stages(WORK)
+    replica, p, one = found.speed.replica, found.speed.parameters, np.ones(len(found.speed.rows))
+    prompt = prompt_of(replica, 500.0, p)
+    many = decode_step(replica, one, p).ridden_s(prompt, 1e6 * one)
+    assert many == pytest.approx((prompt.compute_s + prompt.wire_s) * replica.pace, rel=0.01)

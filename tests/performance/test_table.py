@@ -52,6 +52,22 @@ def test_below_its_capacity_an_open_run_puts_out_what_arrives(predicted):
     assert found.output_tokens_per_s == pytest.approx([150.0])
 
 
+def test_a_request_of_a_short_open_run_meets_fewer_others(predicted):
+    base = {**FREE, "mode": "open", "concurrency": "", "request_rate_per_s": "20"}
+    few, many, endless = predicted(*({**base, "requests": n} for n in ("20", "2000", ""))).tpot_s
+    assert few < 0.95 * many
+    assert many == pytest.approx(endless, rel=0.05)
+
+
+def test_clients_that_move_together_wait_longer_and_then_decode_undisturbed(predicted):
+    plain = replace(typical_parameters(), cohort=0.0, effects={}, bands={})
+    apart = predicted({**FREE}, parameters=plain)
+    together = predicted({**FREE}, parameters=replace(plain, cohort=2.0))
+    assert together.ttft_s > 1.3 * apart.ttft_s
+    assert together.tpot_s < apart.tpot_s
+    assert together.output_tokens_per_s == pytest.approx(apart.output_tokens_per_s, rel=0.03)
+
+
 def test_beyond_its_capacity_an_open_run_makes_a_queue_that_grows_with_the_run(predicted):
     over = {**FREE, "mode": "open", "concurrency": "", "request_rate_per_s": "500"}
     short, long = predicted({**over, "requests": "1000"}, {**over, "requests": "4000"}).ttft_s

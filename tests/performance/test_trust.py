@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from breakeven import Workload
 from breakeven.performance.accuracy import Banded, regrets, score
 from breakeven.performance.ask import Question, ask
 from breakeven.performance.band import EVIDENCE, evidence, half_widths
@@ -95,3 +96,13 @@ def test_an_answer_names_the_nearest_measurements_first(shipped, table):
     assert found.nearest[0].gpu == "H100-SXM"
     assert found.bound_by in ("weights", "KV cache", "compute", "links", "launches")
     assert found.basis == "calibrated"
+
+
+def test_an_encoder_that_was_never_measured_has_the_wider_band(stages):
+    encode = Workload.of(requests_per_day=1000, input_tokens=200)
+    found = stages(encode, models=("bert-base",), formats=("bf16",))
+    widths = found.speed.widths["ttft_s"]
+    assert np.all(np.isfinite(widths) & (widths > 0))
+    assert set(np.round(widths, 4)) <= {P.bands["pass"]["stack"], P.bands["pass"]["none"]}
+    assert P.bands["pass"]["stack"] <= P.bands["pass"]["none"]
+    assert np.all(np.isnan(found.speed.widths["tpot_s"]))

@@ -25,8 +25,10 @@ def tools():
         import banding
         import check_accuracy
         import fitting
+        import heldout
+        import others
 
-        yield {"banding": banding, "check_accuracy": check_accuracy, "fitting": fitting}
+        yield {m.__name__: m for m in (banding, check_accuracy, fitting, heldout, others)}
     finally:
         sys.path.remove(str(TOOLS))
 
@@ -96,3 +98,20 @@ def test_every_effect_that_ships_is_of_a_known_quantity_and_counts_its_evidence(
             assert set(effect.axes) <= set(AXES)
             assert all(count > 0 for count in effect.counts.values())
             assert all(0.02 < factor < 50 for factor in effect.factors.values())
+
+
+def test_a_pair_of_encoder_and_device_is_judged_by_other_pairs_only(tools):
+    other = tools["others"].Other
+    mine = [other(gpu="A", model="m", shape="encoder", stack="s", error=0.7) for _ in range(9)]
+    theirs = [other(gpu="B", model="m", shape="encoder", stack="s", error=0.1) for _ in range(9)]
+    alone = [other(gpu="C", model="m", shape="encoder", stack="t", error=0.4)]
+    found = tools["others"].held_out_others(mine + theirs + alone)
+    shrunk = 9 / (9 + tools["others"].BELIEVED)
+    assert found["stack"] == pytest.approx([0.7 - 0.1 * shrunk] * 9 + [0.1 - 0.7 * shrunk] * 9)
+    assert len(found["none"]) == 19
+
+
+def test_rows_that_are_alike_show_the_floor_under_every_error(tools, shipped):
+    found = tools["heldout"].scatter_of(shipped_measurements(shipped))
+    assert found.rows > found.groups > 100
+    assert 0 <= found.median < found.mean < 1

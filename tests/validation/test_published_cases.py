@@ -137,7 +137,7 @@ def _prefill_usd(pflops):
     """A million tokens through a model of 1e12 parameters, 60 % of the peak used, at 3.2 USD an hour."""
     one, nothing = np.ones(1), np.zeros(1)
     columns = dict.fromkeys(Replica.__dataclass_fields__, nothing)
-    ones = ("tensor_parallel", "data_parallel", "pipeline_parallel", "kv_shards", "pace", "first", "bulk")
+    ones = ("tensor_parallel", "data_parallel", "pipeline_parallel", "kv_shards", "pace", "prompt", "first", "bulk")
     rates = ("bandwidth_bytes_per_s", "kv_bytes_per_s", "expert_bytes_per_s", "link_bytes_per_s")
     columns |= dict.fromkeys((*ones, *rates), one)
     columns |= {"prefill_params": one * 1e12, "flops_per_s": one * pflops * 1000 * FLOPS_PER_TFLOPS * 0.6}
