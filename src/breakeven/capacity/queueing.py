@@ -1,0 +1,216 @@
+"""A fleet of replicas with continuous batching as a queue: how full, how late, how often a request waits.
+
+A replica shares its speed among the k requests in it and takes at most B of them; the others wait first come, first
+served. With ``held_s(k)`` the time that a request holds its place among k, requests leave it at
+
+    mu(k) = k / held_s(k) for k <= B,     mu(B) above
+
+so the number in it is a birth-death chain, and below the cap its distribution does not depend on how lengths spread.
+n replicas behind least-outstanding-requests routing keep level with each other: one chain with rates n mu(K/n).
+Bursts of arrivals widen it: it moves in steps of z requests, z the peakedness of the arrivals (Hayward's
+approximation; z = 1 for independent ones). Equations: docs/theory/capacity.md.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from breakeven.options.columns import Floats, Ints, Mask
+from breakeven.workload.profile import Burstiness
+
+NODES = 512
+"""States that are looked at, up to the cap; a larger fleet's are taken in wider steps."""
+TINY = 1e-9
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Service:
+    """What one replica does at a few levels of concurrency: rows x levels, straight between them."""
+
+    concurrency: Floats
+    """Requests in the replica, rising from 1; the last level is the cap B."""
+    held_s: Floats
+    """How long a request holds its place among so many."""
+    ttft_s: Floats
+    """From its place to its first token."""
+    tpot_s: Floats
+
+    @property
+    def cap(self) -> Floats:
+        """Of each row: the most requests that a replica takes."""
+        most: Floats = self.concurrency[:, -1]
+        return most
+
+    @property
+    def full_rate_per_s(self) -> Floats:
+        """Of each row: the requests that a full replica answers, mu(B)."""
+        rate: Floats = self.cap / self.held_s[:, -1]
+        return rate
+
+    def at(self, column: Floats, requests: Floats) -> Floats:
+        """A column (one of the above) with so many requests in the replica, rows x points."""
+        found = np.empty(requests.shape)
+        for row in range(len(requests)):
+            found[row] = np.interp(requests[row], self.concurrency[row], column[row])
+        return found
+
+    def leaving_per_s(self, requests: Floats) -> Floats:
+        """mu(k), rows x points; between whole numbers straight, as of replicas that hold one more or one less."""
+        below = np.floor(requests)
+        rates = [k / self.at(self.held_s, k) for k in (below, below + 1)]
+        rate: Floats = rates[0] + (requests - below) * (rates[1] - rates[0])
+        return np.minimum(rate, self.full_rate_per_s[:, None])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Queue:
+    """What a fleet does with its arrivals, one value a row. Where it is not ``stable``, its times have no end."""
+
+    stable: Mask
+    """Whether the fleet carries its arrivals; elsewhere the queue grows without limit."""
+    least_replicas: Ints
+    """Fewer of them would let the queue grow without limit."""
+    utilisation: Floats
+    """Arrivals over what the fleet answers when it is full; above 1 where it is not stable."""
+    mean_in_flight: Floats
+    """Requests in service in the whole fleet."""
+    wait_probability: Floats
+    """Of a request that arrives."""
+    wait_s: Floats
+    """For a place in a replica, on average over all requests."""
+    wait_at_quantile_s: Floats
+    ttft_s: Floats
+    """At the quantile, the wait for a place included."""
+    tpot_s: Floats
+    """At the quantile."""
+    mean_tpot_s: Floats
+
+
+def peakedness(burstiness: Burstiness, arrivals_per_s: Floats, held_s: Floats) -> Floats:
+    """z: variance over mean of the number in service if none ever waited; 1 for independent arrivals.
+
+    z = 1 + (c^2 - 1)/2 + v^2 a,    c: variation of the gaps, v: variation of the rate, a: arrivals x time in service
+
+    >>> float(peakedness(Burstiness(gap_variation=2.0, rate_variation=0.1), np.array(5.0), np.array(10.0)))
+    3.0
+    """
+    near = (max(burstiness.gap_variation, 1.0) ** 2 - 1) / 2
+    found: Floats = 1 + near + burstiness.rate_variation**2 * arrivals_per_s * held_s
+    return found
+
+
+def answer(
+    service: Service,
+    arrivals_per_s: Floats,
+    replicas: Floats,
+    burstiness: Burstiness,
+    quantile: float,
+) -> Queue:
+    """What fleets of ``replicas`` do with their arrivals, one fleet a row of ``service``.
+
+    >>> one = Service(concurrency=np.array([[1.0]]), held_s=np.array([[1.0]]), ttft_s=np.zeros((1, 1)),
+    ...     tpot_s=np.zeros((1, 1)))  # one request at a time
+    >>> found = answer(one, np.array([0.8]), np.array([1.0]), Burstiness(), 0.95)
+    >>> round(float(found.wait_probability[0]), 3), round(float(found.wait_s[0]), 3)  # 0.8 and 0.8/(1 - 0.8)
+    (0.8, 4.0)
+    """
+    full = service.full_rate_per_s
+    load = arrivals_per_s / (replicas * full)
+    stable = load < 1
+    carried = np.where(stable, load, 0.0)
+    chain = _chain(service, carried, replicas, burstiness)
+    waits = chain.waits()
+    leaving = full * (1 - carried ** (replicas / chain.step))
+    late = np.log(np.maximum(waits / (1 - quantile), 1.0)) / leaving
+    first = service.at(service.ttft_s, chain.joined(quantile))[:, 0]
+    shared = chain.shared()
+    slow = service.at(service.tpot_s, _at_quantile(shared, chain.seen, quantile)[:, None])[:, 0]
+    mean = (service.at(service.tpot_s, shared) * chain.seen).sum(axis=1)
+    slowest = service.tpot_s[:, -1]
+    return Queue(
+        stable=stable,
+        least_replicas=(np.floor(arrivals_per_s / full * (1 - TINY)) + 1).astype(np.int64),
+        utilisation=load,
+        mean_in_flight=np.where(stable, chain.in_service(), replicas * service.cap),
+        wait_probability=np.where(stable, waits, 1.0),
+        wait_s=np.where(stable, waits / leaving, np.inf),
+        wait_at_quantile_s=np.where(stable, late, np.inf),
+        ttft_s=np.where(stable, first + late, np.inf),
+        tpot_s=np.where(stable, slow, slowest),
+        mean_tpot_s=np.where(stable, mean, slowest),
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class _Chain:
+    """The number of requests in each fleet: rows x states, and the queue above them in one sum."""
+
+    state: Floats
+    """Requests in the fleet; up to the first state from which on all replicas are full."""
+    seen: Floats
+    """How often it is so. The last one holds all states above it as well."""
+    above: Floats
+    """How often it is above the last state."""
+    step: Floats
+    """z: requests that come and go together."""
+    replicas: Floats
+    most: Floats
+    """Requests that the fleet has places for."""
+
+    def waits(self) -> Floats:
+        """The chance to wait: of z requests that come together, those beyond the places wait."""
+        step, places = self.step[:, None], self.most[:, None]
+        beyond = np.clip((self.state + step - places) / step, 0.0, 1.0)
+        found: Floats = (self.seen * beyond).sum(axis=1) + self.above * (1 - beyond[:, -1])
+        return found
+
+    def in_service(self) -> Floats:
+        """Requests in service, on average."""
+        found: Floats = (self.seen * np.minimum(self.state, self.most[:, None])).sum(axis=1)
+        return found + self.above * np.maximum(self.most - self.state[:, -1], 0.0)
+
+    def joined(self, quantile: float) -> Floats:
+        """At the quantile, requests in the replica that an arrival joins, itself included: it joins the emptiest."""
+        n = self.replicas[:, None]
+        came = np.floor((self.state + (self.step[:, None] - 1) / 2) / n + TINY) + 1
+        return np.minimum(_at_quantile(came, self.seen, quantile), self.most / self.replicas)[:, None]
+
+    def shared(self) -> Floats:
+        """Requests in the replica of a request, itself included, on average over the requests of the fleet."""
+        n = self.replicas[:, None]
+        there = np.minimum(self.state + (self.step[:, None] + 1) / 2, self.most[:, None])
+        low = np.floor(there / n + TINY)
+        fuller = there - low * n
+        found: Floats = (fuller * (low + 1) ** 2 + (n - fuller) * low**2) / there
+        return found
+
+
+def _chain(service: Service, load: Floats, replicas: Floats, burstiness: Burstiness) -> _Chain:
+    """The stationary distribution: each state's weight over the one before is arrivals over departures."""
+    most, full = replicas * service.cap, service.full_rate_per_s
+    step = peakedness(burstiness, load * replicas * full, service.held_s[:, -1])
+    wide = np.maximum(most / step / NODES, 1.0)  # steps from one state that is looked at to the next
+    count = np.floor(most / step / wide + TINY)
+    place = np.arange(int(count.max()) + 1)
+    inside = place <= count[:, None]
+    state = np.minimum(place, count[:, None]) * (wide * step)[:, None]
+    between = state - ((wide - 1) / 2 * step)[:, None]
+    leaving = service.leaving_per_s(np.maximum(between, TINY) / replicas[:, None]) / full[:, None]
+    ratio = np.log(np.maximum(load, TINY))[:, None] - np.log(leaving)
+    weight = np.cumsum(np.where(inside & (place > 0), ratio * wide[:, None], 0.0), axis=1)
+    weight = np.where(inside, weight, -np.inf)
+    weight = np.exp(weight - weight.max(axis=1, keepdims=True)) * wide[:, None]
+    last = np.take_along_axis(weight, count.astype(np.int64)[:, None], axis=1)[:, 0] / wide
+    queued = last * load / (1 - load)
+    total = weight.sum(axis=1) + queued
+    seen = weight / total[:, None]
+    seen[np.arange(len(seen)), count.astype(np.int64)] += queued / total
+    return _Chain(state=state, seen=seen, above=queued / total, step=step, replicas=replicas, most=most)
+
+
+def _at_quantile(value: Floats, seen: Floats, quantile: float) -> Floats:
+    """The value that a share ``quantile`` of each row stays at or below; values rise along a row."""
+    reached = np.cumsum(seen, axis=1) >= quantile - TINY
+    place = np.argmax(reached, axis=1)
+    found: Floats = np.take_along_axis(value, place[:, None], axis=1)[:, 0]
+    return found
