@@ -21,6 +21,11 @@ from breakeven.workload.profile import Burstiness
 NODES = 512
 """States that are looked at, up to the cap; a larger fleet's are taken in wider steps."""
 TINY = 1e-9
+UNEVEN = 0.2
+"""Share of the replicas of a large fleet that stand one request above or below the level of the others."""
+APART = 0.3
+"""Requests by which the last replica to fill up is late, for each of the others. Both constants are read off exact
+simulations of 2 to 16 replicas of 1 to 64 places (docs/theory/capacity.md)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -54,12 +59,20 @@ class Service:
             found[row] = np.interp(requests[row], self.concurrency[row], column[row])
         return found
 
-    def leaving_per_s(self, requests: Floats) -> Floats:
-        """mu(k), rows x points; between whole numbers straight, as of replicas that hold one more or one less."""
-        below = np.floor(requests)
-        rates = [k / self.at(self.held_s, k) for k in (below, below + 1)]
-        rate: Floats = rates[0] + (requests - below) * (rates[1] - rates[0])
-        return np.minimum(rate, self.full_rate_per_s[:, None])
+    def leaving_per_s(self, requests: Floats, uneven: Floats) -> Floats:
+        """mu of a replica that holds so many on average, rows x points.
+
+        Between whole numbers it is straight, as of replicas that hold one more or one less; a share ``uneven`` of them
+        stands one further up or down.
+        """
+        whole = np.floor(requests)
+        rates = [np.maximum(whole + n, 0) / self.at(self.held_s, whole + n) for n in (-1, 0, 1, 2)]
+        steps = [np.minimum(rate, self.full_rate_per_s[:, None]) for rate in rates]
+        between = requests - whole
+        low, mid, high = (steps[n] + between * (steps[n + 1] - steps[n]) for n in range(3))
+        apart = uneven * np.minimum(requests, 1.0)
+        found: Floats = mid + apart / 2 * (np.where(requests >= 1, low, 0.0) - 2 * mid + high)
+        return found
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -119,7 +132,8 @@ def answer(
     stable = load < 1
     carried = np.where(stable, load, 0.0)
     chain = _chain(service, carried, replicas, burstiness)
-    waits = chain.waits()
+    late_full = APART * (1 - 0.5 / service.cap) * (replicas - 1)  # an arrival may yet find the last free place
+    waits = chain.waits() * carried ** (late_full / chain.step)
     leaving = full * (1 - carried ** (replicas / chain.step))
     late = np.log(np.maximum(waits / (1 - quantile), 1.0)) / leaving
     first = service.at(service.ttft_s, chain.joined(quantile))[:, 0]
@@ -195,7 +209,8 @@ def _chain(service: Service, load: Floats, replicas: Floats, burstiness: Burstin
     inside = place <= count[:, None]
     state = np.minimum(place, count[:, None]) * (wide * step)[:, None]
     between = state - ((wide - 1) / 2 * step)[:, None]
-    leaving = service.leaving_per_s(np.maximum(between, TINY) / replicas[:, None]) / full[:, None]
+    uneven = UNEVEN * (1 - 1 / replicas[:, None])
+    leaving = service.leaving_per_s(np.maximum(between, TINY) / replicas[:, None], uneven) / full[:, None]
     ratio = np.log(np.maximum(load, TINY))[:, None] - np.log(leaving)
     weight = np.cumsum(np.where(inside & (place > 0), ratio * wide[:, None], 0.0), axis=1)
     weight = np.where(inside, weight, -np.inf)
