@@ -99,16 +99,22 @@ class Queue:
     mean_tpot_s: Floats
 
 
-def peakedness(burstiness: Burstiness, arrivals_per_s: Floats, held_s: Floats) -> Floats:
+def variances(burstiness: Burstiness) -> tuple[float, float]:
+    """The parts of z: 1 + (c^2 - 1)/2 for gaps of variation c (1 at least), and v^2 for a rate of variation v."""
+    gaps = max(burstiness.gap_variation, 1.0)
+    return 1 + (gaps**2 - 1) / 2, burstiness.rate_variation**2
+
+
+def peakedness(burstiness: Burstiness, in_service: Floats) -> Floats:
     """z: variance over mean of the number in service if none ever waited; 1 for independent arrivals.
 
-    z = 1 + (c^2 - 1)/2 + v^2 a,    c: variation of the gaps, v: variation of the rate, a: arrivals x time in service
+    z = 1 + (c^2 - 1)/2 + v^2 a,    a: ``in_service``, arrivals x time in service
 
-    >>> float(peakedness(Burstiness(gap_variation=2.0, rate_variation=0.1), np.array(5.0), np.array(10.0)))
+    >>> float(peakedness(Burstiness(gap_variation=2.0, rate_variation=0.1), np.array(50.0)))
     3.0
     """
-    near = (max(burstiness.gap_variation, 1.0) ** 2 - 1) / 2
-    found: Floats = 1 + near + burstiness.rate_variation**2 * arrivals_per_s * held_s
+    near, far = variances(burstiness)
+    found: Floats = near + far * in_service
     return found
 
 
@@ -202,7 +208,7 @@ class _Chain:
 def _chain(service: Service, load: Floats, replicas: Floats, burstiness: Burstiness) -> _Chain:
     """The stationary distribution: each state's weight over the one before is arrivals over departures."""
     most, full = replicas * service.cap, service.full_rate_per_s
-    step = peakedness(burstiness, load * replicas * full, service.held_s[:, -1])
+    step = peakedness(burstiness, load * most)
     wide = np.maximum(most / step / NODES, 1.0)  # steps from one state that is looked at to the next
     count = np.floor(most / step / wide + TINY)
     place = np.arange(int(count.max()) + 1)

@@ -6,7 +6,7 @@ from typing import Literal
 import msgspec
 import numpy as np
 
-from breakeven.capacity.sizing import ALWAYS_ON_TERMS, Sizing, headroom
+from breakeven.capacity.sizing import ALWAYS_ON_TERMS, Sizing
 from breakeven.cost.api import ApiCosts
 from breakeven.cost.bill import Bill, bill_of
 from breakeven.cost.hosting import HostedCosts
