@@ -27,7 +27,7 @@ RARITIES = 16.0 * np.linspace(0.0, 1.0, 17) ** 2
 """-log of the chance to wait: from always to one in nine million."""
 NODES = 128
 LOADS = np.exp(-np.concatenate([[0.0], np.geomspace(1e-6, 16.0, 63)]))
-KNOTS = np.array([1.0, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128, 256, 512, 1024, 4096, 16384])
+KNOTS = np.array([1.0, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128, 256, 512, 1024, 4096, 16384, 2**20])
 """Fleets of so many replicas are computed; what lies between them is taken straight."""
 LOG_SIZES = np.log2(SIZES)
 TURNS = 3

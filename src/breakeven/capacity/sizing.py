@@ -14,7 +14,7 @@ from breakeven.capacity.largest_load import KNOTS, Promise, capacities, first_kn
 from breakeven.capacity.queueing import Service
 from breakeven.options.columns import Floats, Ints, one_to_many
 from breakeven.options.hosted import HostedGrid
-from breakeven.performance.predict import Speed
+from breakeven.performance.predict import Speed, take
 from breakeven.units import HOURS_PER_DAY, SECONDS_PER_DAY
 from breakeven.workload.policy import Policy
 from breakeven.workload.profile import Workload
@@ -101,6 +101,7 @@ class _Demand:
         wide = 1 + max(int((carried[:, :-1] < load * self.hour_weights.max()).sum(axis=1).max(initial=0)), 1)
         ends = KNOTS[np.minimum(self.first[rows, None] + np.arange(wide), len(KNOTS) - 1)]
         steps = np.diff(ends, axis=1)
+        most = np.where(ends[:, 1:] == KNOTS[-1], np.inf, steps)  # the last line goes on
         slopes = steps / np.maximum(np.diff(carried[:, :wide], axis=1), TINY)
         lines = np.stack([load * slopes, -carried[:, : wide - 1] * slopes], axis=2)
         hours = np.stack([self.hour_weights, np.ones_like(self.hour_weights)])
@@ -108,9 +109,7 @@ class _Demand:
         for n in range(wide - 1):
             more = lines[:, n] @ hours
             np.maximum(more, 0.0, out=more)
-            if n < wide - 2:
-                np.minimum(more, steps[:, n, None], out=more)
-            found += more
+            found += np.minimum(more, most[:, n, None], out=more)
         return np.add(found, ends[:, :1], out=found)
 
     def replicas(self, rows: Ints) -> Floats:
@@ -197,13 +196,14 @@ def roughly(load: Floats, room: Floats) -> Floats:
 def service_of(speed: Speed) -> Service:
     """Every row of a speed as a queue sees it. A replica never answers less for having more requests."""
     levels = speed.largest_concurrency[:, None] ** np.linspace(0.0, 1.0, LEVELS)
-    found = [speed.latency(levels[:, n]) for n in range(LEVELS)]
-    held = np.stack([latency.held_s for latency in found], axis=1)
+    each = take(speed, np.repeat(np.arange(len(levels)), LEVELS), levels.ravel())
+    found = each.latency(levels.ravel())
+    held = found.held_s.reshape(levels.shape)
     return Service(
         concurrency=levels,
         held_s=levels / np.maximum.accumulate(levels / held, axis=1),
-        ttft_s=np.stack([latency.ttft_s for latency in found], axis=1),
-        tpot_s=np.stack([latency.tpot_s for latency in found], axis=1),
+        ttft_s=found.ttft_s.reshape(levels.shape),
+        tpot_s=found.tpot_s.reshape(levels.shape),
     )
 
 
