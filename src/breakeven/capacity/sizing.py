@@ -53,67 +53,82 @@ class Sizing:
     @property
     def load_by_hour(self) -> Floats:
         """Rows x hours: arrivals over what one full replica answers."""
-        return np.outer(self.demand.load, self.demand.hour_weights)
+        return np.outer(self.demand.load, self.demand.hours)
 
     @property
     def replicas_by_hour(self) -> Floats:
         """Rows x hours; whole numbers. Built when asked for: a plan needs only their sums."""
-        return self.demand.replicas(np.arange(len(self.demand.load)))
+        return self.demand.replicas(np.arange(len(self.demand.load)))[:, self.demand.level]
 
     def replicas_of(self, row: int) -> Floats:
         """The replicas of one row, hour by hour."""
-        hours: Floats = self.demand.replicas(np.array([row]))[0]
+        hours: Floats = self.demand.replicas(np.array([row]))[0, self.demand.level]
         return hours
 
     def needed_of(self, row: int) -> Floats:
         """The same before it is rounded up."""
-        hours: Floats = self.demand.needed(np.array([row]))[0]
+        hours: Floats = self.demand.needed(np.array([row]))[0, self.demand.level]
         return hours
 
     def load_of(self, row: int) -> Floats:
         """Arrivals of one row over what one full replica answers, hour by hour."""
-        hours: Floats = self.demand.load[row] * self.demand.hour_weights
+        hours: Floats = self.demand.load[row] * self.demand.hours
         return hours
 
     def arrivals_of(self, row: int) -> Floats:
         """Requests a second, hour by hour."""
-        hours: Floats = self.requests_per_day[row] / SECONDS_PER_DAY * self.demand.hour_weights
+        hours: Floats = self.requests_per_day[row] / SECONDS_PER_DAY * self.demand.hours
         return hours
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class _Demand:
-    """What replicas depend on: a load, and what fleets carry."""
+    """What replicas depend on: the load of the hours, and what fleets carry. Hours of the same load are one level."""
 
     load: Floats
     """Of each row: arrivals over what one full replica answers, on average over the hours."""
-    hour_weights: Floats
-    """Of each hour: its traffic over the mean."""
+    levels: Floats
+    """The different loads of the hours over the mean, the busiest first."""
+    level: Ints
+    """Of each hour."""
     first: Ints
     """Of each row: the place in ``KNOTS`` of the fleet that ``carried`` begins with."""
     carried: Floats
     """Rows x fleets: the largest load of each."""
     min_replicas: int
 
+    @property
+    def hours(self) -> Floats:
+        """Of each hour: its load over the mean."""
+        weights: Floats = self.levels[self.level]
+        return weights
+
+    @property
+    def shares(self) -> Floats:
+        """Of each level: its share of the hours."""
+        return np.bincount(self.level) / len(self.level)
+
     def needed(self, rows: Ints) -> Floats:
-        """Replicas of some rows, rows x hours, straight between the fleets that were computed."""
+        """Replicas of some rows, rows x levels, straight between the fleets that were computed."""
         load, carried = self.load[rows, None], self.carried[rows]
-        wide = 1 + max(int((carried[:, :-1] < load * self.hour_weights.max()).sum(axis=1).max(initial=0)), 1)
+        wide = 1 + max(int((carried[:, :-1] < load * self.levels[0]).sum(axis=1).max(initial=0)), 1)
         ends = KNOTS[np.minimum(self.first[rows, None] + np.arange(wide), len(KNOTS) - 1)]
         steps = np.diff(ends, axis=1)
         most = np.where(ends[:, 1:] == KNOTS[-1], np.inf, steps)  # the last line goes on
         slopes = steps / np.maximum(np.diff(carried[:, :wide], axis=1), TINY)
         lines = np.stack([load * slopes, -carried[:, : wide - 1] * slopes], axis=2)
-        hours = np.stack([self.hour_weights, np.ones_like(self.hour_weights)])
-        found = np.zeros((len(rows), len(self.hour_weights)))
+        levels = np.stack([self.levels, np.ones_like(self.levels)])
+        found = np.repeat(ends[:, :1], len(self.levels), axis=1)
+        begins = (carried[:, : wide - 1] / load).min(axis=0)  # below it, a line of the fleets adds nothing to any row
         for n in range(wide - 1):
-            more = lines[:, n] @ hours
+            busy = np.searchsorted(-self.levels, -begins[n])
+            more = lines[:, n] @ levels[:, :busy]
             np.maximum(more, 0.0, out=more)
-            found += np.minimum(more, most[:, n, None], out=more)
-        return np.add(found, ends[:, :1], out=found)
+            found[:, :busy] += np.minimum(more, most[:, n, None], out=more)
+        return found
 
     def replicas(self, rows: Ints) -> Floats:
-        """Whole replicas of some rows, rows x hours."""
+        """Whole replicas of some rows, rows x levels."""
         needed = self.needed(rows)
         np.ceil(np.subtract(needed, TINY, out=needed), out=needed)
         return np.maximum(needed, self.min_replicas, out=needed)
@@ -135,11 +150,17 @@ def size(
     hours = np.full_like(hours, hours.mean()) if workload.spread_evenly else hours
     base = workload.requests_per_day
     volume = np.full(len(speed.rows), base) if requests_per_day is None else requests_per_day
-    weights = hours / hours.mean()
+    levels, level = np.unique(-hours / hours.mean(), return_inverse=True)
+    levels = -levels
     load = volume / SECONDS_PER_DAY * speed.latency(speed.largest_concurrency).held_s / speed.largest_concurrency
-    first, carried = _fleets(speed, workload, load * weights[weights > 0].min(), load * weights.max())
+    first, carried = _fleets(speed, workload, load * levels[levels > 0][-1], load * levels[0])
     demand = _Demand(
-        load=load, hour_weights=weights, first=first, carried=carried, min_replicas=policy.min_replicas
+        load=load,
+        levels=levels,
+        level=level,
+        first=first,
+        carried=carried,
+        min_replicas=policy.min_replicas,
     )
     machine_hours, peak, mean_replicas = _machines(demand, *pairs)
     return Sizing(
@@ -182,14 +203,16 @@ def headroom_of(speed: Speed) -> Floats:
     return np.zeros(len(speed.rows)) if speed.workload.spread_evenly else headroom(promise_of(speed))
 
 
-def roughly(load: Floats, room: Floats) -> Floats:
-    """About how many replicas carry a load (rows x loads), for a first look. ``room``: that of ``headroom_of``.
+def roughly(load: Floats, room: Floats, levels: Floats) -> Floats:
+    """About how many replicas carry a load at each level of the hours, rows x levels, for a first look.
 
-    >>> roughly(np.array([[6.0]]), np.array([1.0])).tolist()  # 9 = 6 + sqrt(9)
-    [[9.0]]
+    ``room``: that of ``headroom_of``; n = load + h sqrt(load) + h^2/2.
+
+    >>> roughly(np.array([9.0]), np.array([1.0]), np.ones(1)).tolist()
+    [[12.5]]
     """
-    half = room[:, None] / 2
-    found: Floats = (half + np.sqrt(half**2 + load)) ** 2
+    parts = np.stack([load, room * np.sqrt(load), room**2 / 2], axis=1)
+    found: Floats = parts @ np.stack([levels, np.sqrt(levels), np.ones_like(levels)])
     return found
 
 
@@ -222,13 +245,13 @@ def _machines(demand: _Demand, pair_row: Ints, per_machine: Ints) -> tuple[Float
     Pairs are taken in blocks that fit a processor's cache.
     """
     hours, peak = np.empty(len(pair_row)), np.empty(len(pair_row))
-    mean_replicas = np.ones(len(demand.load))
+    mean_replicas, shares = np.ones(len(demand.load)), demand.shares
     for start in range(0, len(pair_row), PAIRS_PER_BLOCK):
         block = slice(start, start + PAIRS_PER_BLOCK)
         rows, each = pair_row[block], per_machine[block]
         machines = demand.replicas(rows)
-        mean_replicas[rows] = machines.mean(axis=1)
+        mean_replicas[rows] = machines @ shares
         if each.max() > 1:
             np.ceil(np.divide(machines, each[:, None], out=machines), out=machines)
-        hours[block], peak[block] = machines.mean(axis=1) * HOURS_PER_DAY, machines.max(axis=1)
+        hours[block], peak[block] = (machines @ shares) * HOURS_PER_DAY, machines[:, 0]
     return hours, peak, mean_replicas
