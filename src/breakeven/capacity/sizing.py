@@ -125,6 +125,7 @@ class _Demand:
             more = lines[:, n] @ levels[:, :busy]
             np.maximum(more, 0.0, out=more)
             found[:, :busy] += np.minimum(more, most[:, n, None], out=more)
+        found[:, self.levels == 0] = 0.0
         return found
 
     def replicas(self, rows: Ints) -> Floats:
@@ -185,16 +186,22 @@ def _fleets(speed: Speed, workload: Workload, least: Floats, most: Floats) -> tu
 
 
 def promise_of(speed: Speed) -> Promise:
-    """What the replicas of each row are in the eyes of a queue, and what was promised."""
+    """What the replicas of each row are in the eyes of a queue, and what was promised.
+
+    Nobody may wait longer for a place than a request then stays in it; with a target for the first token, no longer
+    than that leaves over.
+    """
     places, slo = speed.largest_concurrency, speed.workload.slo
     full, half = speed.latency(places), speed.latency(np.maximum(places / 2, 1.0))
-    patience_s = np.zeros_like(places) if slo.ttft_s is None else np.maximum(slo.ttft_s - full.ttft_s, 0.0)
+    most_s = full.held_s
+    if slo.ttft_s is not None:
+        most_s = np.minimum(most_s, np.maximum(slo.ttft_s - full.ttft_s, 0.0))
     return Promise(
         places=places,
         shared=shared_of(full.held_s, half.held_s),
-        patience=patience_s * places / full.held_s,
+        patience=most_s * places / full.held_s,
         quantile=slo.quantile,
-        burstiness=speed.workload.burstiness,
+        burstiness=speed.workload.bursts,
     )
 
 

@@ -62,7 +62,7 @@ def _queues(speed: Speed, logs: Floats, arrivals_per_s: float, replicas: int) ->
         service_of(slowed(several, logs)),
         np.full(len(logs), arrivals_per_s),
         np.full(len(logs), float(replicas)),
-        workload.burstiness,
+        workload.bursts,
         workload.slo.quantile,
     )
 

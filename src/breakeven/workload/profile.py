@@ -71,7 +71,8 @@ class Workload(msgspec.Struct, frozen=True, kw_only=True):
     mix: TokenMix
     requests_per_hour: tuple[float, ...]
     slo: Slo = Slo()
-    burstiness: Burstiness = Burstiness()
+    burstiness: Burstiness | None = None
+    """``None``: not known, and taken as independent arrivals; the plan says so."""
     deferrable: bool = False
     """Whether an answer within a day is good enough (batch and flex prices)."""
     assumptions: tuple[str, ...] = ()
@@ -116,6 +117,11 @@ class Workload(msgspec.Struct, frozen=True, kw_only=True):
     def spread_evenly(self) -> bool:
         """Whether machines of one's own may take the work when it suits them: it may wait, and no target is set."""
         return self.deferrable and not self.slo.named
+
+    @property
+    def bursts(self) -> Burstiness:
+        """How bursty the arrivals are, independent ones where that is not known."""
+        return self.burstiness or Burstiness()
 
     @property
     def requests_per_day(self) -> float:
