@@ -15,7 +15,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from breakeven.capacity.queueing import variances
+from breakeven.capacity.bursts import peakedness, raised
 from breakeven.options.columns import Floats, Ints
 from breakeven.workload.profile import Burstiness
 
@@ -27,11 +27,9 @@ RARITIES = 16.0 * np.linspace(0.0, 1.0, 17) ** 2
 """-log of the chance to wait: from always to one in nine million."""
 NODES = 128
 LOADS = np.exp(-np.concatenate([[0.0], np.geomspace(1e-6, 16.0, 63)]))
-KNOTS = np.array([1.0, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128, 256, 512, 1024, 4096, 16384, 2**20])
+KNOTS = np.array([1.0, 2, 3, 4, 6, 8, *2.0 ** np.arange(4, 21)])
 """Fleets of so many replicas are computed; what lies between them is taken straight."""
 LOG_SIZES = np.log2(SIZES)
-HALVINGS = (8, 4, 2, 1)
-"""Steps of a search over ``RARITIES``."""
 ROWS_PER_BLOCK = 4096
 TYPICAL = 8.0
 TINY = 1e-9
@@ -107,21 +105,12 @@ def headroom(promise: Promise) -> Floats:
 
 
 def _carried(promise: Promise, replicas: Floats) -> Floats:
-    """rho of one fleet in each row."""
-    asked = float(-np.log1p(-promise.quantile))
-    places, apart = promise.places, np.sqrt(1 - promise.shared)
-    near, far = variances(promise.burstiness)
-
-    def with_bursts_of(load: Floats) -> Floats:
-        step = near + far * load * replicas * places
-        waiting = (promise.patience, replicas / step) if promise.patience.any() else None
-        return largest(replicas * places / step, apart, asked, waiting)
-
-    if not far:  # bursts do not depend on the load
-        return with_bursts_of(np.zeros_like(replicas))
-    size = replicas * places / (near + far * replicas * places)
-    low = with_bursts_of(np.exp(-(0.17 + 0.5 * apart) * asked**0.6 / np.sqrt(size)))
-    return (low + 2 * with_bursts_of(low)) / 3  # the first guess errs by a few per cent, the two by opposite tenths of it
+    """rho of one fleet in each row: what it carries where the rate is raised, over how much that is."""
+    rate, quantile = raised(promise.burstiness, promise.quantile)
+    each = replicas / peakedness(promise.burstiness)
+    waiting = (promise.patience, each) if promise.patience.any() else None
+    apart = np.sqrt(1 - promise.shared)
+    return largest(each * promise.places, apart, float(-np.log1p(-quantile)), waiting) / rate
 
 
 def largest(size: Floats, apart: Floats, rarity: float, waiting: tuple[Floats, Floats] | None = None) -> Floats:
@@ -154,14 +143,13 @@ def largest(size: Floats, apart: Floats, rarity: float, waiting: tuple[Floats, F
         patience, replicas = waiting
         return RARITIES[k] - patience * np.expm1(replicas * log)
 
-    k: Ints | int
-    if waiting is None:
-        k = int(np.clip(np.searchsorted(RARITIES, rarity, side="right") - 1, 0, len(RARITIES) - 2))
-    else:
+    k: Ints | int = int(np.clip(np.searchsorted(RARITIES, rarity, side="right") - 1, 0, len(RARITIES) - 2))
+    if waiting is not None:  # the chance to wait may then be larger than that: the last point of the grid that is not
+        steps = [2**n for n in reversed(range(k.bit_length()))]
         k = np.zeros(size.shape, dtype=np.int64)
-        for step in HALVINGS:
-            k = np.where(reached(k + step, log_load(k + step)) <= rarity, k + step, k)
-        k = np.minimum(k, len(RARITIES) - 2)
+        for step in steps:
+            there = np.minimum(k + step, len(RARITIES) - 2)
+            k = np.where(reached(there, log_load(there)) <= rarity, there, k)
     low, high = log_load(k), log_load(k + 1)
     below, above = reached(k, low), reached(k + 1, high)
     share = np.clip((rarity - below) / (above - below), 0.0, 1.0)

@@ -8,19 +8,21 @@ served. With ``held_s(k)`` the time that a request holds its place among k, requ
 so the number in it is a birth-death chain, and below the cap its distribution does not depend on how lengths spread.
 n replicas behind least-outstanding-requests routing keep level with each other: one chain with rates n mu(K/n).
 Bursts of arrivals widen it: it moves in steps of z requests, z the peakedness of the arrivals (Hayward's
-approximation; z = 1 for independent ones). Equations: docs/theory/capacity.md.
+approximation; z = 1 for independent ones). Equations, and how far off they are: docs/theory/capacity.md.
 """
 
 from dataclasses import dataclass
 
 import numpy as np
 
+from breakeven.capacity.bursts import peakedness, rates
 from breakeven.options.columns import Floats, Ints, Mask
 from breakeven.workload.profile import Burstiness
 
 NODES = 512
 """States that are looked at, up to the cap; a larger fleet's are taken in wider steps."""
 TINY = 1e-9
+HALVINGS = 50
 UNEVEN = 0.2
 """Share of the replicas of a large fleet that stand one request above or below the level of the others."""
 APART = 0.3
@@ -99,25 +101,6 @@ class Queue:
     mean_tpot_s: Floats
 
 
-def variances(burstiness: Burstiness) -> tuple[float, float]:
-    """The parts of z: 1 + (c^2 - 1)/2 for gaps of variation c (1 at least), and v^2 for a rate of variation v."""
-    gaps = max(burstiness.gap_variation, 1.0)
-    return 1 + (gaps**2 - 1) / 2, burstiness.rate_variation**2
-
-
-def peakedness(burstiness: Burstiness, in_service: Floats) -> Floats:
-    """z: variance over mean of the number in service if none ever waited; 1 for independent arrivals.
-
-    z = 1 + (c^2 - 1)/2 + v^2 a,    a: ``in_service``, arrivals x time in service
-
-    >>> float(peakedness(Burstiness(gap_variation=2.0, rate_variation=0.1), np.array(50.0)))
-    3.0
-    """
-    near, far = variances(burstiness)
-    found: Floats = near + far * in_service
-    return found
-
-
 def answer(
     service: Service,
     arrivals_per_s: Floats,
@@ -127,38 +110,52 @@ def answer(
 ) -> Queue:
     """What fleets of ``replicas`` do with their arrivals, one fleet a row of ``service``.
 
+    Where the rate moves within the hour, over all its rates.
+
     >>> one = Service(concurrency=np.array([[1.0]]), held_s=np.array([[1.0]]), ttft_s=np.zeros((1, 1)),
     ...     tpot_s=np.zeros((1, 1)))  # one request at a time
     >>> found = answer(one, np.array([0.8]), np.array([1.0]), Burstiness(), 0.95)
     >>> round(float(found.wait_probability[0]), 3), round(float(found.wait_s[0]), 3)  # 0.8 and 0.8/(1 - 0.8)
     (0.8, 4.0)
     """
-    full = service.full_rate_per_s
-    load = arrivals_per_s / (replicas * full)
+    load, z = arrivals_per_s / (replicas * service.full_rate_per_s), peakedness(burstiness)
+    factors, hours = rates(burstiness)
+    chains = _chains(service, load, factors, replicas, z)
+    shares = hours * factors  # of the requests
+    waits = np.stack([chain.waits() for chain in chains], axis=1)
+    leaving = np.stack([chain.leaving_per_s for chain in chains], axis=1)
+    late = _late_s(waits * shares, leaving, 1 - quantile)
+    seen = np.concatenate([chain.seen * share for chain, share in zip(chains, shares, strict=True)], axis=1)
+    joined, shared = (np.concatenate([getattr(c, name)() for c in chains], axis=1) for name in ("joined", "shared"))
+    first, pace = service.at(service.ttft_s, joined), service.at(service.tpot_s, shared)
     stable = load < 1
-    carried = np.where(stable, load, 0.0)
-    chain = _chain(service, carried, replicas, burstiness)
-    late_full = APART * (1 - 0.5 / service.cap) * (replicas - 1)  # an arrival may yet find the last free place
-    waits = chain.waits() * carried ** (late_full / chain.step)
-    leaving = full * (1 - carried ** (replicas / chain.step))
-    late = np.log(np.maximum(waits / (1 - quantile), 1.0)) / leaving
-    first = service.at(service.ttft_s, chain.joined(quantile))[:, 0]
-    shared = chain.shared()
-    slow = service.at(service.tpot_s, _at_quantile(shared, chain.seen, quantile)[:, None])[:, 0]
-    mean = (service.at(service.tpot_s, shared) * chain.seen).sum(axis=1)
-    slowest = service.tpot_s[:, -1]
+    with np.errstate(divide="ignore"):
+        mean_wait = np.where((leaving > 0).all(axis=1), (waits * shares / leaving).sum(axis=1), np.inf)
     return Queue(
         stable=stable,
-        least_replicas=(np.floor(arrivals_per_s / full * (1 - TINY)) + 1).astype(np.int64),
+        least_replicas=np.floor(load * replicas * (1 - TINY)).astype(np.int64) + 1,
         utilisation=load,
-        mean_in_flight=np.where(stable, chain.in_service(), replicas * service.cap),
-        wait_probability=np.where(stable, waits, 1.0),
-        wait_s=np.where(stable, waits / leaving, np.inf),
+        mean_in_flight=np.stack([chain.in_service() for chain in chains], axis=1) @ hours,
+        wait_probability=np.where(stable, (waits * shares).sum(axis=1), 1.0),
+        wait_s=np.where(stable, mean_wait, np.inf),
         wait_at_quantile_s=np.where(stable, late, np.inf),
-        ttft_s=np.where(stable, first + late, np.inf),
-        tpot_s=np.where(stable, slow, slowest),
-        mean_tpot_s=np.where(stable, mean, slowest),
+        ttft_s=np.where(stable, _at_quantile(first, seen, quantile) + late, np.inf),
+        tpot_s=_at_quantile(pace, seen, quantile),
+        mean_tpot_s=(pace * seen).sum(axis=1),
     )
+
+
+def _late_s(waits: Floats, leaving_per_s: Floats, late: float) -> Floats:
+    """The wait that a share ``late`` exceeds: waits (rows x rates) each fall off as exp(-leaving t)."""
+    with np.errstate(divide="ignore"):
+        slowest = np.where(leaving_per_s > 0, leaving_per_s, np.inf).min(axis=1)
+        low, high = np.zeros(len(waits)), np.log(np.maximum(waits.sum(axis=1) / (late * TINY), 1.0)) / slowest
+    for _ in range(HALVINGS):
+        middle = (low + high) / 2
+        more = (waits * np.exp(-leaving_per_s * middle[:, None])).sum(axis=1) > late
+        low, high = np.where(more, middle, low), np.where(more, high, middle)
+    endless = (waits * (leaving_per_s <= 0)).sum(axis=1) > late
+    return np.where(endless, np.inf, np.where(waits.sum(axis=1) <= late, 0.0, high))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -176,24 +173,33 @@ class _Chain:
     replicas: Floats
     most: Floats
     """Requests that the fleet has places for."""
+    load: Floats
+    """Arrivals over what the fleet answers when it is full, just below 1 at most."""
+    apart: Floats
+    """By how many requests the last replica is full later than the others."""
+    leaving_per_s: Floats
+    """At which rate waits end: they are as long as a geometric number of answers of a full replica. 0 without end."""
 
     def waits(self) -> Floats:
-        """The chance to wait: of z requests that come together, those beyond the places wait."""
+        """The chance to wait: of z requests that come together, those beyond the places wait.
+
+        Replicas do not stand quite level, so that an arrival may yet find the last free place.
+        """
         step, places = self.step[:, None], self.most[:, None]
         beyond = np.clip((self.state + step - places) / step, 0.0, 1.0)
         found: Floats = (self.seen * beyond).sum(axis=1) + self.above * (1 - beyond[:, -1])
-        return found
+        return found * self.load ** (self.apart / self.step)
 
     def in_service(self) -> Floats:
         """Requests in service, on average."""
         found: Floats = (self.seen * np.minimum(self.state, self.most[:, None])).sum(axis=1)
         return found + self.above * np.maximum(self.most - self.state[:, -1], 0.0)
 
-    def joined(self, quantile: float) -> Floats:
-        """At the quantile, requests in the replica that an arrival joins, itself included: it joins the emptiest."""
+    def joined(self) -> Floats:
+        """Requests in the replica that an arrival joins, itself included: it joins the emptiest."""
         n = self.replicas[:, None]
         came = np.floor((self.state + (self.step[:, None] - 1) / 2) / n + TINY) + 1
-        return np.minimum(_at_quantile(came, self.seen, quantile), self.most / self.replicas)[:, None]
+        return np.minimum(came, (self.most / self.replicas)[:, None])
 
     def shared(self) -> Floats:
         """Requests in the replica of a request, itself included, on average over the requests of the fleet."""
@@ -205,33 +211,47 @@ class _Chain:
         return found
 
 
-def _chain(service: Service, load: Floats, replicas: Floats, burstiness: Burstiness) -> _Chain:
-    """The stationary distribution: each state's weight over the one before is arrivals over departures."""
+def _chains(service: Service, load: Floats, factors: Floats, replicas: Floats, z: float) -> list[_Chain]:
+    """The stationary distribution at several rates: each state's weight over the one before is arrivals/departures."""
     most, full = replicas * service.cap, service.full_rate_per_s
-    step = peakedness(burstiness, load * most)
+    step = np.full(len(most), z)
     wide = np.maximum(most / step / NODES, 1.0)  # steps from one state that is looked at to the next
-    count = np.floor(most / step / wide + TINY)
-    place = np.arange(int(count.max()) + 1)
-    inside = place <= count[:, None]
+    count = np.floor(most / step / wide + TINY).astype(np.int64)
+    place = np.arange(int(count.max(initial=0)) + 1)
     state = np.minimum(place, count[:, None]) * (wide * step)[:, None]
-    between = state - ((wide - 1) / 2 * step)[:, None]
+    between = np.maximum(state - ((wide - 1) / 2 * step)[:, None], TINY)
     uneven = UNEVEN * (1 - 1 / replicas[:, None])
-    leaving = service.leaving_per_s(np.maximum(between, TINY) / replicas[:, None], uneven) / full[:, None]
-    ratio = np.log(np.maximum(load, TINY))[:, None] - np.log(leaving)
-    weight = np.cumsum(np.where(inside & (place > 0), ratio * wide[:, None], 0.0), axis=1)
-    weight = np.where(inside, weight, -np.inf)
-    weight = np.exp(weight - weight.max(axis=1, keepdims=True)) * wide[:, None]
-    last = np.take_along_axis(weight, count.astype(np.int64)[:, None], axis=1)[:, 0] / wide
-    queued = last * load / (1 - load)
-    total = weight.sum(axis=1) + queued
-    seen = weight / total[:, None]
-    seen[np.arange(len(seen)), count.astype(np.int64)] += queued / total
-    return _Chain(state=state, seen=seen, above=queued / total, step=step, replicas=replicas, most=most)
+    leaving = np.log(service.leaving_per_s(between / replicas[:, None], uneven) / full[:, None])
+    inside, rises = place <= count[:, None], (place > 0) & (place <= count[:, None])
+    rows, chains = np.arange(len(most)), []
+    for factor in factors:
+        rho = np.clip(load * factor, TINY, 1 - TINY)
+        weight = np.cumsum(np.where(rises, (np.log(rho)[:, None] - leaving) * wide[:, None], 0.0), axis=1)
+        weight = np.where(inside, weight, -np.inf)
+        weight = np.exp(weight - weight.max(axis=1, keepdims=True)) * wide[:, None]
+        queued = weight[rows, count] / wide * rho / (1 - rho)
+        total = weight.sum(axis=1) + queued
+        weight[rows, count] += queued
+        chains.append(
+            _Chain(
+                state=state,
+                seen=weight / total[:, None],
+                above=queued / total,
+                step=step,
+                replicas=replicas,
+                most=most,
+                load=rho,
+                apart=APART * (1 - 0.5 / service.cap) * (replicas - 1),
+                leaving_per_s=np.where(load * factor < 1, full * (1 - rho ** (replicas / step)), 0.0),
+            )
+        )
+    return chains
 
 
 def _at_quantile(value: Floats, seen: Floats, quantile: float) -> Floats:
-    """The value that a share ``quantile`` of each row stays at or below; values rise along a row."""
-    reached = np.cumsum(seen, axis=1) >= quantile - TINY
-    place = np.argmax(reached, axis=1)
-    found: Floats = np.take_along_axis(value, place[:, None], axis=1)[:, 0]
+    """The value that a share ``quantile`` of each row stays at or below."""
+    order = np.argsort(value, axis=1, kind="stable")
+    reached = np.cumsum(np.take_along_axis(seen, order, axis=1), axis=1) >= quantile - TINY
+    place = np.take_along_axis(order, np.argmax(reached, axis=1)[:, None], axis=1)
+    found: Floats = np.take_along_axis(value, place, axis=1)[:, 0]
     return found

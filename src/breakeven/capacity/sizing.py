@@ -15,6 +15,7 @@ from breakeven.capacity.queueing import Service
 from breakeven.options.columns import Floats, Ints, one_to_many
 from breakeven.options.hosted import HostedGrid
 from breakeven.performance.predict import Speed, take
+from breakeven.performance.serving import Latency
 from breakeven.units import HOURS_PER_DAY, SECONDS_PER_DAY
 from breakeven.workload.policy import Policy
 from breakeven.workload.profile import Workload
@@ -104,6 +105,12 @@ class _Demand:
         return weights
 
     @property
+    def lines(self) -> Ints:
+        """Of each row: how many of the lines between its fleets its busiest hour takes."""
+        found: Ints = (self.carried[:, :-1] < (self.load * self.levels[0])[:, None]).sum(axis=1)
+        return found
+
+    @property
     def shares(self) -> Floats:
         """Of each level: its share of the hours."""
         return np.bincount(self.level) / len(self.level)
@@ -153,8 +160,14 @@ def size(
     volume = np.full(len(speed.rows), base) if requests_per_day is None else requests_per_day
     levels, level = np.unique(-hours / hours.mean(), return_inverse=True)
     levels = -levels
-    load = volume / SECONDS_PER_DAY * speed.latency(speed.largest_concurrency).held_s / speed.largest_concurrency
-    first, carried = _fleets(speed, workload, load * levels[levels > 0][-1], load * levels[0])
+    full = speed.latency(speed.largest_concurrency)
+    load = volume / SECONDS_PER_DAY * full.held_s / speed.largest_concurrency
+    least, most = load * levels[levels > 0][-1], load * levels[0]
+    if workload.spread_evenly:  # nobody waits for it: it is enough to keep up
+        first = first_knot(least)
+        carried = KNOTS[first[:, None] + np.arange(2)]
+    else:
+        first, carried = capacities(promise_of(speed, full), least, most)
     demand = _Demand(
         load=load,
         levels=levels,
@@ -177,22 +190,14 @@ def size(
     )
 
 
-def _fleets(speed: Speed, workload: Workload, least: Floats, most: Floats) -> tuple[Ints, Floats]:
-    """What fleets carry. Work that may wait a day asks for no more than that they keep up with it."""
-    if workload.spread_evenly:
-        first = first_knot(least)
-        return first, KNOTS[first[:, None] + np.arange(2)]
-    return capacities(promise_of(speed), least, most)
-
-
-def promise_of(speed: Speed) -> Promise:
+def promise_of(speed: Speed, full: Latency) -> Promise:
     """What the replicas of each row are in the eyes of a queue, and what was promised.
 
-    Nobody may wait longer for a place than a request then stays in it; with a target for the first token, no longer
+    ``full``: of full replicas. Nobody may wait longer for a place than a request then stays in it; with a target for the first token, no longer
     than that leaves over.
     """
     places, slo = speed.largest_concurrency, speed.workload.slo
-    full, half = speed.latency(places), speed.latency(np.maximum(places / 2, 1.0))
+    half = speed.latency(np.maximum(places / 2, 1.0))
     most_s = full.held_s
     if slo.ttft_s is not None:
         most_s = np.minimum(most_s, np.maximum(slo.ttft_s - full.ttft_s, 0.0))
@@ -205,9 +210,9 @@ def promise_of(speed: Speed) -> Promise:
     )
 
 
-def headroom_of(speed: Speed) -> Floats:
-    """Of each row: h in n = load + h sqrt(n), about."""
-    return np.zeros(len(speed.rows)) if speed.workload.spread_evenly else headroom(promise_of(speed))
+def headroom_of(speed: Speed, full: Latency) -> Floats:
+    """Of each row: h in n = load + h sqrt(n), about. ``full``: of full replicas."""
+    return np.zeros(len(speed.rows)) if speed.workload.spread_evenly else headroom(promise_of(speed, full))
 
 
 def roughly(load: Floats, room: Floats, levels: Floats) -> Floats:
@@ -249,12 +254,13 @@ def machine_pairs(speed: Speed, grid: HostedGrid) -> tuple[Ints, Ints]:
 def _machines(demand: _Demand, pair_row: Ints, per_machine: Ints) -> tuple[Floats, Floats, Floats]:
     """Machine-hours a day and machines at peak of each pair, and mean replicas of each row.
 
-    Pairs are taken in blocks that fit a processor's cache.
+    Pairs are taken in blocks that fit a processor's cache, those together that take as long.
     """
     hours, peak = np.empty(len(pair_row)), np.empty(len(pair_row))
     mean_replicas, shares = np.ones(len(demand.load)), demand.shares
+    alike = np.argsort(demand.lines[pair_row], kind="stable")
     for start in range(0, len(pair_row), PAIRS_PER_BLOCK):
-        block = slice(start, start + PAIRS_PER_BLOCK)
+        block = alike[start : start + PAIRS_PER_BLOCK]
         rows, each = pair_row[block], per_machine[block]
         machines = demand.replicas(rows)
         mean_replicas[rows] = machines @ shares

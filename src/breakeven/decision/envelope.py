@@ -105,8 +105,9 @@ def _machine_usd_per_day(curves: Curves) -> Iterator[Floats]:
     first, pair = np.flatnonzero(starts), np.cumsum(starts) - 1
     row, per_machine = options.row[first], curves.per_machine[first, None]
     weights, shares = _typical_hours(np.array(speed.workload.requests_per_hour))
-    busy_s = (speed.latency(speed.largest_concurrency).held_s / speed.largest_concurrency)[row]
-    room = headroom_of(speed)[row]
+    full = speed.latency(speed.largest_concurrency)
+    busy_s = (full.held_s / speed.largest_concurrency)[row]
+    room = headroom_of(speed, full)[row]
     hourly = [float(o.price.usd_per_hour) if o.price else np.inf for o in options.offers]
     usd_per_day = HOURS_PER_DAY * options.by_offer(hourly)
     count = options.by_offer([o.available for o in options.offers])

@@ -215,9 +215,7 @@ def _bill_band(curves: Curves, number: int, bill: Bill) -> tuple[Decimal | None,
     return min(low, bill.usd_per_day), max(high, bill.usd_per_day)
 
 
-def _hosted_because(
-    option: Option, fleet: Capacity, found: Performance, speed: Speed, chance: float | None
-) -> str:
+def _hosted_because(option: Option, fleet: Capacity, found: Performance, speed: Speed, chance: float | None) -> str:
     ttft = f"TTFT {found.ttft_s.mid:.2g} s" if found.ttft_s else ""
     tpot = f", TPOT {found.tpot_s.mid * 1000:.3g} ms" if found.tpot_s and found.tpot_s.mid else ""
     stated = " (stated by you)" if speed.stated else ""
