@@ -13,12 +13,10 @@ from breakeven.workload.profile import Burstiness
 
 EDGES = np.array([0.0, 0.2, 0.4, 0.6, 0.8, 0.9, 0.95, 0.975, 0.99, 1.0])
 """Parts of the hour, by how high the rate is in them: finer towards the top, where requests are late."""
-HALF_SHARED = 0.05
-"""The variation of the rate for which half of the late requests may be late because of it."""
 
 
 def peakedness(burstiness: Burstiness) -> float:
-    """z = 1 + (c^2 - 1)/2, c the variation of the gaps: variance over mean of the number in service if none waited.
+    """Z = 1 + (c^2 - 1)/2, c the variation of the gaps: variance over mean of the number in service if none waited.
 
     Gaps more even than those of independent arrivals count as theirs.
 
@@ -43,20 +41,13 @@ def rates(burstiness: Burstiness) -> tuple[Floats, Floats]:
     return factor / (factor @ share), share
 
 
-def raised(burstiness: Burstiness, quantile: float) -> tuple[float, float]:
-    """At which rate over the mean, and with which quantile, a promise must hold so that it holds in the whole hour.
+def raised(burstiness: Burstiness, quantile: float) -> float:
+    """By which share of the mean the rate is higher at the quantile of the requests: v z + v^2.
 
-    Of the share 1 - q of requests that may be late, a share d is given to those that come while the rate is above that
-    one: late are at most d (1 - q) + (1 - d)(1 - q). d = v/(v + 0.05) with v the variation of the rate.
+    Requests come as often as the rate is high, so that its mean among them is higher by v^2.
 
-    >>> raised(Burstiness(), 0.95)
-    (1.0, 0.95)
-    >>> [round(x, 2) for x in raised(Burstiness(rate_variation=0.2), 0.95)]
-    [1.39, 0.99]
+    >>> raised(Burstiness(), 0.95), round(raised(Burstiness(rate_variation=0.2), 0.95), 2)
+    (0.0, 0.37)
     """
     v = burstiness.rate_variation
-    if not v:
-        return 1.0, quantile
-    late, shared = 1 - quantile, v / (v + HALF_SHARED)
-    # requests meet a rate as often as it is high: its mean among them is higher by v^2
-    return 1 + v * NormalDist().inv_cdf(1 - shared * late) + v**2, 1 - (1 - shared) * late
+    return v * NormalDist().inv_cdf(quantile) + v**2

@@ -32,6 +32,8 @@ KNOTS = np.array([1.0, 2, 3, 4, 6, 8, *2.0 ** np.arange(4, 21)])
 LOG_SIZES = np.log2(SIZES)
 ROWS_PER_BLOCK = 4096
 TYPICAL = 8.0
+JOINT = 1.5
+"""Exponent of their sum: 2 would be independent, 1 together. Read off the answers of the queue."""
 TINY = 1e-9
 
 
@@ -61,7 +63,7 @@ class Promise:
 
 
 def shared_of(held_s: Floats, held_by_half_s: Floats) -> Floats:
-    """s from the time in service in a full replica and in one with half as many requests.
+    """S from the time in service in a full replica and in one with half as many requests.
 
     >>> float(shared_of(np.array(3.0), np.array(2.0)))  # 1 s for a request alone, and 2 s more with B of them
     0.6666666666666667
@@ -80,7 +82,8 @@ def capacities(promise: Promise, least: Floats, most: Floats) -> tuple[Ints, Flo
     blocks = []
     for start in range(0, len(first), ROWS_PER_BLOCK):
         block = slice(start, start + ROWS_PER_BLOCK)
-        some, place, columns = promise.take(block), first[block], []
+        some, place = promise.take(block), first[block]
+        columns: list[Floats] = []
         while len(columns) < 2 or np.any((columns[-1] < most[block]) & (place < len(KNOTS))):
             replicas = KNOTS[np.minimum(place, len(KNOTS) - 1)]
             columns.append(_carried(some, replicas) * replicas)
@@ -98,19 +101,26 @@ def first_knot(load: Floats) -> Ints:
 
 
 def headroom(promise: Promise) -> Floats:
-    """h in n = load + h sqrt(n), as of a fleet of ``TYPICAL`` replicas."""
+    """H in n = load + h sqrt(n), as of a fleet of ``TYPICAL`` replicas."""
     load = _carried(promise, np.full_like(promise.places, TYPICAL))
     found: Floats = (1 - load) * np.sqrt(TYPICAL)
     return found
 
 
 def _carried(promise: Promise, replicas: Floats) -> Floats:
-    """rho of one fleet in each row: what it carries where the rate is raised, over how much that is."""
-    rate, quantile = raised(promise.burstiness, promise.quantile)
+    """Rho of one fleet in each row.
+
+    Head-room for chance, 1/rho - 1, and for a rate that moves join like deviations that are nearly independent.
+    """
     each = replicas / peakedness(promise.burstiness)
     waiting = (promise.patience, each) if promise.patience.any() else None
-    apart = np.sqrt(1 - promise.shared)
-    return largest(each * promise.places, apart, float(-np.log1p(-quantile)), waiting) / rate
+    apart, asked = np.sqrt(1 - promise.shared), float(-np.log1p(-promise.quantile))
+    load = largest(each * promise.places, apart, asked, waiting)
+    slow = raised(promise.burstiness, promise.quantile)
+    if not slow:
+        return load
+    room = (1 / np.maximum(load, TINY) - 1) ** JOINT + slow**JOINT
+    return 1 / (1 + room ** (1 / JOINT))
 
 
 def largest(size: Floats, apart: Floats, rarity: float, waiting: tuple[Floats, Floats] | None = None) -> Floats:
@@ -143,11 +153,11 @@ def largest(size: Floats, apart: Floats, rarity: float, waiting: tuple[Floats, F
         patience, replicas = waiting
         return RARITIES[k] - patience * np.expm1(replicas * log)
 
-    k: Ints | int = int(np.clip(np.searchsorted(RARITIES, rarity, side="right") - 1, 0, len(RARITIES) - 2))
+    most = int(np.clip(np.searchsorted(RARITIES, rarity, side="right") - 1, 0, len(RARITIES) - 2))
+    k: Ints | int = most
     if waiting is not None:  # the chance to wait may then be larger than that: the last point of the grid that is not
-        steps = [2**n for n in reversed(range(k.bit_length()))]
         k = np.zeros(size.shape, dtype=np.int64)
-        for step in steps:
+        for step in (2**n for n in reversed(range(most.bit_length()))):
             there = np.minimum(k + step, len(RARITIES) - 2)
             k = np.where(reached(there, log_load(there)) <= rarity, there, k)
     low, high = log_load(k), log_load(k + 1)

@@ -62,7 +62,7 @@ class Service:
         return found
 
     def leaving_per_s(self, requests: Floats, uneven: Floats) -> Floats:
-        """mu of a replica that holds so many on average, rows x points.
+        """Mu of a replica that holds so many on average, rows x points.
 
         Between whole numbers it is straight, as of replicas that hold one more or one less; a share ``uneven`` of them
         stands one further up or down.
@@ -199,7 +199,8 @@ class _Chain:
         """Requests in the replica that an arrival joins, itself included: it joins the emptiest."""
         n = self.replicas[:, None]
         came = np.floor((self.state + (self.step[:, None] - 1) / 2) / n + TINY) + 1
-        return np.minimum(came, (self.most / self.replicas)[:, None])
+        found: Floats = np.minimum(came, (self.most / self.replicas)[:, None])
+        return found
 
     def shared(self) -> Floats:
         """Requests in the replica of a request, itself included, on average over the requests of the fleet."""

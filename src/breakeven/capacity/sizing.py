@@ -191,9 +191,9 @@ def size(
 
 
 def promise_of(speed: Speed, full: Latency) -> Promise:
-    """What the replicas of each row are in the eyes of a queue, and what was promised.
+    """What the replicas of each row are in the eyes of a queue, and what was promised. ``full``: of full replicas.
 
-    ``full``: of full replicas. Nobody may wait longer for a place than a request then stays in it; with a target for the first token, no longer
+    Nobody may wait longer for a place than a request then stays in it; with a target for the first token, no longer
     than that leaves over.
     """
     places, slo = speed.largest_concurrency, speed.workload.slo

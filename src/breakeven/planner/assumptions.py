@@ -61,16 +61,16 @@ def _queueing(workload: Workload) -> list[str]:
         return []
     share, bursts = f"p{workload.slo.quantile * 100:g}", workload.burstiness
     kept = (
-        f"sized so that the target holds at {share} of the requests in every hour, the wait for a place included"
+        f"sized so that the target holds at {share} in every hour, the wait for a place included"
         if workload.slo.ttft_s is not None
-        else f"no target for the first token: sized so that at {share} of the requests in every hour nobody waits for a "
-        "place longer than an answer takes"
+        else f"no target for the first token: sized so that at {share} in every hour the wait for a place "
+        "is no longer than an answer takes"
     )
     arrivals = (
-        "how bursty the arrivals are was not given (`traffic.burstiness`): independent of each other (Poisson), at one "
-        "rate within each hour"
+        "how bursty the arrivals are was not given (`traffic.burstiness`): taken as independent (Poisson), "
+        "at one rate within each hour"
         if bursts is None
-        else f"bursts as stated: the time between two requests varies by {bursts.gap_variation:g} of its mean, the rate "
-        f"by {bursts.rate_variation:.0%} within an hour"
+        else f"bursts as stated: the time between two requests varies by {bursts.gap_variation:g} of its mean, and "
+        f"the rate by {bursts.rate_variation:.0%} within an hour"
     )
     return [f"{kept}; replicas behind least-outstanding-requests routing", arrivals]
