@@ -115,7 +115,7 @@ LLM = service(16, 2.0, 0.2)
 
 
 @pytest.mark.parametrize("replicas", [1, 2, 8])
-@pytest.mark.parametrize(("load", "steps"), [(0.2, 800), (0.5, 1200), (0.8, 4000), (0.95, 12000)])
+@pytest.mark.parametrize(("load", "steps"), [(0.2, 800), (0.5, 1200), (0.8, 12000), (0.95, 12000)])
 def test_closed_forms_keep_within_5_per_cent_on_means_and_10_per_cent_on_p95_of_exact_chains(load, steps, replicas):
     found = asked(LLM, load, replicas)
     in_service, waits, first_s = many_fleets(LLM, replicas, load, steps)

@@ -120,7 +120,8 @@ def _carried(promise: Promise, replicas: Floats) -> Floats:
     if not slow:
         return load
     room = (1 / np.maximum(load, TINY) - 1) ** JOINT + slow**JOINT
-    return 1 / (1 + room ** (1 / JOINT))
+    joined: Floats = 1 / (1 + room ** (1 / JOINT))
+    return joined
 
 
 def largest(size: Floats, apart: Floats, rarity: float, waiting: tuple[Floats, Floats] | None = None) -> Floats:
