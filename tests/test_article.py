@@ -55,7 +55,7 @@ def test_one_machine_does_not_serve_a_million_requests_of_five_seconds(plans):
     verdict = plans[1].explain("flan-ul2")
     carried = verdict.capacity.peak_machines * 86_400 / 5
     assert carried >= 1_000_000
-    assert verdict.capacity.peak_machines == 71  # 57.9 in flight and 1.64 standard deviations
+    assert verdict.capacity.peak_machines == 68  # 57.9 in flight, and room for requests that come together
 
 
 def test_self_hosting_is_not_cheaper_at_a_million_a_day_nor_at_any_traffic(plans):

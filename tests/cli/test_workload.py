@@ -36,6 +36,7 @@ def test_a_log_becomes_a_spec_that_compare_plans(run, tmp_path):
     assert code == 0
     assert "190 requests" in out
     assert f"breakeven compare {spec}" in out
+    assert "# burstiness: the log cannot tell" in spec.read_text()  # 190 requests in two weeks
     code, plan, _ = run("compare", str(spec), "--as-of", "2026-11-24", "--json", "-")
     assert code == 0
     workload = json.loads(plan)["workload"]

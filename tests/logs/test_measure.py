@@ -171,6 +171,14 @@ def test_independent_arrivals_have_a_dispersion_and_a_gap_variation_of_1(logged,
     found = _traffic(logged, asked, requests)
     assert found.dispersion_per_minute == pytest.approx(1, abs=0.15)
     assert found.gap_variation == pytest.approx(1, abs=0.02)
+    assert found.rate_variation < 0.05
+
+
+def test_a_rate_that_moves_within_the_hour_is_told_by_how_much(logged, asked):
+    draw = np.random.default_rng(5)
+    minutes = [np.sort(draw.uniform(60 * n, 60 * n + 60, 150 if n % 4 < 2 else 50)) for n in range(240)]
+    found = _traffic(logged, asked, tuple(Request(float(at), "m", 1, 1) for at in np.concatenate(minutes)))
+    assert found.rate_variation == pytest.approx(0.5, abs=0.03)  # 100 a minute, half as many more or fewer
 
 
 def test_bursts_raise_both_and_the_rhythm_of_the_day_raises_neither(logged, asked):

@@ -3,7 +3,7 @@ import pytest
 
 from breakeven import Workload
 from breakeven.workload.policy import Stated
-from breakeven.workload.profile import Slo
+from breakeven.workload.profile import Burstiness, Slo
 from breakeven.workload.usage import TokenMix, TokenUsage
 
 WORK = Workload.of(requests_per_day=100_000, input_tokens=500, output_tokens=100)
@@ -41,9 +41,17 @@ def test_a_missing_target_is_told_and_a_named_one_is_not_called_missing(said):
     assert "no latency target" not in said(target)
 
 
-def test_the_headroom_names_its_quantile(said):
+def test_the_promise_of_the_queue_names_its_quantile(said):
     assert "p95" in said()
     assert "p99.9" in said(msgspec.structs.replace(WORK, slo=Slo(quantile=0.999)))
+    assert "the wait for a place included" in said(msgspec.structs.replace(WORK, slo=Slo(ttft_s=9.0)))
+
+
+def test_arrivals_that_nobody_described_are_taken_as_independent_and_the_plan_says_so(said):
+    assert "taken as independent" in said()
+    stated = said(msgspec.structs.replace(WORK, burstiness=Burstiness(gap_variation=1.5, rate_variation=0.2)))
+    assert "taken as independent" not in stated
+    assert "1.5 of its mean, and the rate by 20%" in stated
 
 
 @pytest.mark.parametrize(

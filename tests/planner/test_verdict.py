@@ -1,12 +1,13 @@
 from decimal import Decimal
 
+import msgspec
 import numpy as np
 import pytest
 
 from breakeven import Workload
 from breakeven.units import SECONDS_PER_DAY
 from breakeven.workload.policy import Stated
-from breakeven.workload.profile import Slo
+from breakeven.workload.profile import Burstiness, Slo
 
 OFFICE = [0.0] * 8 + [1.0] * 8 + [0.0] * 8
 
@@ -75,7 +76,7 @@ def test_a_stated_speed_has_no_band_and_neither_has_its_bill(host):
 
 
 def test_a_stated_response_time_says_that_it_was_stated(host):
-    verdict = host(stated=Stated(response_s=5.0, concurrency=2))
+    verdict = host(work(1000), stated=Stated(response_s=5.0, concurrency=2))
     assert verdict.basis == "assumed"
     assert verdict.performance.response_s.mid == 5.0
     assert verdict.performance.largest_concurrency == 2
@@ -84,20 +85,24 @@ def test_a_stated_response_time_says_that_it_was_stated(host):
 
 
 def test_the_article_s_machine_serves_17280_requests_a_day_and_a_million_take_58_of_them(host):
-    # 5 s a response, one at a time; at p50, without head-room
-    assert host(work(17_280, quantile=0.5), stated=Stated(response_s=5.0)).capacity.peak_machines == 1
-    verdict = host(work(1_000_000, quantile=0.5), stated=Stated(response_s=5.0))
+    # 5 s a response, one at a time, of requests that may wait
+    def verdict_on(requests_per_day):
+        may_wait = msgspec.structs.replace(work(requests_per_day), deferrable=True)
+        return host(may_wait, stated=Stated(response_s=5.0))
+
+    assert verdict_on(17_280).capacity.peak_machines == 1
+    verdict = verdict_on(1_000_000)
     assert verdict.capacity.peak_machines == 58
     machines = next(line for line in verdict.bill.lines if line.name == "machines")
     assert machines.usd == Decimal("1.006") * 58 * 24
 
 
 def test_capacity_is_told_hour_by_hour(host):
-    capacity = host(work(8 * 7200, OFFICE, quantile=0.5), stated=Stated(response_s=5.0)).capacity
+    capacity = host(work(8 * 6696, OFFICE, quantile=0.5), stated=Stated(response_s=5.0)).capacity
     assert capacity.replicas_by_hour == (1,) * 8 + (10,) * 8 + (1,) * 8
-    assert capacity.utilisation_by_hour == (0.0,) * 8 + (1.0,) * 8 + (0.0,) * 8
+    assert capacity.utilisation_by_hour == (0.0,) * 8 + (0.93,) * 8 + (0.0,) * 8
     assert capacity.peak_machines == 10
-    assert capacity.mean_utilisation == pytest.approx(80 / 96)
+    assert capacity.mean_utilisation == pytest.approx(8 * 9.3 / 96)
 
 
 def test_utilisation_is_the_share_of_the_room_that_requests_take(host):
@@ -118,6 +123,23 @@ def test_a_verdict_keeps_the_target_it_was_chosen_for(plan_small):
         assert verdict.meets_slo is True
         assert verdict.performance.ttft_s.mid <= 1.0
         assert verdict.performance.tpot_s.mid <= 0.06
+
+
+def test_a_verdict_says_with_which_chance_the_target_is_kept_given_the_speed_s_band(host):
+    chances = [host(work(tpot_s=tpot_s)).meets_slo_probability for tpot_s in (0.045, 0.06, 0.12)]
+    assert 0.3 < chances[0] < chances[1] < chances[2] <= 1.0
+
+
+def test_without_a_target_or_a_band_nothing_is_said_of_the_chance(host):
+    assert host().meets_slo_probability is None
+    assert host(work(ttft_s=9.0), stated=Stated(response_s=5.0)).meets_slo_probability is None
+
+
+def test_the_wait_for_a_place_is_part_of_the_time_to_the_first_token(host):
+    calm = host(work(100_000, ttft_s=5.0)).performance
+    bursty = msgspec.structs.replace(work(100_000, ttft_s=5.0), burstiness=Burstiness(gap_variation=6.0))
+    assert calm.wait_probability < 0.2
+    assert host(bursty).performance.wait_probability > calm.wait_probability
 
 
 def test_the_first_token_comes_before_the_last_in_every_verdict(plan_small):

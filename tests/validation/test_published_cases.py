@@ -9,6 +9,7 @@ from datetime import date
 from decimal import Decimal
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import pytest
 
@@ -31,7 +32,6 @@ from breakeven.units import (
     TOKENS_PER_MTOK,
 )
 from breakeven.workload.policy import Only, Stated
-from breakeven.workload.profile import Slo
 from breakeven.workload.usage import TOKENS_PER_WORD, TokenMix, TokenUsage
 
 ROOT = Path(__file__).parents[2]
@@ -109,10 +109,9 @@ def hosted(small_catalogue, tmp_path_factory):
 
 
 def _requests(per_day, tokens_in=0, tokens_out=1000):
-    """Requests that arrive evenly and may use a machine to the full: no head-room, as in the published sums."""
-    return Workload.of(
-        requests_per_day=per_day, input_tokens=tokens_in, output_tokens=tokens_out, slo=Slo(quantile=0.5)
-    )
+    """Requests that may wait, so that they use a machine to the full: no head-room, as in the published sums."""
+    work = Workload.of(requests_per_day=per_day, input_tokens=tokens_in, output_tokens=tokens_out)
+    return msgspec.structs.replace(work, deferrable=True)
 
 
 def _at_speed(hosted, usd_per_hour, tokens_per_s, used=1.0):
@@ -184,7 +183,7 @@ def _nodes_of_deepseek(hosted):
     requests = 1e9
     seconds = 608e9 / requests / 73_700 + 168e9 / requests / 14_800
     work = _requests(requests, 608e9 / requests, 168e9 / requests)
-    return hosted(16, work, response_s=seconds).sizing.mean_in_flight[0]
+    return hosted(16, work, response_s=seconds).sizing.load_of(0)[0]
 
 
 def _in_batches(hosted):

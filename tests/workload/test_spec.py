@@ -266,3 +266,15 @@ def test_a_spec_survives_the_way_out_and_in_again():
 def test_an_error_in_python_is_the_same_error():
     with pytest.raises(SpecError, match="words and tokens at once"):
         Spec(tokens=msgspec.structs.replace(Spec().tokens, words_per_request=5.0, input=5.0))
+
+
+def test_bursts_are_part_of_the_traffic_and_unknown_without_them():
+    assert spec().workload(PROFILES).burstiness is None
+    bursts = {"gap_variation": 1.5, "rate_variation": 0.2}
+    found = spec(traffic=TRAFFIC | {"burstiness": bursts}).workload(PROFILES)
+    assert (found.bursts.gap_variation, found.bursts.rate_variation) == (1.5, 0.2)
+
+
+def test_a_variation_below_0_is_refused(refused):
+    text = "traffic: {requests_per_day: 10, burstiness: {rate_variation: -1}}\n"
+    assert "line 1, traffic.burstiness.rate_variation: this is -1" in refused(text, read_specs)

@@ -1,23 +1,21 @@
-"""Whole machines for every hour of the week, with head-room for the latency target.
+"""Whole machines for every hour of the week, so that the latency target holds at its quantile.
 
-A replica holds B requests in flight while its target is kept, and each stays S(B) seconds. Requests that arrive
-at a rate r are, at a random moment, Poisson in number with mean a = r S. So that at the target's quantile all of
-them find room, n replicas must hold
-
-    n B >= a + z sqrt(a),        z = the standard normal quantile of the target
-
-which is never less than the load itself and leaves relatively more room to small fleets. Whole replicas, then
-whole machines. A machine is paid for every hour in which it stands.
+For every row the largest load that a fleet of n replicas carries is known for a few n (``largest_load.py``). It
+depends on the row and the promise alone and rises with n, so the replicas of an hour are read off it: more traffic
+never takes fewer, a looser target never more. Whole replicas, then whole machines. A machine is paid for every hour
+in which it stands.
 """
 
 from dataclasses import dataclass
-from statistics import NormalDist
 
 import numpy as np
 
+from breakeven.capacity.largest_load import KNOTS, Promise, capacities, first_knot, headroom, shared_of
+from breakeven.capacity.queueing import Service
 from breakeven.options.columns import Floats, Ints, one_to_many
 from breakeven.options.hosted import HostedGrid
-from breakeven.performance.predict import Speed
+from breakeven.performance.predict import Speed, take
+from breakeven.performance.serving import Latency
 from breakeven.units import HOURS_PER_DAY, SECONDS_PER_DAY
 from breakeven.workload.policy import Policy
 from breakeven.workload.profile import Workload
@@ -25,6 +23,9 @@ from breakeven.workload.profile import Workload
 ALWAYS_ON_TERMS = ("reserved-1y", "owned")
 """Terms under which a machine is paid around the clock."""
 PAIRS_PER_BLOCK = 512
+TINY = 1e-9
+LEVELS = 24
+"""Of concurrency at which a replica's speed is computed for its queue, evenly in the logarithm."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -33,8 +34,6 @@ class Sizing:
 
     requests_per_day: Floats
     """Of each row: the traffic it was sized for."""
-    mean_in_flight: Floats
-    """Of each row: requests being served, on average over the hours."""
     demand: "_Demand"
     fixed: bool
     """Whether the busiest hour's machines stand all day (otherwise they follow the hours)."""
@@ -53,52 +52,94 @@ class Sizing:
         return self.speed.latency(self.speed.concurrency_at(self.rate_per_replica_per_s)).response_s
 
     @property
-    def in_flight_by_hour(self) -> Floats:
-        """Rows x hours: the mean number of requests being served."""
-        return np.outer(self.mean_in_flight, self.demand.hour_weights)
+    def load_by_hour(self) -> Floats:
+        """Rows x hours: arrivals over what one full replica answers."""
+        return np.outer(self.demand.load, self.demand.hours)
 
     @property
     def replicas_by_hour(self) -> Floats:
         """Rows x hours; whole numbers. Built when asked for: a plan needs only their sums."""
-        return self.demand.replicas(np.arange(len(self.mean_in_flight)))
+        return self.demand.replicas(np.arange(len(self.demand.load)))[:, self.demand.level]
 
     def replicas_of(self, row: int) -> Floats:
         """The replicas of one row, hour by hour."""
-        hours: Floats = self.demand.replicas(np.array([row]))[0]
+        hours: Floats = self.demand.replicas(np.array([row]))[0, self.demand.level]
         return hours
 
-    def in_flight_of(self, row: int) -> Floats:
-        """Requests being served by one row, hour by hour."""
-        hours: Floats = self.mean_in_flight[row] * self.demand.hour_weights
+    def needed_of(self, row: int) -> Floats:
+        """The same before it is rounded up."""
+        hours: Floats = self.demand.needed(np.array([row]))[0, self.demand.level]
+        return hours
+
+    def load_of(self, row: int) -> Floats:
+        """Arrivals of one row over what one full replica answers, hour by hour."""
+        hours: Floats = self.demand.load[row] * self.demand.hours
+        return hours
+
+    def arrivals_of(self, row: int) -> Floats:
+        """Requests a second, hour by hour."""
+        hours: Floats = self.requests_per_day[row] / SECONDS_PER_DAY * self.demand.hours
         return hours
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class _Demand:
-    """What replicas depend on: (a w + z sqrt(a w)) / B is a product of two thin matrices, as the root splits."""
+    """What replicas depend on: the load of the hours, and what fleets carry. Hours of the same load are one level."""
 
-    by_row: Floats
-    """Rows x 2: a / B and z sqrt(a) / B."""
-    hour_weights: Floats
-    """Of each hour: its traffic over the mean."""
+    load: Floats
+    """Of each row: arrivals over what one full replica answers, on average over the hours."""
+    levels: Floats
+    """The different loads of the hours over the mean, the busiest first."""
+    level: Ints
+    """Of each hour."""
+    first: Ints
+    """Of each row: the place in ``KNOTS`` of the fleet that ``carried`` begins with."""
+    carried: Floats
+    """Rows x fleets: the largest load of each."""
     min_replicas: int
 
+    @property
+    def hours(self) -> Floats:
+        """Of each hour: its load over the mean."""
+        weights: Floats = self.levels[self.level]
+        return weights
+
+    @property
+    def lines(self) -> Ints:
+        """Of each row: how many of the lines between its fleets its busiest hour takes."""
+        found: Ints = (self.carried[:, :-1] < (self.load * self.levels[0])[:, None]).sum(axis=1)
+        return found
+
+    @property
+    def shares(self) -> Floats:
+        """Of each level: its share of the hours."""
+        return np.bincount(self.level) / len(self.level)
+
+    def needed(self, rows: Ints) -> Floats:
+        """Replicas of some rows, rows x levels, straight between the fleets that were computed."""
+        load, carried = self.load[rows, None], self.carried[rows]
+        wide = 1 + max(int((carried[:, :-1] < load * self.levels[0]).sum(axis=1).max(initial=0)), 1)
+        ends = KNOTS[np.minimum(self.first[rows, None] + np.arange(wide), len(KNOTS) - 1)]
+        steps = np.diff(ends, axis=1)
+        most = np.where(ends[:, 1:] == KNOTS[-1], np.inf, steps)  # the last line goes on
+        slopes = steps / np.maximum(np.diff(carried[:, :wide], axis=1), TINY)
+        lines = np.stack([load * slopes, -carried[:, : wide - 1] * slopes], axis=2)
+        levels = np.stack([self.levels, np.ones_like(self.levels)])
+        found = np.repeat(ends[:, :1], len(self.levels), axis=1)
+        begins = (carried[:, : wide - 1] / load).min(axis=0)  # below it, a line of the fleets adds nothing to any row
+        for n in range(wide - 1):
+            busy = np.searchsorted(-self.levels, -begins[n])
+            more = lines[:, n] @ levels[:, :busy]
+            np.maximum(more, 0.0, out=more)
+            found[:, :busy] += np.minimum(more, most[:, n, None], out=more)
+        found[:, self.levels == 0] = 0.0
+        return found
+
     def replicas(self, rows: Ints) -> Floats:
-        """Whole replicas of some rows, rows x hours."""
-        needed: Floats = self.by_row[rows] @ np.stack([self.hour_weights, np.sqrt(self.hour_weights)])
-        np.ceil(np.subtract(needed, 1e-9, out=needed), out=needed)
+        """Whole replicas of some rows, rows x levels."""
+        needed = self.needed(rows)
+        np.ceil(np.subtract(needed, TINY, out=needed), out=needed)
         return np.maximum(needed, self.min_replicas, out=needed)
-
-
-def headroom(in_flight: Floats, quantile: float) -> Floats:
-    """Room needed so that Poisson arrivals find a place with probability ``quantile``: a + z sqrt(a).
-
-    >>> float(headroom(np.array([100.0]), 0.5)[0])
-    100.0
-    """
-    z = NormalDist().inv_cdf(quantile)
-    room: Floats = in_flight + z * np.sqrt(in_flight)
-    return room
 
 
 def size(
@@ -117,17 +158,27 @@ def size(
     hours = np.full_like(hours, hours.mean()) if workload.spread_evenly else hours
     base = workload.requests_per_day
     volume = np.full(len(speed.rows), base) if requests_per_day is None else requests_per_day
-    in_flight = volume / SECONDS_PER_DAY * speed.latency(speed.largest_concurrency).held_s
-    spread = NormalDist().inv_cdf(workload.slo.quantile) * np.sqrt(in_flight)
+    levels, level = np.unique(-hours / hours.mean(), return_inverse=True)
+    levels = -levels
+    full = speed.latency(speed.largest_concurrency)
+    load = volume / SECONDS_PER_DAY * full.held_s / speed.largest_concurrency
+    least, most = load * levels[levels > 0][-1], load * levels[0]
+    if workload.spread_evenly:  # nobody waits for it: it is enough to keep up
+        first = first_knot(least)
+        carried = KNOTS[first[:, None] + np.arange(2)]
+    else:
+        first, carried = capacities(promise_of(speed, full), least, most)
     demand = _Demand(
-        by_row=np.stack([in_flight, spread], axis=1) / speed.largest_concurrency[:, None],
-        hour_weights=hours / hours.mean(),
+        load=load,
+        levels=levels,
+        level=level,
+        first=first,
+        carried=carried,
         min_replicas=policy.min_replicas,
     )
     machine_hours, peak, mean_replicas = _machines(demand, *pairs)
     return Sizing(
         requests_per_day=volume,
-        mean_in_flight=in_flight,
         demand=demand,
         fixed=policy.scaling == "fixed",
         pair_row=pairs[0],
@@ -136,6 +187,58 @@ def size(
         peak_machines=peak,
         speed=speed,
         rate_per_replica_per_s=volume / SECONDS_PER_DAY / mean_replicas,
+    )
+
+
+def promise_of(speed: Speed, full: Latency) -> Promise:
+    """What the replicas of each row are in the eyes of a queue, and what was promised. ``full``: of full replicas.
+
+    Nobody may wait longer for a place than a request then stays in it; with a target for the first token, no longer
+    than that leaves over.
+    """
+    places, slo = speed.largest_concurrency, speed.workload.slo
+    half = speed.latency(np.maximum(places / 2, 1.0))
+    most_s = full.held_s
+    if slo.ttft_s is not None:
+        most_s = np.minimum(most_s, np.maximum(slo.ttft_s - full.ttft_s, 0.0))
+    return Promise(
+        places=places,
+        shared=shared_of(full.held_s, half.held_s),
+        patience=most_s * places / full.held_s,
+        quantile=slo.quantile,
+        burstiness=speed.workload.bursts,
+    )
+
+
+def headroom_of(speed: Speed, full: Latency) -> Floats:
+    """Of each row: h in n = load + h sqrt(n), about. ``full``: of full replicas."""
+    return np.zeros(len(speed.rows)) if speed.workload.spread_evenly else headroom(promise_of(speed, full))
+
+
+def roughly(load: Floats, room: Floats, levels: Floats) -> Floats:
+    """About how many replicas carry a load at each level of the hours, rows x levels, for a first look.
+
+    ``room``: that of ``headroom_of``; n = load + h sqrt(load) + h^2/2.
+
+    >>> roughly(np.array([9.0]), np.array([1.0]), np.ones(1)).tolist()
+    [[12.5]]
+    """
+    parts = np.stack([load, room * np.sqrt(load), room**2 / 2], axis=1)
+    found: Floats = parts @ np.stack([levels, np.sqrt(levels), np.ones_like(levels)])
+    return found
+
+
+def service_of(speed: Speed) -> Service:
+    """Every row of a speed as a queue sees it. A replica never answers less for having more requests."""
+    levels = speed.largest_concurrency[:, None] ** np.linspace(0.0, 1.0, LEVELS)
+    each = take(speed, np.repeat(np.arange(len(levels)), LEVELS), levels.ravel())
+    found = each.latency(levels.ravel())
+    held = found.held_s.reshape(levels.shape)
+    return Service(
+        concurrency=levels,
+        held_s=levels / np.maximum.accumulate(levels / held, axis=1),
+        ttft_s=found.ttft_s.reshape(levels.shape),
+        tpot_s=found.tpot_s.reshape(levels.shape),
     )
 
 
@@ -151,16 +254,17 @@ def machine_pairs(speed: Speed, grid: HostedGrid) -> tuple[Ints, Ints]:
 def _machines(demand: _Demand, pair_row: Ints, per_machine: Ints) -> tuple[Floats, Floats, Floats]:
     """Machine-hours a day and machines at peak of each pair, and mean replicas of each row.
 
-    Pairs are taken in blocks that fit a processor's cache.
+    Pairs are taken in blocks that fit a processor's cache, those together that take as long.
     """
     hours, peak = np.empty(len(pair_row)), np.empty(len(pair_row))
-    mean_replicas = np.ones(len(demand.by_row))
+    mean_replicas, shares = np.ones(len(demand.load)), demand.shares
+    alike = np.argsort(demand.lines[pair_row], kind="stable")
     for start in range(0, len(pair_row), PAIRS_PER_BLOCK):
-        block = slice(start, start + PAIRS_PER_BLOCK)
+        block = alike[start : start + PAIRS_PER_BLOCK]
         rows, each = pair_row[block], per_machine[block]
         machines = demand.replicas(rows)
-        mean_replicas[rows] = machines.mean(axis=1)
+        mean_replicas[rows] = machines @ shares
         if each.max() > 1:
             np.ceil(np.divide(machines, each[:, None], out=machines), out=machines)
-        hours[block], peak[block] = machines.mean(axis=1) * HOURS_PER_DAY, machines.max(axis=1)
+        hours[block], peak[block] = (machines @ shares) * HOURS_PER_DAY, machines[:, 0]
     return hours, peak, mean_replicas

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from breakeven.capacity.sizing import ALWAYS_ON_TERMS, headroom
+from breakeven.capacity.sizing import ALWAYS_ON_TERMS, headroom_of, roughly
 from breakeven.decision.curves import Curves, volumes
 from breakeven.decision.rank import Contender, Ranking
 from breakeven.options.columns import Floats, Ints
@@ -105,15 +105,15 @@ def _machine_usd_per_day(curves: Curves) -> Iterator[Floats]:
     first, pair = np.flatnonzero(starts), np.cumsum(starts) - 1
     row, per_machine = options.row[first], curves.per_machine[first, None]
     weights, shares = _typical_hours(np.array(speed.workload.requests_per_hour))
-    held_s = speed.latency(speed.largest_concurrency).held_s[row]
-    room = speed.largest_concurrency[row, None]
+    full = speed.latency(speed.largest_concurrency)
+    busy_s = (full.held_s / speed.largest_concurrency)[row]
+    room = headroom_of(speed, full)[row]
     hourly = [float(o.price.usd_per_hour) if o.price else np.inf for o in options.offers]
     usd_per_day = HOURS_PER_DAY * options.by_offer(hourly)
     count = options.by_offer([o.available for o in options.offers])
     at_peak = options.flag([policy.scaling == "fixed" or o.term in ALWAYS_ON_TERMS for o in options.offers])
     for volume in SCREENING:
-        in_flight = np.outer(held_s * (volume / SECONDS_PER_DAY), weights)
-        replicas = np.ceil(headroom(in_flight, speed.workload.slo.quantile) / room)
+        replicas = np.ceil(roughly(busy_s * (volume / SECONDS_PER_DAY), room, weights))
         machines = np.ceil(np.maximum(replicas, policy.min_replicas) / per_machine)
         peak, mean = machines[:, 0][pair], (machines @ shares)[pair]
         yield np.where(peak > count, np.inf, np.where(at_peak, peak, mean) * usd_per_day)

@@ -15,7 +15,7 @@ from breakeven.logs.times import US_PER_SECOND
 from breakeven.logs.traffic import Period, long
 
 SCHEMA = "breakeven-workload/1"
-SHARE_DIGITS, TOKEN_DIGITS, WEIGHT_DIGITS = 8, 4, 4
+SHARE_DIGITS, TOKEN_DIGITS, WEIGHT_DIGITS, BURST_DIGITS = 8, 4, 4, 3
 
 
 def spec_text(measured: Measured, paths: Sequence[str]) -> str:
@@ -31,6 +31,7 @@ def _document(measured: Measured, one: Measurement, paths: Sequence[str]) -> str
     lines.append(f"  requests_per_day: {_plain(volume)}" if volume else "  # requests_per_day: the log cannot tell")
     if one.traffic.profile:
         lines += ["  profile: # hourly weights from (Monday) midnight UTC", *_weights(one.traffic.profile)]
+    lines.append(burstiness_line(one))
     lines += ["tokens:", "  shapes:", *(f"    - {line}" for line in shape_lines(one))]
     return "\n".join(lines) + "\n"
 
@@ -126,7 +127,18 @@ def bursts_told(one: Measurement) -> list[str]:
         parts.append(f"variance over mean of the requests a minute {spread:.2f}")
     if gaps is not None:
         parts.append(f"deviation over mean of the time between two requests {gaps:.2f}")
-    return [f"Bursts: {', '.join(parts)} (both 1 for independent arrivals)."] if parts else []
+    moves = one.traffic.rate_variation
+    rate = "" if moves is None else f"; within an hour the rate moves by {moves:.0%} up and down"
+    return [f"Bursts: {', '.join(parts)} (both 1 for independent arrivals){rate}."] if parts else []
+
+
+def burstiness_line(one: Measurement) -> str:
+    """The field of the spec. Gaps that vary more than whole minutes do are an effect of coarse times, and cut."""
+    dispersion, gaps, rate = one.traffic.dispersion_per_minute, one.traffic.gap_variation, one.traffic.rate_variation
+    if dispersion is None or gaps is None or rate is None:
+        return "  # burstiness: the log cannot tell"
+    near = max(min(gaps, math.sqrt(dispersion)), 1.0)
+    return f"  burstiness: {{gap_variation: {near:.{BURST_DIGITS}g}, rate_variation: {rate:.{BURST_DIGITS}g}}}"
 
 
 def when(period: Period) -> str:

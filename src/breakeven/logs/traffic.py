@@ -43,6 +43,8 @@ class Traffic:
     """Variance over mean of the requests a minute, within the hours; 1 = independent arrivals."""
     gap_variation: float | None
     """Standard deviation over mean of the time between two requests; 1 = independent arrivals."""
+    rate_variation: float | None
+    """Standard deviation over mean of the rate within the hours: what the minutes spread more than the gaps explain."""
     busiest_minute: int
     cannot_tell: tuple[str, ...]
 
@@ -65,11 +67,15 @@ def traffic(found: Histogram, period: Period, keep_every: int) -> Traffic:
                 unsaid.append(
                     f"the hours apart: {few:.1f} requests in each of them are too few, so they are mostly chance"
                 )
+    single = not found.longest_span_us  # rows that are sums over longer say nothing of single requests
+    hours = _whole_minutes(minutes, counts, period) if single else []
+    dispersion, gaps = _dispersion(hours), _gap_variation(found, keep_every) if single else None
     return Traffic(
         requests_per_day=per_day if period.length_us else None,
         profile=weights,
-        dispersion_per_minute=None if found.longest_span_us else _dispersion(minutes, counts, period),
-        gap_variation=None if found.longest_span_us else _gap_variation(found, keep_every),
+        dispersion_per_minute=dispersion,
+        gap_variation=gaps,
+        rate_variation=_rate_variation(hours, dispersion, gaps),
         busiest_minute=0 if found.longest_span_us else int(counts.max(initial=0)),
         cannot_tell=tuple(unsaid),
     )
@@ -130,18 +136,34 @@ def _rates(minutes: Ints, counts: Ints, period: Period, slots: int) -> Floats:
     return np.divide(came, seen, out=np.zeros(slots), where=seen > 0)
 
 
-def _dispersion(minutes: Ints, counts: Ints, period: Period) -> float | None:
-    """Pooled over the hours, so that the rhythm of the day is no burst. Only whole minutes and hours of them count."""
+def _whole_minutes(minutes: Ints, counts: Ints, period: Period) -> list[Ints]:
+    """Requests in every whole minute, in hours; those of a few minutes or without any request are left out."""
     first, last = -(-period.first_us // US_PER_MINUTE), period.last_us // US_PER_MINUTE
     whole = np.zeros(max(0, min(last - first, 366 * HOURS_PER_DAY * MINUTES_PER_HOUR)), dtype=np.int64)
     inside = (minutes >= first) & (minutes < first + len(whole))
     whole[minutes[inside] - first] = counts[inside]
     hours = np.split(whole, np.arange(-first % MINUTES_PER_HOUR, len(whole), MINUTES_PER_HOUR))
-    hours = [hour for hour in hours if len(hour) >= FEWEST_GAPS and hour.any()]
+    return [hour for hour in hours if len(hour) >= FEWEST_GAPS and hour.any()]
+
+
+def _dispersion(hours: list[Ints]) -> float | None:
+    """Pooled over the hours, so that the rhythm of the day is no burst."""
     if not hours:
         return None
     spread = sum(float(hour.var(ddof=1)) * len(hour) for hour in hours)
     return spread / sum(float(hour.sum()) for hour in hours)
+
+
+def _rate_variation(hours: list[Ints], dispersion: float | None, gap_variation: float | None) -> float | None:
+    """v, from D = c^2 + v^2 m: m requests a minute, D variance over mean of them, c the variation of the gaps.
+
+    >>> _rate_variation([np.array([90, 110] * 5)], dispersion=2.0, gap_variation=1.0)
+    0.1
+    """
+    if dispersion is None or gap_variation is None:
+        return None
+    a_minute = sum(float(hour.sum()) for hour in hours) / sum(len(hour) for hour in hours)
+    return float(np.sqrt(max(dispersion - max(gap_variation, 1.0) ** 2, 0.0) / a_minute))
 
 
 def _gap_variation(found: Histogram, keep_every: int) -> float | None:

@@ -235,14 +235,18 @@ def take(speed: Speed, kept: Ints, concurrency: Floats) -> Speed:
     )
 
 
-def paced(speed: Speed, logs: Floats) -> Speed:
-    """The same entries with every pass slower by a factor e^logs (faster below 0), filled up to the target again."""
+def slowed(speed: Speed, logs: Floats) -> Speed:
+    """The same entries with every pass slower by a factor e^logs (faster below 0), and as many requests at a time."""
     factor = np.exp(logs)
-    moved = replace(
+    return replace(
         speed,
         replica=replace(speed.replica, pace=speed.replica.pace * factor),
         prompt=replace(speed.prompt, pass_s=speed.prompt.pass_s * factor),
         long_prefill_s=speed.long_prefill_s * factor,
-        largest_concurrency=speed.admitted,
     )
+
+
+def paced(speed: Speed, logs: Floats) -> Speed:
+    """The same entries slowed, and filled up to the target again."""
+    moved = replace(slowed(speed, logs), largest_concurrency=speed.admitted)
     return replace(moved, largest_concurrency=_largest_within(moved, speed.workload.slo))

@@ -32,7 +32,7 @@ def assumptions_of(
         )
     if not workload.slo.named and not policy.stated:
         found.append("no latency target: machines are filled as far as memory and engine admit")
-    found.append(f"head-room: at p{workload.slo.quantile * 100:g} every request finds room at once; Poisson arrivals")
+    found += _queueing(workload)
     scaling = "hour by hour" if policy.scaling == "hourly" else "fixed at the busiest hour"
     least = f", at least {policy.min_replicas} replica{'s' if policy.min_replicas > 1 else ''}"
     found.append(f"on-demand fleets are sized {scaling}{least}; reserved and owned machines stand all day")
@@ -53,3 +53,24 @@ def assumptions_of(
     if policy.people is None:
         found.append("people are not counted (`people` in the spec)")
     return tuple(found)
+
+
+def _queueing(workload: Workload) -> list[str]:
+    """How the waiting of requests was counted."""
+    if workload.spread_evenly:
+        return []
+    share, bursts = f"p{workload.slo.quantile * 100:g}", workload.burstiness
+    kept = (
+        f"sized so that the target holds at {share} in every hour, the wait for a place included"
+        if workload.slo.ttft_s is not None
+        else f"no target for the first token: sized so that at {share} in every hour the wait for a place "
+        "is no longer than an answer takes"
+    )
+    arrivals = (
+        "how bursty the arrivals are was not given (`traffic.burstiness`): taken as independent (Poisson), "
+        "at one rate within each hour"
+        if bursts is None
+        else f"bursts as stated: the time between two requests varies by {bursts.gap_variation:g} of its mean, and "
+        f"the rate by {bursts.rate_variation:.0%} within an hour"
+    )
+    return [f"{kept}; replicas behind least-outstanding-requests routing", arrivals]

@@ -6,7 +6,7 @@ from typing import Literal
 import msgspec
 import numpy as np
 
-from breakeven.capacity.sizing import ALWAYS_ON_TERMS, Sizing, headroom
+from breakeven.capacity.sizing import ALWAYS_ON_TERMS, Sizing
 from breakeven.cost.api import ApiCosts
 from breakeven.cost.bill import Bill, bill_of
 from breakeven.cost.hosting import HostedCosts
@@ -19,6 +19,7 @@ from breakeven.performance.band import banded, basis_of
 from breakeven.performance.predict import Speed
 from breakeven.performance.roofline import decode_step, prefill
 from breakeven.performance.serving import Latency
+from breakeven.planner.busiest import busiest
 
 CENTS_OF_A_CENT = Decimal("0.000001")
 """To how many dollars a band's ends are rounded."""
@@ -56,6 +57,8 @@ class Performance(msgspec.Struct, frozen=True, kw_only=True):
     largest_concurrency: int | None
     """Requests in flight per replica up to which memory, engine and target hold."""
     bound_by: str | None
+    wait_probability: float | None = None
+    """The chance that a request waits for a place in a replica."""
 
 
 class Capacity(msgspec.Struct, frozen=True, kw_only=True):
@@ -74,6 +77,9 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
     group: str
     option: Option
     meets_slo: bool | None
+    meets_slo_probability: float | None = None
+    """The chance that the fleet keeps the target in its busiest hour, given the 80 % band of its speed; ``None``
+    without a target, and for paid APIs and stated speeds."""
     because: str
     basis: Basis
     bill: Bill
@@ -163,8 +169,8 @@ def hosted_verdict(
     hardware = grid.fleet.hardware[grid.hardware[row]]
     engine = grid.engines[grid.engine[row]]
     basis: Basis = "assumed" if speed.stated else basis_of(int(speed.evidence[at]))
-    fleet = _capacity(speed, sizing, at, pair, sizing.fixed or offer.term in ALWAYS_ON_TERMS)
-    found = _performance(speed, sizing, at, basis, offer.path.streams)
+    fleet = _capacity(sizing, at, pair, sizing.fixed or offer.term in ALWAYS_ON_TERMS)
+    found, chance = _performance(speed, sizing, at, fleet, basis, offer.path.streams)
     bill = bill_of(hosted.charges, number)
     low, high = _bill_band(curves, number, bill)
     option = Option(
@@ -189,7 +195,8 @@ def hosted_verdict(
         group=contender.group,
         option=option,
         meets_slo=contender.meets_slo,
-        because=_hosted_because(option, fleet, found, speed),
+        meets_slo_probability=chance,
+        because=_hosted_because(option, fleet, found, speed, chance),
         basis=basis,
         bill=bill,
         usd_per_day_low=low,
@@ -208,55 +215,61 @@ def _bill_band(curves: Curves, number: int, bill: Bill) -> tuple[Decimal | None,
     return min(low, bill.usd_per_day), max(high, bill.usd_per_day)
 
 
-def _hosted_because(option: Option, fleet: Capacity, found: Performance, speed: Speed) -> str:
+def _hosted_because(option: Option, fleet: Capacity, found: Performance, speed: Speed, chance: float | None) -> str:
     ttft = f"TTFT {found.ttft_s.mid:.2g} s" if found.ttft_s else ""
     tpot = f", TPOT {found.tpot_s.mid * 1000:.3g} ms" if found.tpot_s and found.tpot_s.mid else ""
     stated = " (stated by you)" if speed.stated else ""
+    kept = "" if chance is None else f"; keeps the target with a chance of {chance:.0%}, given the speed's band"
     requests = f"{found.largest_concurrency} request{'' if found.largest_concurrency == 1 else 's'}"
     return (
         f"{fleet.peak_machines} x {option.machine} in the busiest hour, {fleet.mean_utilisation:.0%} used over the "
         f"week; up to {requests} at a time on each replica, bound by {found.bound_by}; "
-        f"{ttft}{tpot} at p{speed.workload.slo.quantile * 100:g}{stated}"
+        f"{ttft}{tpot} at p{speed.workload.slo.quantile * 100:g}{stated}{kept}"
     )
 
 
-def _capacity(speed: Speed, sizing: Sizing, at: int, pair: int, always: bool) -> Capacity:
+def _capacity(sizing: Sizing, at: int, pair: int, always: bool) -> Capacity:
     """The machines that stand, hour by hour; ``always``: the busiest hour's stand around the clock."""
-    per_machine, in_flight = sizing.pair_replicas_per_machine[pair], sizing.in_flight_of(at)
+    per_machine, load = sizing.pair_replicas_per_machine[pair], sizing.load_of(at)
     machines = np.ceil(sizing.replicas_of(at) / per_machine)
     standing = (np.full_like(machines, machines.max()) if always else machines) * per_machine
-    room = standing * speed.largest_concurrency[at]
     return Capacity(
         replicas_by_hour=tuple(int(n) for n in standing),
-        utilisation_by_hour=tuple(round(float(u), 4) for u in in_flight / room),
+        utilisation_by_hour=tuple(round(float(u), 4) for u in load / standing),
         peak_machines=int(sizing.peak_machines[pair]),
-        mean_utilisation=float(in_flight.sum() / room.sum()),
+        mean_utilisation=float(load.sum() / standing.sum()),
     )
 
 
-def _performance(speed: Speed, sizing: Sizing, at: int, basis: Basis, streams: bool) -> Performance:
-    """In the busiest hour. On a path that does not stream the first token comes with the last."""
-    busiest = int(np.argmax(sizing.in_flight_of(at)))
-    room = headroom(sizing.in_flight_of(at)[[busiest]], speed.workload.slo.quantile)
+def _performance(
+    speed: Speed, sizing: Sizing, at: int, fleet: Capacity, basis: Basis, streams: bool
+) -> tuple[Performance, float | None]:
+    """In the busiest hour, and the chance that the target is kept there.
+
+    On a path that does not stream the first token comes with the last.
+    """
     one = take_one(speed, at)
-    most = speed.largest_concurrency[at]
-    busy = one.latency(np.minimum(room / sizing.replicas_of(at)[busiest], most))
+    arrivals = sizing.arrivals_of(at)
+    busy = busiest(one, float(arrivals.max()), fleet.replicas_by_hour[int(np.argmax(arrivals))])
     full = one.latency(one.largest_concurrency)
+    most = speed.largest_concurrency[at]
     output = speed.workload.mix.mean.output
     generated = most * output / full.held_s[0] if output else None
 
     def estimate(value: float, target: str) -> Estimate:
         return banded(float(value), float(one.widths[target][0]), basis, speed.parameters.source)
 
-    whole = estimate(busy.response_s[0], "output_tokens_per_s")
-    return Performance(
-        ttft_s=estimate(busy.ttft_s[0], "ttft_s") if streams else whole,
-        tpot_s=estimate(busy.tpot_s[0], "tpot_s") if output and not speed.stated else None,
+    whole = estimate(busy.ttft_s + max(output - 1, 0.0) * busy.tpot_s, "output_tokens_per_s")
+    found = Performance(
+        ttft_s=estimate(busy.ttft_s, "ttft_s") if streams else whole,
+        tpot_s=estimate(busy.tpot_s, "tpot_s") if output and not speed.stated else None,
         response_s=whole,
         output_tokens_per_s=estimate(generated, "output_tokens_per_s") if generated is not None else None,
         largest_concurrency=int(most),
         bound_by=_bound_by(one, full),
+        wait_probability=busy.wait_probability,
     )
+    return found, busy.kept
 
 
 def _bound_by(speed: Speed, full: Latency) -> str:

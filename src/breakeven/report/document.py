@@ -17,6 +17,7 @@ from breakeven.planner import Plan
 from breakeven.planner.verdict import Capacity, Option, Performance, Verdict
 from breakeven.units import TOKENS_PER_MTOK
 from breakeven.workload.policy import Policy
+from breakeven.workload.profile import Burstiness
 
 SCHEMA_VERSION: Literal["1.0"] = "1.0"
 PLACES = Decimal("0.000001")
@@ -37,6 +38,7 @@ class WorkloadDocument(msgspec.Struct, frozen=True, kw_only=True):
     ttft_s: float | None
     tpot_s: float | None
     quantile: float
+    burstiness: Burstiness | None
     deferrable: bool
     at_least: str | float | None
     region: str
@@ -61,6 +63,7 @@ class VerdictDocument(msgspec.Struct, frozen=True, kw_only=True):
     group: str
     option: Option
     meets_slo: bool | None
+    meets_slo_probability: float | None
     because: str
     basis: Basis
     bill: BillDocument
@@ -166,6 +169,7 @@ def _workload(plan: Plan) -> WorkloadDocument:
         ttft_s=workload.slo.ttft_s,
         tpot_s=workload.slo.tpot_s,
         quantile=workload.slo.quantile,
+        burstiness=workload.burstiness,
         deferrable=workload.deferrable,
         at_least=plan.policy.at_least,
         region=plan.policy.region,

@@ -13,6 +13,8 @@ from breakeven.report.document import usd_per_mtok
 from breakeven.report.tables import WIDTH, titled
 from breakeven.report.words import quantity, seconds, share, unit_price, usd
 
+NEXT_TO_NEVER = 1e-4
+
 
 def print_verdict(verdict: Verdict, plan: Plan, console: Console) -> None:
     """One option with its bill: every line with quantity, unit price and the number of its source."""
@@ -62,6 +64,15 @@ def _total_words(verdict: Verdict, plan: Plan) -> str:
     return f"total: {month} a month, {usd(usd_per_mtok(verdict.bill, plan))} a million tokens{missing}"
 
 
+def rarely(part: float) -> str:
+    """A small chance in words.
+
+    >>> rarely(0.032), rarely(1e-7)
+    ('3.2 % of the requests', 'next to never')
+    """
+    return f"{part * 100:.2g} % of the requests" if part >= NEXT_TO_NEVER else "next to never"
+
+
 def _facts(verdict: Verdict) -> list[tuple[str, str]]:
     option, found, fleet = verdict.option, verdict.performance, verdict.capacity
 
@@ -76,6 +87,7 @@ def _facts(verdict: Verdict) -> list[tuple[str, str]]:
     engine = f"{option.engine} {option.engine_version}, {option.number_format}" if option.engine else None
     on = f"{option.accelerator} x{option.tensor_parallel}" if option.accelerator else None
     hours = f"{min(fleet.replicas_by_hour)} to {max(fleet.replicas_by_hour)}" if fleet.replicas_by_hour else None
+    kept = verdict.meets_slo_probability
     rows = [
         ("quality", score),
         ("engine", engine),
@@ -84,6 +96,8 @@ def _facts(verdict: Verdict) -> list[tuple[str, str]]:
         ("bound by", found.bound_by),
         ("TTFT, busiest hour", told(found.ttft_s)),
         ("TPOT, busiest hour", told(found.tpot_s)),
+        ("waits for a place", None if found.wait_probability is None else rarely(found.wait_probability)),
+        ("keeps the target", None if kept is None else f"with a chance of {share(kept)}, given the band of its speed"),
         ("whole answer", told(found.response_s)),
         ("tokens/s, full replica", told(found.output_tokens_per_s, as_seconds=False)),
         ("replicas by hour", hours),

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from breakeven.capacity.sizing import ALWAYS_ON_TERMS, headroom
+from breakeven.capacity.sizing import ALWAYS_ON_TERMS
 from breakeven.decision.crossover import Crossover
 from breakeven.decision.envelope import Envelope
 from breakeven.decision.rank import Contender
@@ -70,9 +70,9 @@ class Load:
     option: str
     group: str
     in_flight: Floats
-    """The mean number of requests being served."""
+    """Requests being served on average, were the replicas full."""
     needed: Floats
-    """Room for random arrivals at the target's quantile."""
+    """The room that keeps the target at its quantile, before replicas are whole."""
     room: Floats
     replicas: Floats
     largest_concurrency: int
@@ -173,14 +173,14 @@ def best_load(plan: Plan) -> Load | None:
     row, pair = int(options.row[best.number]), int(options.pair[best.number])
     offer = options.offers[options.offer[best.number]]
     most = float(plan.speed.largest_concurrency[row])
-    replicas, in_flight = sizing.replicas_by_hour[row], sizing.in_flight_by_hour[row]
+    replicas = sizing.replicas_of(row)
     around_the_clock = offer.term in ALWAYS_ON_TERMS or plan.policy.scaling == "fixed"
     standing = float(sizing.peak_machines[pair] * sizing.pair_replicas_per_machine[pair])
     return Load(
         option=plan.option_id(best),
         group=best.group,
-        in_flight=in_flight,
-        needed=headroom(in_flight, plan.workload.slo.quantile),
+        in_flight=sizing.load_of(row) * most,
+        needed=sizing.needed_of(row) * most,
         room=replicas * most,
         replicas=replicas,
         largest_concurrency=int(most),

@@ -111,11 +111,13 @@ def band(verdict: Verdict) -> str:
 
 
 def target_words(verdict: Verdict) -> str:
-    """Whether the target is kept, and whether that was measured or predicted."""
+    """Whether the target is kept, with which chance where the speed has a band, and whether that was predicted."""
     if verdict.meets_slo is None:
         return "unknown"
     if not verdict.meets_slo:
         return "missed"
+    if verdict.meets_slo_probability is not None:
+        return f"{verdict.meets_slo_probability:.0%} sure"
     return "predicted" if verdict.basis in ("extrapolated", "calibrated") else "kept"
 
 

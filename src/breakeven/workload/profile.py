@@ -40,6 +40,25 @@ class Slo(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
         return self.ttft_s is not None or self.tpot_s is not None
 
 
+class Burstiness(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How much more the arrivals come in bursts than independent ones do.
+
+    ``gap_variation``: standard deviation over mean of the time between two requests, where only what is above 1 (that
+    of independent arrivals) counts. ``rate_variation``: standard deviation over mean of the rate within an hour.
+    """
+
+    gap_variation: Annotated[
+        float, said("standard deviation over mean of the time between two requests; 1 = independent arrivals")
+    ] = 1.0
+    rate_variation: Annotated[
+        float, said("standard deviation over mean of the rate within an hour; 0.2 = it moves by a fifth up and down")
+    ] = 0.0
+
+    def __post_init__(self) -> None:
+        refuse_odd_number("traffic.burstiness.gap_variation", self.gap_variation)
+        refuse_odd_number("traffic.burstiness.rate_variation", self.rate_variation)
+
+
 class Workload(msgspec.Struct, frozen=True, kw_only=True):
     """What has to be served.
 
@@ -52,6 +71,8 @@ class Workload(msgspec.Struct, frozen=True, kw_only=True):
     mix: TokenMix
     requests_per_hour: tuple[float, ...]
     slo: Slo = Slo()
+    burstiness: Burstiness | None = None
+    """``None``: not known, and taken as independent arrivals; the plan says so."""
     deferrable: bool = False
     """Whether an answer within a day is good enough (batch and flex prices)."""
     assumptions: tuple[str, ...] = ()
@@ -96,6 +117,11 @@ class Workload(msgspec.Struct, frozen=True, kw_only=True):
     def spread_evenly(self) -> bool:
         """Whether machines of one's own may take the work when it suits them: it may wait, and no target is set."""
         return self.deferrable and not self.slo.named
+
+    @property
+    def bursts(self) -> Burstiness:
+        """How bursty the arrivals are, independent ones where that is not known."""
+        return self.burstiness or Burstiness()
 
     @property
     def requests_per_day(self) -> float:

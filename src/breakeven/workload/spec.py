@@ -20,7 +20,7 @@ from breakeven.workload.policy import (
     Scaling,
     Stated,
 )
-from breakeven.workload.profile import Slo, Task, Workload, refuse_odd_hours, spread
+from breakeven.workload.profile import Burstiness, Slo, Task, Workload, refuse_odd_hours, spread
 from breakeven.workload.usage import TOKENS_PER_WORD, TokenMix, TokenShape, TokenUsage
 from breakeven.yamlfile import read_yaml, said
 
@@ -41,6 +41,13 @@ class TrafficSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     ] = None
     requests_per_hour: Annotated[
         list[float] | None, said("24 or 168 numbers from (Monday) midnight UTC, instead of volume and profile")
+    ] = None
+    burstiness: Annotated[
+        Burstiness | None,
+        said(
+            "how much the arrivals come in bursts (`breakeven workload` measures it); without it they are taken as "
+            "independent, and the plan says that it assumed so"
+        ),
     ] = None
 
     def __post_init__(self) -> None:
@@ -211,6 +218,7 @@ class Spec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
             mix=mix,
             requests_per_hour=hours,
             slo=self.latency,
+            burstiness=self.traffic.burstiness,
             deferrable=self.deferrable,
             assumptions=(*assumed_tokens, *assumed_traffic),
         )
