@@ -29,6 +29,7 @@ SAMPLES, SAMPLES_KEPT = 240, 4000
 WORTH_COMPILING = 200_000
 """Requests from which on the compiled loop is worth its loading, and its compiling where nothing is kept of it."""
 STARTS_DRAWN = 4096
+SHORTEST_S = 1e-9
 SLICES = 100
 
 
@@ -208,6 +209,12 @@ def full_s(curve: Curve, arrivals: Arrivals) -> Floats:
     return alone
 
 
+def busy_replicas(curve: Curve, arrivals: Arrivals) -> float:
+    """Full replicas that the arrivals keep busy, on average from the first to the last; with no more, queues grow."""
+    fitting = arrivals.need <= curve.room
+    return float(full_s(curve, arrivals)[fitting].sum()) / max(float(arrivals.at_s[-1]), SHORTEST_S)
+
+
 def places_of(curve: Curve, arrivals: Arrivals) -> int:
     """Requests of these that a replica takes at a time: its places, or what its memory holds of them on average."""
     held = arrivals.work + 1.0
@@ -329,7 +336,6 @@ def _result(world: state.World, curve: Curve, arrivals: Arrivals, fleet: Fleet) 
     standing = np.flatnonzero(np.asarray(world.state) != state.OFF)
     paid = float(real[state.PAID_S]) + float((end - np.asarray(world.ordered_at_s)[standing]).sum())
     each = full_s(curve, arrivals)
-    span = max(float(arrivals.at_s[-1]), 1e-9)
     sampled = int(whole[state.SAMPLED])
     return Replay(
         at_s=arrivals.at_s,
@@ -346,8 +352,8 @@ def _result(world: state.World, curve: Curve, arrivals: Arrivals, fleet: Fleet) 
         duration_s=end,
         machine_hours=paid / SECONDS_PER_HOUR,
         replica_hours=float(real[state.UP_S]) / SECONDS_PER_HOUR,
-        utilisation=float(each[served].sum()) / max(float(real[state.UP_S]), 1e-9),
-        load=float(each[fate != state.TOO_LONG].sum()) / (span * fleet.machines * fleet.per_machine),
+        utilisation=float(each[served].sum()) / max(float(real[state.UP_S]), SHORTEST_S),
+        load=busy_replicas(curve, arrivals) / (fleet.machines * fleet.per_machine),
         starts=int(whole[state.ORDERS]),
         scaled_out=int(whole[state.OUTS]),
         scaled_in=int(whole[state.INS]),

@@ -1,0 +1,1 @@
+"""`breakeven simulate --check`: placeholder."""
