@@ -87,17 +87,14 @@ def eventful(count=3000):
 @settings(max_examples=60)
 @given(
     seed=st.integers(0, 10_000),
-    per_s=st.floats(0.5, 60.0),
-    machines=st.integers(1, 4),
+    traffic=st.tuples(st.floats(0.5, 60.0), st.integers(1, 4)),
     limit=st.none() | st.integers(0, 5),
     one_line=st.booleans(),
     fails=st.lists(st.tuples(st.floats(0, 20), st.integers(0, 3), st.floats(0.1, 30)), max_size=3),
     grows=st.booleans(),
 )
-def test_every_request_is_answered_or_sent_elsewhere_and_none_twice(
-    seed, per_s, machines, limit, one_line, fails, grows
-):
-    rng = np.random.default_rng(seed)
+def test_every_request_is_answered_or_sent_elsewhere_and_none_twice(seed, traffic, limit, one_line, fails, grows):
+    (per_s, machines), rng = traffic, np.random.default_rng(seed)
     at_s = np.cumsum(rng.exponential(1 / per_s, 120))
     came = arrivals(at_s - at_s[0], rng.integers(0, 60, 120), rng.exponential(1.0, 120), rng.exponential(0.05, 120))
     scaling = Autoscaling(target=4.0, most=machines + 2, period_s=2.0, cooldown_s=4.0, starts_in_s=(1.0, 5.0))

@@ -132,7 +132,7 @@ class Figure:
     @property
     def broken(self) -> bool:
         """Whether it is off by more than its bound and the replay's error."""
-        return self.not_claimed is None and abs(self.deviation) > self.bound + 2 * self.error
+        return self.not_claimed is None and bool(abs(self.deviation) > self.bound + 2 * self.error)
 
 
 def grid(
@@ -192,7 +192,9 @@ def _means(cell: Cell, found: Queue, replay: Replay) -> Iterator[Figure]:
         ("TPOT, mean", float(found.mean_tpot_s[0]), _batched(replay.tpot_s[start:], np.mean)),
         ("whole answer, mean", response_s, _batched(replay.response_s[start:], np.mean)),
     ):
-        yield Figure(name=name, cell=cell, closed=closed, replayed=replayed, error=float(uncertain), bound=MEAN_BOUND)
+        yield Figure(
+            name=name, cell=cell, closed=closed, replayed=float(replayed), error=float(uncertain), bound=MEAN_BOUND
+        )
 
 
 def _quantiles(cell: Cell, found: Queue, replay: Replay) -> Iterator[Figure]:

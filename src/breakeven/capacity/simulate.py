@@ -241,6 +241,14 @@ def _check(curve: Curve, arrivals: Arrivals, fleet: Fleet) -> None:
             expected=f"1 to {MOST_REQUESTS:,}",
             do="Thin it with --scale" if count else "Give a log with requests",
         )
+    replicas = fleet.machines * fleet.per_machine
+    odd = next((one.replica for one in fleet.failures if not 0 <= one.replica < replicas), None)
+    if odd is not None:
+        raise SpecError(
+            f"replica {odd} fails, and the fleet begins with {replicas:,}",
+            expected=f"a replica from 0 to {replicas - 1}",
+            do="Name one that stands at the beginning",
+        )
     if _slots(fleet) * fleet.per_machine * curve.places > MOST_PLACES:
         raise SpecError(
             f"the replay has {_slots(fleet) * fleet.per_machine:,} replicas of {curve.places:,} places",

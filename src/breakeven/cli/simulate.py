@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from breakeven.cli.workload import Columns, EngineFlag, Json, TimeZone, asked_of, over
-from breakeven.errors import SpecError
+from breakeven.errors import SpecError, refuse_odd_number
 
 if TYPE_CHECKING:
     from breakeven.capacity.simulate import Failure, Fleet, Replay
@@ -68,8 +68,8 @@ def simulate(  # noqa: PLR0913, PLR0917 - one parameter a flag
         raise SpecError("--overflow is given without a limit", expected="--queue-limit N", do="Say how many may wait")
     rules = Rules(
         machines=machines,
-        scaling=None if target_in_flight is None else (target_in_flight, least_machines, most_machines),
-        cooldown_s=cooldown_s,
+        scaling=_scaling(target_in_flight, least_machines, most_machines, machines),
+        cooldown_s=_not_negative("--cooldown-s", cooldown_s),
         starts_in_s=_from_to(starts_in_s),
         failures=tuple(_failure(text) for text in fail or ()),
         queue_limit=queue_limit,
@@ -116,6 +116,29 @@ def _refuse_beside_check(**given: object) -> None:
                 expected="--check alone: it draws its own traffic",
                 do="Leave one of them out",
             )
+
+
+def _scaling(
+    target: float | None, least: int, most: int | None, machines: int | None
+) -> tuple[float, int, int | None] | None:
+    if target is None:
+        return None
+    refuse_odd_number("--target-in-flight", target, above_zero=True)
+    highest = most or math.inf
+    if least > highest:
+        raise SpecError(
+            f"machines go from {least} to {highest}", expected="least before most", do="Correct one of them"
+        )
+    if machines is not None and not least <= machines <= highest:
+        raise SpecError(
+            f"--machines is {machines}", expected=f"{least} to {highest}, as the autoscaler keeps to", do="Correct it"
+        )
+    return target, least, most
+
+
+def _not_negative(name: str, value: float) -> float:
+    refuse_odd_number(name, value)
+    return value
 
 
 def _from_to(text: str) -> tuple[float, float]:
@@ -197,6 +220,7 @@ def _fleet(ready: "Rehearsal", rules: Rules) -> "Fleet":
     scaling = None
     if rules.scaling:
         target, least, most = rules.scaling
+        machines = max(min(machines, most or machines), least)
         scaling = Autoscaling(
             target=target,
             least=least,
