@@ -8,6 +8,7 @@ Where the closed form is known to be off, the deviation is told with its reason 
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from statistics import NormalDist
 from typing import Any
 
 import numpy as np
@@ -29,6 +30,7 @@ BUSY, MORE_WHEN_BUSY = 0.9, 8
 """From this load on, so many times the requests: a long queue forgets slowly."""
 RATE_STAYS_S = 60.0
 """A rate that moves is another one every minute: so it is measured in logs."""
+FEWEST_MINUTES = 20
 JUMP = 0.2
 """A p95 is on a jump if p94 and p96 lie further apart than this share of it."""
 MANY_IN_SERVICE = 12.0
@@ -211,7 +213,7 @@ def _quantiles(cell: Cell, found: Queue, replay: Replay) -> Iterator[Figure]:
             cell=cell,
             closed=closed,
             replayed=middle,
-            error=0.0 if jumps else error,
+            error=error,
             bound=QUANTILE_BOUND,
             between=(low, high) if jumps else None,
         )
@@ -254,13 +256,14 @@ def _gaps(variation: float, count: int, rng: np.random.Generator) -> Floats:
 
 
 def _rates(cell: Cell, count: int, rng: np.random.Generator) -> Floats:
-    """The rate at each arrival over the mean: gamma distributed, new after a number of times in service."""
-    shape = cell.bursts.rate_variation**-2
-    factors: list[Floats] = []
-    filled = 0
-    while filled < count:
-        factor = rng.gamma(shape, 1 / shape)
-        many = max(rng.poisson(cell.arrivals_per_s * factor * RATE_STAYS_S), 1)
-        factors.append(np.full(many, factor))
-        filled += many
-    return np.concatenate(factors)[:count]
+    """The rate at each arrival over the mean: another one every minute, normally distributed over the minutes.
+
+    As many minutes lie in each part of the distribution as should, so that a short run has seen the same rates as a
+    long one.
+    """
+    minutes = max(int(np.ceil(count / (cell.arrivals_per_s * RATE_STAYS_S))), FEWEST_MINUTES)
+    normal = NormalDist(1.0, cell.bursts.rate_variation)
+    factors = np.array([max(normal.inv_cdf((n + 0.5) / minutes), 0.05) for n in range(minutes)])
+    rng.shuffle(factors)
+    many = np.maximum(np.round(factors / factors.sum() * count), 1).astype(np.int64)
+    return np.resize(np.repeat(factors, many), count)

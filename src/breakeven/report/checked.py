@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Sequence
+from math import isfinite
 from typing import Any
 
 from rich import box
@@ -77,11 +78,13 @@ def _not_claimed(figures: list[Figure], console: Console) -> None:
         groups[figure.not_claimed or ""].append(figure)
     for reason, mine in groups.items():
         off = [figure for figure in mine if abs(figure.deviation) > figure.bound + 2 * figure.error]
-        low, high = (worst(mine, key=lambda figure: figure.deviation) for worst in (min, max))
-        told = f"{reason}: {len(off)} of {len(mine)} figures are off by more than their bound"
-        console.print(
-            Padding(f"{told}, from {low.deviation:+.0%} ({low.name}) to {high.deviation:+.0%} ({high.name})", (0, 2))
-        )
+        endless = sum(not isfinite(figure.closed) for figure in mine)
+        known = [figure for figure in mine if isfinite(figure.closed)]
+        low, high = (worst(known, key=lambda figure: figure.deviation) for worst in (min, max))
+        ends = f"from {low.deviation:+.0%} ({low.name}) to {high.deviation:+.0%} ({high.name})"
+        ends += f"; {endless} are without end in the closed form" if endless else ""
+        told = f"{reason}: {len(off)} of {len(mine)} figures are off by more than their bound, {ends}"
+        console.print(Padding(told, (0, 2)))
 
 
 def document(figures: Sequence[Figure], seed: int) -> dict[str, Any]:
@@ -99,9 +102,9 @@ def document(figures: Sequence[Figure], seed: int) -> dict[str, Any]:
                 "gap_variation": figure.cell.bursts.gap_variation,
                 "rate_variation": figure.cell.bursts.rate_variation,
                 "figure": figure.name,
-                "closed_form": figure.closed,
+                "closed_form": figure.closed if isfinite(figure.closed) else None,
                 "replay": figure.replayed,
-                "deviation": figure.deviation,
+                "deviation": figure.deviation if isfinite(figure.closed) else None,
                 "error": figure.error,
                 "bound": figure.bound,
                 "not_claimed": figure.not_claimed,
