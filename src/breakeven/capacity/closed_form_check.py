@@ -23,11 +23,11 @@ MEAN_BOUND, QUANTILE_BOUND = 0.05, 0.10
 BATCHES = 20
 WARM_UP = 0.1
 """Share of the requests that is played before anything is measured."""
-FEWEST, MOST = 60_000, 500_000
+FEWEST, MOST = 60_000, 1_000_000
 PER_PLACE = 30
 """Requests for each place of the fleet, so that it fills and empties often."""
-BUSY, MORE_WHEN_BUSY = 0.9, 8
-"""From this load on, so many times the requests: a long queue forgets slowly."""
+MORE_FROM = {0.9: 8, 0.95: 16}
+"""From these loads on, so many times the requests: a long queue forgets slowly."""
 RATE_STAYS_S = 60.0
 """A rate that moves is another one every minute: so it is measured in logs."""
 FEWEST_MINUTES = 20
@@ -175,7 +175,8 @@ def _figures(cell: Cell, seed: int, shorter: float) -> Iterator[Figure]:
 
 
 def _count(cell: Cell, shorter: float) -> int:
-    wanted = max(FEWEST, PER_PLACE * cell.replicas * cell.kind.places) * (MORE_WHEN_BUSY if cell.load >= BUSY else 1)
+    more = max((times for load, times in MORE_FROM.items() if cell.load >= load), default=1)
+    wanted = max(FEWEST, PER_PLACE * cell.replicas * cell.kind.places) * more
     return int(min(wanted, MOST) / shorter)
 
 

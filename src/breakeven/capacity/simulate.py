@@ -89,9 +89,9 @@ class Autoscaling:
     least: int = 1
     most: int
     period_s: float = 60.0
-    """How often the metric is read: CloudWatch's standard minute."""
+    """How often the metric is read. An assumption, as is the pause."""
     cooldown_s: float = 300.0
-    """After a change before the next in the same direction; the default of AWS for SageMaker endpoints."""
+    """After a machine was ordered before the next is; after any change before one goes."""
     starts_in_s: tuple[float, float] = (300.0, 600.0)
     """From the order of a machine to its first request, drawn evenly between."""
     in_below: float = 0.9
