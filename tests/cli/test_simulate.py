@@ -128,6 +128,7 @@ def test_an_autoscaled_fleet_and_a_failure_are_told(run, trace):
         (("--option", OPTION, "--fail", "1:2:99"), "replica 99"),
         (("--option", OPTION, "--starts-in-s", "9-3"), "--starts-in-s is 9-3"),
         (("--option", OPTION, "--overflow", "api:deepinfra/openai/gpt-oss-120b"), "without a limit"),
+        (("--option", OPTION, "--queue-limit", "1", "--overflow", OPTION), "is no paid API"),
         (("--option", OPTION, "--target-in-flight", "-1"), "--target-in-flight is -1"),
         (("--option", OPTION, "--target-in-flight", "4", "--least-machines", "9", "--most-machines", "2"), "9 to 2"),
         (("--option", OPTION, "--cooldown-s", "-1", "--target-in-flight", "4"), "--cooldown-s is -1"),

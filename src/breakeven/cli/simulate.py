@@ -58,12 +58,7 @@ def simulate(  # noqa: PLR0913, PLR0917 - one parameter a flag
         check_closed_forms(seed, json)
         return
     if spec is None or option is None or not trace:
-        missing = [name for name, given in (("SPEC", spec), ("--option", option), ("--trace", trace)) if not given]
-        raise SpecError(
-            f"{' and '.join(missing)} {'is' if len(missing) == 1 else 'are'} not given",
-            expected="breakeven simulate SPEC --option ID --trace LOG",
-            do="`breakeven compare SPEC --by option` lists the ids",
-        )
+        raise _missing({"SPEC": spec, "--option": option, "--trace": trace})
     if overflow is not None and queue_limit is None:
         raise SpecError("--overflow is given without a limit", expected="--queue-limit N", do="Say how many may wait")
     rules = Rules(
@@ -77,19 +72,9 @@ def simulate(  # noqa: PLR0913, PLR0917 - one parameter a flag
         seed=seed,
         scale=scale,
     )
-    plan = _plan(spec, as_of)
-    for name in (option, overflow):
-        if name is not None:
-            plan.named(name)  # a slip in a name is told before the log is read
-    found = _found(plan, option, _trace(rules, asked_of(trace, columns, time_zone or "UTC", engine)), rules, overflow)
-    if json:
-        from breakeven.cli.files import write_json  # noqa: PLC0415
-
-        write_json(found, json)
-    if json != "-":
-        from breakeven.report.simulation_told import print_simulation  # noqa: PLC0415
-
-        print_simulation(found)
+    plan = _plan(spec, as_of, option, overflow)
+    log = _trace(rules, asked_of(trace, columns, time_zone or "UTC", engine))
+    _tell(_found(plan, option, log, rules, overflow), json)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,6 +91,25 @@ class Rules:
     one_line: bool
     seed: int
     scale: float
+
+
+def _tell(found: "Simulation", json: str | None) -> None:
+    from breakeven.cli.files import write_json  # noqa: PLC0415
+    from breakeven.report.simulation_told import print_simulation  # noqa: PLC0415
+
+    if json:
+        write_json(found, json)
+    if json != "-":
+        print_simulation(found)
+
+
+def _missing(given: dict[str, object]) -> SpecError:
+    names = [name for name, value in given.items() if not value]
+    return SpecError(
+        f"{' and '.join(names)} {'is' if len(names) == 1 else 'are'} not given",
+        expected="breakeven simulate SPEC --option ID --trace LOG",
+        do="`breakeven compare SPEC --by option` lists the ids",
+    )
 
 
 def _refuse_beside_check(**given: object) -> None:
@@ -171,14 +175,19 @@ def _failure(text: str) -> "Failure":
     return Failure(at_s=at_s, away_s=away_s, replica=replica)
 
 
-def _plan(spec: Path, as_of: str | None) -> "Plan":
+def _plan(spec: Path, as_of: str | None, option: str, overflow: str | None) -> "Plan":
+    """The plan of the spec; a slip in a name is told now, before the log is read."""
     from breakeven.cli.plans import plans_of  # noqa: PLC0415
+    from breakeven.planner.rehearsal import check_api, check_hosted  # noqa: PLC0415
 
     plans = plans_of(spec, {"": {"as_of": as_of}})
     if len(plans) > 1:
         raise SpecError(
             f"{spec} holds {len(plans)} workloads", expected="one, whose fleet is replayed", do="Give it alone"
         )
+    check_hosted(plans[0], option)
+    if overflow is not None:
+        check_api(plans[0], overflow)
     return plans[0]
 
 

@@ -66,6 +66,16 @@ def rehearsal(plan: Plan, name: str, requests: Requests) -> Rehearsal:
         UnknownNameError: no such option competes.
         SpecError: the option is a paid API, or the requests are no work for it.
     """
+    return _rehearsal(plan, check_hosted(plan, name), requests)
+
+
+def check_hosted(plan: Plan, name: str) -> Contender:
+    """The contender of that name, which must be one on machines of one's own.
+
+    Raises:
+        UnknownNameError: no such option competes.
+        SpecError: it is a paid API.
+    """
     contender = plan.named(name)
     if contender.kind == "api":
         raise SpecError(
@@ -73,7 +83,24 @@ def rehearsal(plan: Plan, name: str, requests: Requests) -> Rehearsal:
             expected="an option on machines of your own, for example host:...",
             do="Choose one with `breakeven compare --by option --top 20`",
         )
-    return _rehearsal(plan, contender, requests)
+    return contender
+
+
+def check_api(plan: Plan, name: str) -> Contender:
+    """The contender of that name, which must be a paid API.
+
+    Raises:
+        UnknownNameError: no such option competes.
+        SpecError: it is none.
+    """
+    contender = plan.named(name)
+    if contender.kind != "api":
+        raise SpecError(
+            f"--overflow {plan.option_id(contender)} is no paid API",
+            expected="an API, for example api:...",
+            do="`breakeven compare SPEC --by option` lists them",
+        )
+    return contender
 
 
 def _rehearsal(plan: Plan, contender: Contender, requests: Requests) -> Rehearsal:
@@ -183,13 +210,7 @@ def overflow_usd(plan: Plan, name: str, requests: Requests) -> tuple[str, float 
         UnknownNameError: no such option competes.
         SpecError: the option is no paid API.
     """
-    contender = plan.named(name)
-    if contender.kind != "api":
-        raise SpecError(
-            f"--overflow {plan.option_id(contender)} is no paid API",
-            expected="an API, for example api:...",
-            do="`breakeven compare SPEC --by option` lists them",
-        )
+    contender = check_api(plan, name)
     option = plan.api.options[contender.number]
     usd = requests_usd(option, requests.input, requests.cached, requests.output)
     cut, provider = plan.policy.api_discount, option.tariff.offer.provider
