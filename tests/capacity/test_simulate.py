@@ -245,6 +245,13 @@ def test_what_a_failing_replica_held_begins_again_on_the_others():
     assert found.response_s == pytest.approx([1.5, 1.0])
 
 
+def test_a_request_whose_prompt_is_being_read_begins_again_too():
+    fleet = Fleet(machines=2, failures=(Failure(at_s=0.03, replica=0, away_s=600.0),))
+    found = simulate(tokens_curve(), arrivals([0.0], work=[99.0]), fleet)
+    assert found.retried == 1
+    assert found.ttft_s[0] == pytest.approx(0.03 + 0.06)
+
+
 def test_a_fleet_of_one_that_fails_makes_all_wait_until_it_is_back():
     fleet = Fleet(machines=1, failures=(Failure(at_s=0.5, away_s=60.0),))
     found = simulate(curve([1.0, 1.0]), arrivals([0.0, 30.0]), fleet)
