@@ -40,7 +40,7 @@ def print_check(figures: Sequence[Figure]) -> None:
                 f"  {name}", f"{worst.bound:.0%}", f"{middle:.1%}", _off(worst), str(broken), cell_told(worst.cell)
             )
     console.print(table)
-    _broken([figure for figure in judged if figure.broken], console)
+    _broken(judged, console)
     _not_claimed([figure for figure in figures if figure.not_claimed], console)
 
 
@@ -59,7 +59,9 @@ def cell_told(cell: Cell) -> str:
     return f"{cell.kind.name}, {cell.replicas} x {cell.kind.places} places, {cell.load:.0%} full, {arrivals}"
 
 
-def _broken(broken: list[Figure], console: Console) -> None:
+def _broken(judged: list[Figure], console: Console) -> None:
+    broken = [figure for figure in judged if figure.broken]
+    unsure = sum(abs(figure.deviation) > figure.bound for figure in judged) - len(broken)
     console.print(Text("\nBROKEN BOUNDS", style="bold"))
     if not broken:
         console.print("  none")
@@ -67,6 +69,8 @@ def _broken(broken: list[Figure], console: Console) -> None:
         console.print(f"  {figure.name} {_off(figure)}: {cell_told(figure.cell)}", soft_wrap=True)
     if len(broken) > SHOWN:
         console.print(f"  and {len(broken) - SHOWN} more (--json holds all)")
+    if unsure:
+        console.print(f"  {unsure} more are beyond their bound, but by no more than twice the replay's own error")
 
 
 def _not_claimed(figures: list[Figure], console: Console) -> None:
