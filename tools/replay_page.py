@@ -158,6 +158,9 @@ def check_table(document: dict[str, Any]) -> list[str]:
             f"{sum(one['broken'] for one in mine)}",
         ]
         lines.append(f"| {' | '.join(cells)} |")
+    beyond = sum(one["not_claimed"] is None and abs(one["deviation"]) > one["bound"] for one in figures)
+    unsure = beyond - sum(one["broken"] for one in figures)
+    lines += ["", f"{unsure} figures are beyond their bound by no more than twice the replay's own error."]
     lines += [
         "",
         "Not judged:",
