@@ -9,6 +9,7 @@ from breakeven.cli.catalogue import catalogue_app
 from breakeven.cli.compare import compare
 from breakeven.cli.predict import predict
 from breakeven.cli.price import price
+from breakeven.cli.simulate import simulate
 from breakeven.cli.workload import workload
 
 app = typer.Typer(
@@ -44,4 +45,5 @@ app.command()(workload)
 app.command()(price)
 app.command()(predict)
 app.command()(accuracy)
+app.command()(simulate)
 app.add_typer(catalogue_app, name="catalogue")

@@ -130,3 +130,24 @@ def _rows(option: ApiOption, kind: str, lengths: Sequence[float], peak_share: fl
     hours = [name for name, share in (("peak", peak_share), ("off_peak", 1 - peak_share)) if share]
     found = (option.tariff.row(kind, length, name) for length in lengths for name in hours)
     return tuple(dict.fromkeys(row for row in found if row))
+
+
+def requests_usd(option: ApiOption, input_tokens: Floats, cached_tokens: Floats, output_tokens: Floats) -> float | None:
+    """What requests cost one by one at the list price; where peak hours have another, at the dearer.
+
+    ``None``: a price that they need is not known. Each request pays by the length of its own prompt.
+    """
+    amounts = {"input": input_tokens - cached_tokens, "cached_input": cached_tokens, "output": output_tokens}
+    edges = np.array(sorted(option.tariff.thresholds), dtype=np.float64)
+    band = np.searchsorted(edges, input_tokens, side="left")
+    usd = 0.0
+    for kind, tokens in amounts.items():
+        sums = np.bincount(band, weights=tokens, minlength=len(edges) + 1)
+        for place in np.flatnonzero(sums):
+            length = float(edges[place - 1]) + 1 if place else 0.0
+            rows = [row for hours in ("peak", "off_peak") if (row := option.tariff.row(kind, length, hours))]
+            if not rows:
+                return None
+            dearest = max(row.usd_per_mtok for row in rows)
+            usd += float(sums[place]) / TOKENS_PER_MTOK * float(dearest)
+    return usd

@@ -27,6 +27,8 @@ class Footprint:
     """At the mean length that a request in decode will need."""
     kv_shards: Ints
     """Over how many devices the KV cache of a request is spread."""
+    room_bytes: Floats
+    """For the KV cache of all requests of a replica, each counted once."""
     largest_concurrency: Floats
     """Requests in flight that memory and the engine admit; below 1 the model does not fit."""
 
@@ -65,6 +67,7 @@ def footprint(
         expert_bytes=experts,
         kv_bytes_per_request=resident,
         kv_shards=shards,
+        room_bytes=np.maximum(room, 0.0),
         largest_concurrency=np.clip(np.floor(fitting), 1, limit),
     ), alive
 

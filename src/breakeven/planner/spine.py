@@ -86,6 +86,10 @@ class Plan:
         return hosted_id(self.grid, self.speed, self.hosted, contender.number)
 
     def explain(self, name: str) -> Verdict:
+        """Any option that competes, in full, by its name: see ``named``."""
+        return self.verdict(self.named(name))
+
+    def named(self, name: str) -> Contender:
         """Any option that competes, by its id (with or without ``api:``/``host:``).
 
         A place in the ranking or a model will do too (what keeps the target before others): ``1`` (with a quality
@@ -97,15 +101,15 @@ class Plan:
         """
         shown = self.ranking.contenders
         if self.ranking.floor and name.isdigit() and 0 < int(name) <= len(shown):
-            return self.verdict(shown[int(name) - 1])
+            return shown[int(name) - 1]
         of_model = [c for c in shown if self.model_of(c) == name]
         if of_model:  # the one known to keep the target, of known quality, and cheapest, in this order
-            return self.verdict(min(of_model, key=lambda c: (c.meets_slo is None, isnan(c.score), c.usd_per_day)))
+            return min(of_model, key=lambda c: (c.meets_slo is None, isnan(c.score), c.usd_per_day))
         every = rank(self.api, self.hosted, self.grid, self.speed, self.quality, by="option").contenders
         known = {self.option_id(c): c for c in every}
         for spelt in (name, f"api:{name}", f"host:{name}"):
             if spelt in known:
-                return self.verdict(replace(known[spelt], rank=self._place(known[spelt])))
+                return replace(known[spelt], rank=self._place(known[spelt]))
         if name in model_names(self.catalogue):  # known, yet it does not compete: planned alone, it says why
             alone = msgspec.structs.replace(self.policy.only, models=(name,))
             plan(self.workload, self.catalogue, msgspec.structs.replace(self.policy, only=alone))
