@@ -81,12 +81,9 @@ class Contest:
         lines = self.hosted
         pace = log_pace(self, draws, years)
         rent = logs_per_year(self.trends.rents, draws.rent)
-        free, held = (np.exp(rent * since) for since in (years, np.floor(years)))
-        usd = lines.table.at(volumes[0], pace, free)
-        if not lines.always_on.any():
-            return usd
-        committed = lines.table.at(volumes[1], pace, np.where(lines.owned[:, None], 1.0, held))
-        return np.where(lines.always_on[:, None], committed, usd)
+        since = np.where(lines.owned, 0.0, np.where(lines.always_on, np.floor(years), years))
+        volume = np.where(lines.always_on[:, None], volumes[1], volumes[0])
+        return lines.table.at(volume, pace, np.exp(rent * since[:, None]))
 
 
 def log_pace(contest: Contest, draws: Draws, years: float) -> Floats:
@@ -125,7 +122,7 @@ def volumes_of(requests_per_day: float, draws: Draws, years: float, points: int)
     growth = draws.log_growth_per_year * years
     low, high = min(float(growth.min()), -0.01), max(float(growth.max()), 0.01)
     ends = requests_per_day * np.exp(np.array([low, high]))
-    spaced = np.geomspace(*ends, points)
+    spaced = np.geomspace(ends[0], ends[1], points)
     found: Floats = np.unique(np.append(spaced, requests_per_day))
     return found
 

@@ -48,20 +48,24 @@ class CostTable:
     def at(self, volume: Floats, log_pace: Floats, rent: Floats) -> Floats:
         """USD a day of all options in scenarios: machines times ``rent``, and all else.
 
-        ``volume``: of each scenario; ``log_pace``: options x scenarios; ``rent``: a factor, of either shape.
+        ``log_pace``: options x scenarios; ``volume`` and ``rent``, a factor, too or of each scenario.
         """
-        option = np.arange(len(self.machines))[:, None]
-        pace, above = self._pace(np.clip(log_pace, self.fastest[:, None], self.slowest[:, None]))
+        pace, above = self._pace(log_pace)
         logs = np.log(self.volumes)
         at = np.clip(np.searchsorted(logs, np.log(volume), side="right") - 1, 0, max(len(logs) - 2, 0))
         after = np.minimum(at + 1, len(logs) - 1)
         step = np.where(after > at, logs[after] - logs[at], 1.0)
         right = np.clip((np.log(volume) - logs[at]) / step, 0.0, 1.0)
 
+        row = (np.arange(len(pace))[:, None] * (2 * HALF_PACES + 1) + pace) * len(logs)
+        corners = [row + end for end in (at, after, at + len(logs), after + len(logs))]
+        shares = ((1 - right) * (1 - above), right * (1 - above), (1 - right) * above, right * above)
+
         def read(table: Floats) -> Floats:
-            low = table[option, pace, at] * (1 - right) + table[option, pace, after] * right
-            high = table[option, pace + 1, at] * (1 - right) + table[option, pace + 1, after] * right
-            found: Floats = low * (1 - above) + high * above
+            flat = table.ravel()
+            found: Floats = flat.take(corners[0]) * shares[0]
+            for corner, share in zip(corners[1:], shares[1:], strict=True):
+                found += flat.take(corner) * share
             return found
 
         usd = read(self.machines) * rent + read(self.rest)
@@ -70,7 +74,7 @@ class CostTable:
     def along(self, log_pace: Floats, rent: Floats) -> Floats:
         """USD a day of each option in each scenario at all volumes of the table: options x scenarios x volumes."""
         option = np.arange(len(self.machines))[:, None]
-        pace, above = self._pace(np.clip(log_pace, self.fastest[:, None], self.slowest[:, None]))
+        pace, above = self._pace(log_pace)
 
         def read(table: Floats) -> Floats:
             found: Floats = table[option, pace] * (1 - above[..., None]) + table[option, pace + 1] * above[..., None]
@@ -80,7 +84,8 @@ class CostTable:
         return np.where(usd > BEYOND / 1e6, np.inf, usd)
 
     def _pace(self, log_pace: Floats) -> tuple[Ints, Floats]:
-        """Between which paces of the table a pace lies, and where."""
+        """Between which paces of the table a pace lies, and where; beyond the table its ends hold."""
+        log_pace = np.clip(log_pace, self.fastest[:, None], self.slowest[:, None])
         step = np.where(log_pace < 0, -self.fastest[:, None], self.slowest[:, None]) / HALF_PACES
         place = HALF_PACES + log_pace / step
         low = np.clip(np.floor(place), 0, 2 * HALF_PACES - 1).astype(np.int64)

@@ -130,14 +130,14 @@ def between(z: Floats, low: float, mid: float, high: float) -> Floats:
     return found
 
 
-def middle(options: int) -> Draws:
-    """The one scenario in which every input is at its middle."""
+def middle(options: int, growth_per_year: float = 1.0) -> Draws:
+    """The one scenario in which every input is at its middle; ``growth_per_year``: that of the traffic, a factor."""
     zero = np.zeros(1)
     half = np.full(1, 0.5)
     return Draws(
         log_input=zero,
         log_output=zero,
-        log_growth_per_year=zero,
+        log_growth_per_year=np.log(np.array([growth_per_year])),
         progress=half,
         rent=half,
         speed=np.zeros((options, 1)),

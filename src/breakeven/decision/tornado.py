@@ -1,7 +1,7 @@
 """What the answer hangs on: each input at its low and at its high end alone, all others at their middle.
 
 The margin is what the best rival costs more than the option chosen now. Where it is below 0 at an end, the answer
-changes there.
+changes there. The same machines under another term are no rival.
 """
 
 from collections.abc import Sequence
@@ -11,7 +11,7 @@ import numpy as np
 
 from breakeven.decision.contest import Contest
 from breakeven.decision.scenarios import SCATTER, Z80, Draws, between, middle
-from breakeven.options.columns import Floats
+from breakeven.options.columns import Floats, Mask
 from breakeven.workload.uncertainty import Uncertainty
 
 LOW, HIGH = 0.1, 0.9
@@ -40,14 +40,15 @@ class Swing:
 
 
 def swings(contest: Contest, chosen: int, unknown: Uncertainty) -> tuple[float, list[Swing]]:
-    """The margin at the middle of all inputs, and every input's swing, the widest first; inputs without one are left out.
+    """The margin at the middle of all inputs, and the swing of every input that has one, the widest first.
 
     ``chosen``: the place of the option whose margin it is.
     """
-    base = middle(len(contest.contenders))
+    base = middle(len(contest.contenders), unknown.growth.mid)
     named = _inputs(contest, base, unknown)
     costs = contest.usd_per_day(_joined([base, *(draws for _, _, ends in named for draws in ends)]))
-    margins, winners = _margins(costs, chosen), costs.argmin(axis=0)
+    same = np.array([alike(contest, n, chosen) for n in range(len(costs))])
+    margins, winners = _margins(costs, same), costs.argmin(axis=0)
     found = [
         Swing(
             input=name,
@@ -61,24 +62,28 @@ def swings(contest: Contest, chosen: int, unknown: Uncertainty) -> tuple[float, 
     return float(margins[0]), sorted(moved, key=lambda swing: -swing.width_usd_per_day)
 
 
-def _margins(costs: Floats, chosen: int) -> Floats:
-    rivals = np.delete(costs, chosen, axis=0)
-    if not len(rivals):
-        return np.full(costs.shape[1], np.inf)
-    margins: Floats = rivals.min(axis=0) - costs[chosen]
-    return margins
+def alike(contest: Contest, one: int, other: int) -> bool:
+    """Whether two contenders are the same choice: one and the same, or the same machines under another term."""
+    labels = contest.errors.labels
+    return one == other or (min(one, other) >= contest.apis and labels[one][SCATTER] == labels[other][SCATTER])
+
+
+def _margins(costs: Floats, same: Mask) -> Floats:
+    """Infinite without a rival, and where machines run out for all."""
+    least = costs[same].min(axis=0)
+    rival = costs[~same].min(axis=0, initial=np.inf)
+    return np.where(np.isinf(least) & np.isinf(rival), np.inf, rival - np.where(np.isinf(rival), 0.0, least))
 
 
 def _inputs(contest: Contest, base: Draws, unknown: Uncertainty) -> list[tuple[str, int | None, tuple[Draws, Draws]]]:
     """Each input with the two scenarios in which it alone is at an end."""
 
     def ends(name: str, low: float, high: float) -> tuple[str, None, tuple[Draws, Draws]]:
-        at = (replace(base, **{name: np.array([value])}) for value in (low, high))  # type: ignore[arg-type]
-        return name, None, tuple(at)  # type: ignore[return-value]
+        down, up = ({name: np.array([value])} for value in (low, high))
+        return name, None, (replace(base, **down), replace(base, **up))
 
     spread, growth = float(np.log(unknown.tokens_spread)), unknown.growth
     rise = between(np.array([-Z80, Z80]), growth.low, growth.mid, growth.high)
-    base = replace(base, log_growth_per_year=np.log(np.array([growth.mid])))
     found: list[tuple[str, int | None, tuple[Draws, Draws]]] = [
         ends("log_input", -spread, spread),
         ends("log_output", -spread, spread),
@@ -87,11 +92,14 @@ def _inputs(contest: Contest, base: Draws, unknown: Uncertainty) -> list[tuple[s
         ends("rent", LOW, HIGH),
     ]
     costs = contest.usd_per_day(base)[:, 0]
-    hosted = [n for n in np.argsort(costs).tolist() if n >= contest.apis and contest.errors.known[n]]
-    for place in hosted[:SPEEDS_SHOWN]:
+    hosted: dict[str, int] = {}
+    for n in np.argsort(costs).tolist():
+        if n >= contest.apis and contest.errors.known[n]:
+            hosted.setdefault(contest.errors.labels[n][SCATTER], n)
+    for place in list(hosted.values())[:SPEEDS_SHOWN]:
         moved = _siblings(contest, place)
-        both = (replace(base, speed=end * Z80 * moved[:, None]) for end in (-1.0, 1.0))
-        found.append(("speed", place, tuple(both)))  # type: ignore[arg-type]
+        fast, slow = (replace(base, speed=end * Z80 * moved[:, None]) for end in (-1.0, 1.0))
+        found.append(("speed", place, (fast, slow)))
     return found
 
 

@@ -1,8 +1,8 @@
 """A commitment of a year now, or on demand first and the commitment later: when to wait, given what prices may do.
 
 Who waits m months pays in each of them the cheaper of the same machines on demand and the cheapest paid API, and then
-knows which scenario has come: the commitment at the rent of that day, or none, whichever costs less until the year is
-over. Who commits now pays today's rent for a year, for the largest load so far.
+does what is cheaper on that day, with the speed, the load and the prices of that day: the commitment at its rent, or
+none until the year is over. Who commits now pays today's rent for a year, for the largest load so far.
 """
 
 from dataclasses import dataclass
@@ -67,8 +67,10 @@ def _after(contest: Contest, reserved: int, draws: Draws, flexible: Floats, wait
     if wait == MONTHS_PER_YEAR:
         mean: Floats = before / MONTHS_PER_YEAR
         return mean
-    committed = _committed(contest, reserved, draws, wait).sum(axis=0)
-    chosen: Floats = (before + np.minimum(committed, flexible[wait:].sum(axis=0))) / MONTHS_PER_YEAR
+    committed = _committed(contest, reserved, draws, wait)
+    commits = committed[0] < flexible[wait]  # what is cheaper on the day: nobody knows the rest of the scenario
+    after = np.where(commits, committed.sum(axis=0), flexible[wait:].sum(axis=0))
+    chosen: Floats = (before + after) / MONTHS_PER_YEAR
     return chosen
 
 

@@ -10,7 +10,7 @@ which is never below 0, and 0 where the same option is chosen whatever X shows (
 information). What an option has in common with X (its stack, its device, its model) moves with it.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -26,6 +26,8 @@ INNER = 9
 """What is left unknown after it, as so many equally likely values."""
 EVERY = 4
 """Of the scenarios of the other inputs, every so many serve for the mean."""
+TELLING = 0.05
+"""A correlation of less tells nothing that one would notice."""
 LEAST = 1e-9
 """Below this share of the cost a difference is rounding."""
 
@@ -52,7 +54,7 @@ def worths(contest: Contest, draws: Draws) -> list[Worth]:
         seen.add(group)
         linked = links(contest, place)
         value = value_of_knowing(costs, linked)
-        others = int(np.sum((linked > 0) & (np.arange(len(linked)) != place)))
+        others = int(np.sum((linked > TELLING) & (np.arange(len(linked)) != place)))
         found.append(Worth(contender=place, usd_per_day=value, informs=others))
     return sorted(found, key=lambda worth: -worth.usd_per_day)
 
@@ -60,22 +62,11 @@ def worths(contest: Contest, draws: Draws) -> list[Worth]:
 def expected_costs(contest: Contest, draws: Draws) -> Floats:
     """The mean cost of every contender over all other inputs, at each of ``ERRORS`` of its own speed."""
     few = draws.take(slice(None, None, EVERY))
-    columns = []
-    for error in ERRORS.tolist():
-        columns.append(_with_errors(contest, few, error).mean(axis=1))
-    return np.stack(columns, axis=1)
+    return np.stack([_with_errors(contest, few, error).mean(axis=1) for error in ERRORS.tolist()], axis=1)
 
 
 def _with_errors(contest: Contest, draws: Draws, error: float) -> Floats:
-    same = Draws(
-        log_input=draws.log_input,
-        log_output=draws.log_output,
-        log_growth_per_year=draws.log_growth_per_year,
-        progress=draws.progress,
-        rent=draws.rent,
-        speed=np.full_like(draws.speed, error),
-    )
-    return contest.usd_per_day(same)
+    return contest.usd_per_day(replace(draws, speed=np.full_like(draws.speed, error)))
 
 
 def links(contest: Contest, measured: int) -> Floats:

@@ -7,7 +7,7 @@ import numpy as np
 from breakeven.catalogue.trends import Trend
 from breakeven.decision.contest import Contest, Trends
 from breakeven.decision.rank import Contender
-from breakeven.decision.tornado import HIGH, LOW, Swing
+from breakeven.decision.tornado import HIGH, LOW, Swing, alike
 from breakeven.planner.spine import Plan
 from breakeven.planner.spread import InputRange, SwingRange
 from breakeven.workload.uncertainty import Growth, Uncertainty
@@ -79,8 +79,8 @@ def assumptions_of(plan: Plan, most: int) -> tuple[str, ...]:
     unknown = plan.policy.uncertainty
     growth = unknown.growth
     found = [
-        f"bands are of the mean cost of the next {unknown.horizon_months} months; 80 of 100 cases lie inside; drawn for "
-        f"the {most} cheapest of each class"
+        f"bands are of the mean cost of the next {unknown.horizon_months} months; 80 of 100 cases lie inside; drawn "
+        f"for the {most} cheapest of each class"
     ]
     if growth == Growth():
         found.append(
@@ -89,17 +89,19 @@ def assumptions_of(plan: Plan, most: int) -> tuple[str, ...]:
         )
     if unknown.tokens_spread == Uncertainty().tokens_spread:
         found.append(
-            f"mean input and output tokens are known to a factor of {unknown.tokens_spread:g} (uncertainty.tokens_spread)"
+            f"mean input and output tokens are known to a factor of {unknown.tokens_spread:g} "
+            "(uncertainty.tokens_spread)"
         )
     if unknown.price_scenarios:
         found.append(
-            "prices move as they did in the catalogue's own history; an API is left for a cheaper one of equal quality, "
-            "and a machine serves a smaller open model of equal quality as soon as there is one "
+            "prices move as they did in the catalogue's own history; an API is left for a cheaper one of equal "
+            "quality, and a machine serves a smaller open model of equal quality as soon as there is one "
             "(uncertainty.price_scenarios: false holds today's)"
         )
     if not np.isfinite(plan.speed.half_width).any() and len(plan.speed.rows):
         found.append(
-            "the band of these speeds is not known: self-hosting has none, and chances and regret take its speed as given"
+            "the band of these speeds is not known: self-hosting has none, and chances and regret take its speed as "
+            "given"
         )
     return tuple(found)
 
@@ -117,7 +119,7 @@ def swing_range(plan: Plan, contest: Contest, swing: Swing, chosen: int, ids: Se
         margin_usd_per_day_high=margins[1],
         winner_low=winners[0],
         winner_high=winners[1],
-        changes=min(margins) < 0 and bool(set(swing.winners) - {chosen}),
+        changes=any(not alike(contest, winner, chosen) for winner in swing.winners),
     )
 
 
@@ -134,7 +136,8 @@ def _ends(plan: Plan, contest: Contest, swing: Swing) -> tuple[str, str, str]:
         return "traffic a year", f"x{unknown.growth.low:.2g}", f"x{unknown.growth.high:.2g}"
     if swing.input == "rent":
         rents = contest.trends.rents
-        return "machine rents a year", *(f"x{rents.factor(c):.2g}" if rents else "x1" for c in (LOW, HIGH))
+        low, high = (f"x{rents.factor(chance):.2g}" if rents else "x1" for chance in (LOW, HIGH))
+        return "machine rents a year", low, high
     ends = [
         ", ".join(
             f"{what} x{trend.factor(chance):.2g}"

@@ -19,8 +19,8 @@ class InputRange(msgspec.Struct, frozen=True, kw_only=True):
 class OptionRange(msgspec.Struct, frozen=True, kw_only=True):
     """What one contender costs over the horizon, on the mean of its months.
 
-    ``low``, ``mid`` and ``high`` are the 10 % end, the median and the 90 % end of the scenarios; ``None`` where the band
-    of the speed is not known, or where machines run out.
+    ``low``, ``mid`` and ``high`` are the 10 % end, the median and the 90 % end of the scenarios; ``None`` where the
+    band of the speed is not known, or where machines run out.
     """
 
     option: str
