@@ -5,7 +5,8 @@ day, and a machine can serve a smaller model of equal quality. Both follow the h
 its rent for a year and its size for good.
 """
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -47,6 +48,17 @@ class Contest:
     def apis(self) -> int:
         """How many of the contenders are paid APIs."""
         return len(self.api.input_usd_per_day)
+
+    def terms(self, places: Sequence[int]) -> "Contest":
+        """All paid APIs, and of the hosted contenders those at some places, in that order."""
+        hosted = np.array(places, dtype=np.int64)
+        kept = np.concatenate([np.arange(self.apis), hosted])
+        return replace(
+            self,
+            contenders=tuple(self.contenders[n] for n in kept.tolist()),
+            hosted=self.hosted.take(hosted - self.apis),
+            errors=self.errors.take(kept),
+        )
 
     def moments_years(self, parts: int = QUARTERS) -> Floats:
         """The middles of the parts of the horizon, in years from now."""

@@ -23,7 +23,7 @@ from breakeven.performance.predict import Speed, paced, predict, take
 from breakeven.workload.profile import Workload
 from breakeven.workload.usage import TokenMix, TokenShape, TokenUsage
 
-HALF_PACES = 5
+HALF_PACES = 10
 """Steps of the pace to each side of the middle."""
 FEWER = 0.8
 """Token counts are made smaller by this factor to see what they weigh: what fits still fits."""
@@ -44,6 +44,11 @@ class CostTable:
     machines: Floats
     """Options x paces x volumes."""
     rest: Floats
+
+    def take(self, options: Ints) -> "CostTable":
+        """Some of the options."""
+        names = ("slowest", "fastest", "machines", "rest")
+        return replace(self, **{name: getattr(self, name)[options] for name in names})
 
     def at(self, volume: Floats, log_pace: Floats, rent: Floats) -> Floats:
         """USD a day of all options in scenarios: machines times ``rent``, and all else.
@@ -137,6 +142,11 @@ class HostedLines:
     """Paid around the clock for what was once needed: a commitment, or one's own machines."""
     owned: Mask
     """Nobody raises the rent."""
+
+    def take(self, options: Ints) -> "HostedLines":
+        """Some of the options."""
+        names = ("options", "input_weight", "output_weight", "always_on", "owned")
+        return replace(self, table=self.table.take(options), **{name: getattr(self, name)[options] for name in names})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

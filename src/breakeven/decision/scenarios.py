@@ -38,7 +38,7 @@ class Draws:
     speed: Floats
     """Standard normal error of each option's speed, above 0: slower than predicted."""
 
-    def take(self, scenarios: "slice | Ints") -> "Draws":
+    def take(self, scenarios: Ints) -> "Draws":
         """Some of the scenarios."""
         names = ("log_input", "log_output", "log_growth_per_year", "progress", "rent")
         return Draws(**{name: getattr(self, name)[scenarios] for name in names}, speed=self.speed[:, scenarios])

@@ -5,7 +5,7 @@ does what is cheaper on that day, with the speed, the load and the prices of tha
 none until the year is over. Who commits now pays today's rent for a year, for the largest load so far.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -15,6 +15,8 @@ from breakeven.options.columns import Floats
 from breakeven.units import MONTHS_PER_YEAR
 
 WAITS_MONTHS = (1, 2, 3, 6, 9, 12)
+RESERVED, FREE = 0, 1
+"""Places of the two terms among the hosted contenders that are looked at."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,10 +40,12 @@ class Wait:
 
 def waiting(contest: Contest, reserved: int, free: int, draws: Draws) -> Wait:
     """Whether to commit now. ``reserved`` and ``free``: places of the same machines under both terms."""
+    contest = contest.terms((reserved, free))
+    draws = replace(draws, speed=np.concatenate([draws.speed[: contest.apis], draws.speed[[reserved, free]]]))
     months = (np.arange(MONTHS_PER_YEAR) + 0.5) / MONTHS_PER_YEAR
-    flexible = np.stack([_flexible(contest, free, draws, years) for years in months.tolist()])
-    now = _committed(contest, reserved, draws, 0).mean(axis=0)
-    later = {wait: _after(contest, reserved, draws, flexible, wait) for wait in WAITS_MONTHS}
+    flexible = np.stack([_flexible(contest, draws, years) for years in months.tolist()])
+    now = _committed(contest, draws, 0).mean(axis=0)
+    later = {wait: _after(contest, draws, flexible, wait) for wait in WAITS_MONTHS}
     best = min(later, key=lambda wait: float(later[wait].mean()))
     return Wait(
         now_usd_per_day=float(now.mean()),
@@ -54,35 +58,34 @@ def waiting(contest: Contest, reserved: int, free: int, draws: Draws) -> Wait:
     )
 
 
-def _flexible(contest: Contest, free: int, draws: Draws, years: float) -> Floats:
+def _flexible(contest: Contest, draws: Draws, years: float) -> Floats:
     """The cheaper of on demand and the cheapest API at a moment, in every scenario."""
     usd = contest.usd_per_day(draws, np.array([years]))
-    found: Floats = np.minimum(usd[free], usd[: contest.apis].min(axis=0, initial=np.inf))
+    found: Floats = np.minimum(usd[contest.apis + FREE], usd[: contest.apis].min(axis=0, initial=np.inf))
     return found
 
 
-def _after(contest: Contest, reserved: int, draws: Draws, flexible: Floats, wait: int) -> Floats:
+def _after(contest: Contest, draws: Draws, flexible: Floats, wait: int) -> Floats:
     """The mean cost of the year in every scenario, if one waits so many months and then does what is cheaper."""
     before = flexible[:wait].sum(axis=0)
     if wait == MONTHS_PER_YEAR:
         mean: Floats = before / MONTHS_PER_YEAR
         return mean
-    committed = _committed(contest, reserved, draws, wait)
+    committed = _committed(contest, draws, wait)
     commits = committed[0] < flexible[wait]  # what is cheaper on the day: nobody knows the rest of the scenario
     after = np.where(commits, committed.sum(axis=0), flexible[wait:].sum(axis=0))
     chosen: Floats = (before + after) / MONTHS_PER_YEAR
     return chosen
 
 
-def _committed(contest: Contest, reserved: int, draws: Draws, start: int) -> Floats:
+def _committed(contest: Contest, draws: Draws, start: int) -> Floats:
     """USD a day of the commitment in each month from ``start`` on: months x scenarios."""
     begun = start / MONTHS_PER_YEAR
     rent = np.exp(logs_per_year(contest.trends.rents, draws.rent) * begun)
-    row = reserved - contest.apis
     found = []
     for month in range(start, MONTHS_PER_YEAR):
         years = (month + 0.5) / MONTHS_PER_YEAR
         ends = [contest.requests_per_day * np.exp(draws.log_growth_per_year * at) for at in (begun, years)]
         usd = contest.hosted.table.at(np.maximum(*ends), log_pace(contest, draws, years), rent)
-        found.append(usd[row])
+        found.append(usd[RESERVED])
     return np.stack(found)

@@ -61,12 +61,12 @@ def worths(contest: Contest, draws: Draws) -> list[Worth]:
 
 def expected_costs(contest: Contest, draws: Draws) -> Floats:
     """The mean cost of every contender over all other inputs, at each of ``ERRORS`` of its own speed."""
-    few = draws.take(slice(None, None, EVERY))
-    return np.stack([_with_errors(contest, few, error).mean(axis=1) for error in ERRORS.tolist()], axis=1)
-
-
-def _with_errors(contest: Contest, draws: Draws, error: float) -> Floats:
-    return contest.usd_per_day(replace(draws, speed=np.full_like(draws.speed, error)))
+    few = np.arange(0, len(draws.rent), EVERY)
+    each = draws.take(np.tile(few, len(ERRORS)))
+    speed = np.broadcast_to(np.repeat(ERRORS, len(few)), each.speed.shape)
+    usd = contest.usd_per_day(replace(each, speed=speed))
+    mean: Floats = usd.reshape(len(usd), len(ERRORS), len(few)).mean(axis=2)
+    return mean
 
 
 def links(contest: Contest, measured: int) -> Floats:

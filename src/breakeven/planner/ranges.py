@@ -5,7 +5,7 @@ that the plan's own sizing and charges fill.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -37,7 +37,7 @@ from breakeven.workload.policy import DEFAULT_SCALE
 WITH_FLOOR, PER_CLASS = 24, 10
 """Contenders drawn of one class: if it is the only one, and of each of several."""
 CROSSING_OPTIONS = 6
-TABLE_VOLUMES = 8
+TABLE_VOLUMES = 12
 DAYS_PER_YEAR = HOURS_PER_YEAR / HOURS_PER_DAY
 VARIANCES = ("stack", "device", "own", "scatter")
 
@@ -57,6 +57,8 @@ class _Drawing:
     apis: QualityHistory | None
     models: QualityHistory | None
     rents: Trend | None
+    known: dict[float, Trends] = field(default_factory=dict)
+    """Of the levels that were asked for."""
 
     def place(self, options: Ints) -> Ints:
         """Where hosted options stand in ``numbers``."""
@@ -64,8 +66,10 @@ class _Drawing:
 
     def trends(self, level: float) -> Trends:
         """What prices do at a level of quality."""
-        api, models = (None if history is None else history.trend(level) for history in (self.apis, self.models))
-        return Trends(api=api, models=None if self.plan.policy.stated else models, rents=self.rents)
+        if level not in self.known:
+            api, models = (None if history is None else history.trend(level) for history in (self.apis, self.models))
+            self.known[level] = Trends(api=api, models=None if self.plan.policy.stated else models, rents=self.rents)
+        return self.known[level]
 
     @property
     def years(self) -> float:
