@@ -133,17 +133,12 @@ def _ends(plan: Plan, contest: Contest, swing: Swing) -> tuple[str, str, str]:
         spread = unknown.tokens_spread
         return f"{swing.input.removeprefix('log_')} tokens", f"x{1 / spread:.2g}", f"x{spread:.2g}"
     if swing.input == "log_growth_per_year":
-        return "traffic a year", f"x{unknown.growth.low:.2g}", f"x{unknown.growth.high:.2g}"
+        return "traffic, a year", f"x{unknown.growth.low:.2g}", f"x{unknown.growth.high:.2g}"
     if swing.input == "rent":
         rents = contest.trends.rents
         low, high = (f"x{rents.factor(chance):.2g}" if rents else "x1" for chance in (LOW, HIGH))
-        return "machine rents a year", low, high
-    ends = [
-        ", ".join(
-            f"{what} x{trend.factor(chance):.2g}"
-            for what, trend in (("API prices", contest.trends.api), ("open models", contest.trends.models))
-            if trend is not None
-        )
-        for chance in (LOW, HIGH)
-    ]
-    return "progress at equal quality a year", ends[0], ends[1]
+        return "machine rents, a year", low, high
+    both = {"API price": contest.trends.api, "size of open model": contest.trends.models}
+    moving = {what: trend for what, trend in both.items() if trend is not None and trend.factor(LOW) != 1.0}
+    low, high = (" / ".join(f"x{trend.factor(chance):.2g}" for trend in moving.values()) for chance in (LOW, HIGH))
+    return f"{' and '.join(moving) or 'prices'} at equal quality, a year", low, high
