@@ -46,9 +46,7 @@ def compare(  # noqa: PLR0913, PLR0917 - one parameter a flag
     measured: Annotated[Path | None, typer.Option(help="Measurements of your own stack (CSV).")] = None,
     top: Annotated[int | None, typer.Option(min=1, help="How many to show (in each class of quality).")] = None,
     by: Annotated[str, typer.Option(help="One line a model, machine or option.")] = "model",
-    bands: Annotated[
-        bool, typer.Option("--bands/--no-bands", help="Bands over the horizon, chances, and what to measure next.")
-    ] = True,
+    bands: Annotated[bool, typer.Option(help="Bands over the horizon, and what to measure next.")] = True,
     seed: Annotated[int, typer.Option(min=0, help="Seed of the scenarios behind the bands.")] = 0,
     explain: Annotated[str | None, typer.Option(help="One option in full: its bill and its sources.")] = None,
     json: Annotated[str | None, typer.Option(help="Write the plan as JSON to a file, or - for stdout.")] = None,
@@ -79,12 +77,16 @@ def compare(  # noqa: PLR0913, PLR0917 - one parameter a flag
     plans = plans_of(spec, flags, by, measured)
     explained = _explained(plans, explain) if explain else None
     drawn = _ranges(plans, seed, wanted=bands)
+    _write(plans, drawn, json, html, top)
+    if json != "-":
+        _show(plans, drawn, top, explained)
+
+
+def _write(plans: "list[Plan]", drawn: "Drawn", json: str | None, html: Path | None, top: int | None) -> None:
     if json:
         _write_json(plans, drawn, json, top)
     if html:
         _write_html(plans, drawn, html, top)
-    if json != "-":
-        _show(plans, drawn, top, explained)
 
 
 def _ranges(plans: "list[Plan]", seed: int, *, wanted: bool) -> "Drawn":

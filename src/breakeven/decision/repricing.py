@@ -23,8 +23,6 @@ from breakeven.performance.predict import Speed, paced, predict, take
 from breakeven.workload.profile import Workload
 from breakeven.workload.usage import TokenMix, TokenShape, TokenUsage
 
-HALF_PACES = 10
-"""Steps of the pace to each side of the middle."""
 FEWER = 0.8
 """Token counts are made smaller by this factor to see what they weigh: what fits still fits."""
 BEYOND = 1e15
@@ -45,6 +43,11 @@ class CostTable:
     """Options x paces x volumes."""
     rest: Floats
 
+    @property
+    def half(self) -> int:
+        """Steps of the pace to each side of the middle."""
+        return int(self.machines.shape[1]) // 2
+
     def take(self, options: Ints) -> "CostTable":
         """Some of the options."""
         names = ("slowest", "fastest", "machines", "rest")
@@ -62,7 +65,7 @@ class CostTable:
         step = np.where(after > at, logs[after] - logs[at], 1.0)
         right = np.clip((np.log(volume) - logs[at]) / step, 0.0, 1.0)
 
-        row = (np.arange(len(pace))[:, None] * (2 * HALF_PACES + 1) + pace) * len(logs)
+        row = (np.arange(len(pace))[:, None] * self.machines.shape[1] + pace) * len(logs)
         corners = [row + end for end in (at, after, at + len(logs), after + len(logs))]
         shares = ((1 - right) * (1 - above), right * (1 - above), (1 - right) * above, right * above)
 
@@ -91,20 +94,21 @@ class CostTable:
     def _pace(self, log_pace: Floats) -> tuple[Ints, Floats]:
         """Between which paces of the table a pace lies, and where; beyond the table its ends hold."""
         log_pace = np.clip(log_pace, self.fastest[:, None], self.slowest[:, None])
-        step = np.where(log_pace < 0, -self.fastest[:, None], self.slowest[:, None]) / HALF_PACES
-        place = HALF_PACES + log_pace / step
-        low = np.clip(np.floor(place), 0, 2 * HALF_PACES - 1).astype(np.int64)
+        step = np.where(log_pace < 0, -self.fastest[:, None], self.slowest[:, None]) / self.half
+        place = self.half + log_pace / step
+        low = np.clip(np.floor(place), 0, 2 * self.half - 1).astype(np.int64)
         return low, place - low
 
 
-def cost_table(curves: Curves, options: Ints, fastest: Floats, slowest: Floats, volumes: Floats) -> CostTable:
+def cost_table(curves: Curves, options: Ints, ends: tuple[Floats, Floats], volumes: Floats, steps: int) -> CostTable:
     """The table of some hosted options: sized and charged as the plan itself, at every pace and volume.
 
-    ``fastest`` and ``slowest``: the ends of each option's log pace.
+    ``ends``: the fastest and the slowest log pace of each option. ``steps``: of the pace, to each side of the middle.
+    Machines come whole, so their cost has steps, and a table smooths each over the cell in which it lies.
     """
-    fastest, slowest = np.minimum(fastest, -1e-6), np.maximum(slowest, 1e-6)
-    down = fastest[:, None] * np.arange(HALF_PACES, 0, -1) / HALF_PACES
-    up = slowest[:, None] * np.arange(HALF_PACES + 1) / HALF_PACES
+    fastest, slowest = np.minimum(ends[0], -1e-6), np.maximum(ends[1], 1e-6)
+    down = fastest[:, None] * np.arange(steps, 0, -1) / steps
+    up = slowest[:, None] * np.arange(steps + 1) / steps
     paces = np.concatenate([down, up], axis=1)
     shape = (*paces.shape, len(volumes))
     rows = np.repeat(curves.hosted.options.row[options], paces.shape[1])

@@ -37,7 +37,8 @@ from breakeven.workload.policy import DEFAULT_SCALE
 WITH_FLOOR, PER_CLASS = 24, 10
 """Contenders drawn of one class: if it is the only one, and of each of several."""
 CROSSING_OPTIONS = 6
-TABLE_VOLUMES = 12
+FINE, COARSE = (20, 24), (10, 12)
+"""Points of volume and steps of pace (to each side) of a table: if there is one class, and if there are several."""
 DAYS_PER_YEAR = HOURS_PER_YEAR / HOURS_PER_DAY
 VARIANCES = ("stack", "device", "own", "scatter")
 
@@ -214,10 +215,11 @@ def _lines(drawing: _Drawing, options: Ints, trends: Trends, volumes: Floats | N
     weights = (drawing.weights[0][at], drawing.weights[1][at])
     ends = pace_ends(drawing.errors.take(at), weights, trends.models, drawing.draws, drawing.years)
     wanted = plan.workload.requests_per_day
-    found = volumes_of(wanted, drawing.draws, drawing.years, TABLE_VOLUMES) if volumes is None else volumes
+    points, steps = FINE if plan.ranking.floor else COARSE
+    found = volumes_of(wanted, drawing.draws, drawing.years, points) if volumes is None else volumes
     return HostedLines(
         options=options,
-        table=cost_table(plan.curves, options, *ends, found),
+        table=cost_table(plan.curves, options, ends, found, steps if volumes is None else COARSE[1]),
         input_weight=weights[0],
         output_weight=weights[1],
         always_on=always_on(plan.curves, options),
@@ -245,7 +247,7 @@ def _class(drawing: _Drawing, group: str, members: list[Contender]) -> ClassRang
         crossover=_crossover(drawing, group, contest.trends),
         tornado=tuple(swing_range(plan, contest, swing, chosen, ids) for swing in moved),
         measurements=_measurements(plan, contest, draws, ids),
-        commitment=_commitment(plan, contest, draws, ids),
+        commitment=_commitment(plan, contest, draws, ids, chosen),
     )
 
 
@@ -342,19 +344,20 @@ def _measurements(plan: Plan, contest: Contest, draws: Draws, ids: list[str]) ->
     )
 
 
-def _commitment(plan: Plan, contest: Contest, draws: Draws, ids: list[str]) -> Commitment | None:
-    """Of the cheapest self-hosting that can be had reserved and on demand."""
-    places: dict[tuple[str, ...], dict[str, int]] = {}
+def _commitment(plan: Plan, contest: Contest, draws: Draws, ids: list[str], chosen: int) -> Commitment | None:
+    """Of the option chosen, where it can be had reserved and on demand."""
     of = plan.hosted.options
-    for n in range(contest.apis, len(contest.contenders)):
+
+    def kept(n: int) -> tuple[int, str, str]:
         number = contest.contenders[n].number
         offer = of.offers[of.offer[number]]
-        key = (str(of.pair[number]), offer.machine, offer.path.name)
-        places.setdefault(key, {})[offer.term] = n
-    both = [found for found in places.values() if {"on-demand", "reserved-1y"} <= found.keys()]
-    if not both:
+        return int(of.pair[number]), offer.machine, offer.path.name
+
+    hosted = range(contest.apis, len(contest.contenders))
+    same = [n for n in hosted if chosen >= contest.apis and kept(n) == kept(chosen)]
+    terms = {of.offers[of.offer[contest.contenders[n].number]].term: n for n in same}
+    if not {"on-demand", "reserved-1y"} <= terms.keys():
         return None
-    terms = min(both, key=lambda found: min(contest.contenders[n].usd_per_day for n in found.values()))
     wait = waiting(contest, terms["reserved-1y"], terms["on-demand"], draws)
     year = DAYS_PER_YEAR
     if not np.isfinite([wait.now_usd_per_day, wait.later_usd_per_day]).all():

@@ -104,6 +104,7 @@ class ClassRange(msgspec.Struct, frozen=True, kw_only=True):
     tornado: tuple[SwingRange, ...]
     measurements: tuple[Measurement, ...]
     commitment: Commitment | None
+    """``None`` where the option chosen cannot be both committed to and had on demand."""
 
     def of(self, option: str) -> OptionRange | None:
         """The range of one option by its id; ``None`` where it was not drawn."""

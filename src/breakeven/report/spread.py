@@ -53,8 +53,10 @@ def _choice(found: ClassRange, months: int) -> str:
         band = "its band is not known, because that of its speed is not"
     else:
         band = f"{band_words(chosen)} a day in 80 of 100 cases, {usd(chosen.usd_per_day_mid)} in the middle"
-    regret = ""
-    if found.regret_usd_per_day is not None:
+    regret, others = "", len(found.options) - 1
+    if others and chosen.chance_cheapest == 1.0:
+        regret = f"; in no case is another of the {len(found.options)} drawn cheaper"
+    elif others and found.regret_usd_per_day is not None:
         regret = (
             f"; choosing it now is expected to cost {usd(found.regret_usd_per_day)} a day more than the best in "
             "hindsight"
@@ -91,6 +93,8 @@ def next_step(measurements: tuple[Measurement, ...], months: int) -> str:
         return ""
     first, *rest = measurements
     over = "the year" if months == MONTHS_PER_YEAR else f"{months} months"
+    if not first.usd_over_horizon:
+        return "Next step: no benchmark would change the choice; the speeds do not decide this."
     if first.usd_over_horizon < WORTH_A_DAY_USD:
         return (
             f"Next step: no benchmark is worth more than {usd(first.usd_over_horizon)} over {over}; the speeds do not "
@@ -103,7 +107,7 @@ def next_step(measurements: tuple[Measurement, ...], months: int) -> str:
 def signed_usd(amount: float) -> str:
     """Dollars with the sign in front.
 
-    >>> signed_usd(-17.955), signed_usd(5.0)
+    >>> signed_usd(-17.96), signed_usd(5.0)
     ('-$17.96', '$5.00')
     """
     return f"-{usd(-amount)}" if amount < 0 else usd(amount)

@@ -3,11 +3,13 @@
 import altair as alt
 
 from breakeven.planner.spread import ClassRange
-from breakeven.report.charts import BAR, BAR_STEP, CHARACTER, INK, MUTED, PAPER, USD_LABELS, Rows, data, styled, texts
+from breakeven.report.charts import BAR, BAR_STEP, CHARACTER, INK, MUTED, PAPER, Rows, data, styled, texts
 from breakeven.report.spread import signed_usd
 
 ROOM = 0.12
 """Share of the width on each side for the words at the ends of a bar."""
+
+LABELS = "(datum.value < 0 ? '-$' : '$') + format(abs(datum.value), '~s')"
 
 
 def tornado_chart(found: ClassRange, width: int) -> alt.TopLevelMixin:
@@ -22,7 +24,7 @@ def tornado_chart(found: ClassRange, width: int) -> alt.TopLevelMixin:
     domain = [min(every) - ROOM * reach, max(every) + ROOM * reach]
     y = alt.Y("row:O").axis(None).scale(paddingInner=0, paddingOuter=0)
     x = alt.X("x:Q").scale(domain=domain, nice=False)
-    x = x.axis(labelExpr=USD_LABELS, tickCount=max(width // 120, 2), title="USD a day ahead of the best rival")
+    x = x.axis(labelExpr=LABELS, tickCount=max(width // 120, 2), title="USD a day ahead of the best rival")
     fill = alt.Color("end_of:N").legend(None).scale(domain=["low", "high"], range=["var(--api)", "var(--hosted)"])
     marks = alt.Chart(data(bars)).mark_bar(size=BAR, stroke=PAPER, strokeWidth=1.5, yOffset=10)
     left = alt.X("x:Q").scale(domain=domain, nice=False)
