@@ -64,3 +64,16 @@ def test_more_traffic_slower_passes_and_longer_requests_never_cost_less(drawn):
         assert np.all(contest.usd_per_day(low) <= contest.usd_per_day(high) * (1 + 1e-9)), name
     fast, slow = (replace(base, speed=np.full_like(base.speed, value)) for value in (-1.0, 1.0))
     assert np.all(contest.usd_per_day(fast) <= contest.usd_per_day(slow) * (1 + 1e-9))
+
+
+def test_a_commitment_keeps_its_rent_for_a_year_and_on_demand_follows_the_market(answer):
+    (group,) = answer.ranking.groups
+    members = _members(answer, group, 24)
+    contest, _ = _contest(_drawing(answer, members, 0, 64), group, members)
+    still, risen = (replace(middle(len(members)), rent=np.array([chance])) for chance in (0.5, 0.95))
+    within, after = np.array([0.5]), np.array([1.5])
+    for n in range(contest.apis, len(members)):
+        reserved = bool(contest.hosted.always_on[n - contest.apis])
+        rises = contest.usd_per_day(risen, within)[n, 0] > 1.1 * contest.usd_per_day(still, within)[n, 0]
+        assert rises == (not reserved)
+        assert contest.usd_per_day(risen, after)[n, 0] > 1.1 * contest.usd_per_day(still, after)[n, 0]
