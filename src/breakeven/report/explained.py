@@ -74,7 +74,10 @@ def _ranged(verdict: Verdict, ranges: Ranges | None) -> list[tuple[str, str]]:
         return [(name, "not drawn: not among the cheapest of its class that are known to keep the target")]
     middle = "" if found.usd_per_day_mid is None else f", {usd(found.usd_per_day_mid)} in the middle"
     rows = [
-        (name, f"{band_words(found)} a day (80 %){middle}"),
+        (
+            name,
+            f"{band_words(found)} a day (80 %){middle}" if found.speed_band_known else "its speed's band is unknown",
+        ),
         ("cheapest of its class", f"in {share(found.chance_cheapest)} of {ranges.scenarios} scenarios"),
         ("expected regret", f"{usd(found.regret_usd_per_day)} a day"),
     ]
