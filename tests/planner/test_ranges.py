@@ -51,8 +51,8 @@ def test_the_same_seed_gives_the_same_answer_and_another_seed_about_the_same(ans
     other = ranges(answer, seed=7)
     assert other.classes != found.classes
     mine, theirs = (one.classes[0].options[0] for one in (found, other))
-    assert theirs.usd_per_day_mid == pytest.approx(mine.usd_per_day_mid, rel=0.05)
-    assert theirs.chance_cheapest == pytest.approx(mine.chance_cheapest, abs=0.08)
+    assert theirs.usd_per_day_mean == pytest.approx(mine.usd_per_day_mean, rel=0.05)
+    assert theirs.chance_cheapest == pytest.approx(mine.chance_cheapest, abs=0.1)
 
 
 def test_bands_hold_their_middle_and_chances_of_a_class_add_up_to_one(shipped):
@@ -169,17 +169,26 @@ def test_classes_of_unknown_quality_are_not_drawn(plan_small):
     assert ranges(plan_small(encode)).classes == ()
 
 
-def test_waiting_never_pays_where_prices_traffic_and_speed_stand_still(answer):
-    (one,) = ranges(with_uncertainty(exact(answer), **msgspec.structs.asdict(NOTHING))).classes
+@pytest.fixture(scope="module")
+def reserved(plan_small):
+    """A plan whose choice is a machine that can be had reserved and on demand."""
+    found = plan_small(WORK, models=("llama-8b",), kinds=("hosted",), machines=("g5.xlarge",), at_least=1150.0)
+    return exact(found)
+
+
+def test_waiting_never_pays_where_prices_traffic_and_speed_stand_still(reserved):
+    (one,) = ranges(with_uncertainty(reserved, **msgspec.structs.asdict(NOTHING))).classes
     assert one.commitment.now_usd_per_year < one.commitment.later_usd_per_year <= one.commitment.never_usd_per_year
     assert one.commitment.chance_waiting_pays == 0
     month = (one.commitment.never_usd_per_year - one.commitment.now_usd_per_year) / 12
     assert one.commitment.later_usd_per_year == pytest.approx(one.commitment.now_usd_per_year + month)
 
 
-def test_waiting_pays_where_traffic_is_sure_to_go_away(answer):
+def test_waiting_pays_where_traffic_is_sure_to_go_away(plan_small):
+    busy = Workload.of(requests_per_day=3e7, input_tokens=500, output_tokens=100)
+    many = plan_small(busy, models=("llama-8b",), kinds=("hosted",), machines=("g5.xlarge",), at_least=1150.0)
     gone = msgspec.structs.asdict(NOTHING) | {"growth": Growth(low=0.01, mid=0.01, high=0.01)}
-    (one,) = ranges(with_uncertainty(exact(answer), **gone)).classes
+    (one,) = ranges(with_uncertainty(exact(many), **gone)).classes
     assert one.commitment.later_usd_per_year < one.commitment.now_usd_per_year
     assert one.commitment.chance_waiting_pays == 1
 
