@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from breakeven.catalogue.load import Catalogue, load_catalogue
     from breakeven.errors import BreakevenError
     from breakeven.planner import Plan, plan
+    from breakeven.planner.ranges import ranges
     from breakeven.workload.policy import Policy
     from breakeven.workload.profile import Slo, Workload
     from breakeven.workload.usage import TokenMix, TokenUsage
@@ -30,6 +31,7 @@ _HOME = {
     "Workload": "breakeven.workload.profile",
     "load_catalogue": "breakeven.catalogue.load",
     "plan": "breakeven.planner",
+    "ranges": "breakeven.planner.ranges",
 }
 
 __all__ = [
@@ -43,6 +45,7 @@ __all__ = [
     "Workload",
     "load_catalogue",
     "plan",
+    "ranges",
 ]
 
 

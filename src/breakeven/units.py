@@ -13,6 +13,7 @@ DAYS_PER_WEEK: Final = 7
 HOURS_PER_MONTH: Final = 730
 """AWS and most clouds price a month as 730 hours (8,760 hours a year / 12)."""
 HOURS_PER_YEAR: Final = 8760
+MONTHS_PER_YEAR: Final = 12
 DAYS_PER_MONTH: Final = HOURS_PER_MONTH / HOURS_PER_DAY
 SECONDS_PER_DAY: Final = SECONDS_PER_HOUR * HOURS_PER_DAY
 

@@ -250,3 +250,14 @@ def test_without_a_terminal_the_output_holds_no_colour_codes():
         [breakeven, "compare", *COMMON], capture_output=True, text=True, env=environment, timeout=60, check=True
     )
     assert "\x1b[" not in done.stdout
+
+
+def test_bands_are_drawn_unless_they_are_switched_off_and_a_seed_repeats_them(run):
+    first, again, other, off = (
+        json.loads(run(*COMMON, "--json", "-", *flags)[1])["ranges"]
+        for flags in ([], ["--seed", "0"], ["--seed", "5"], ["--no-bands"])
+    )
+    assert first == again
+    assert first["classes"] != other["classes"]
+    assert off is None
+    assert sum(option["chance_cheapest"] for option in first["classes"][0]["options"]) == pytest.approx(1)

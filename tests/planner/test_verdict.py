@@ -126,8 +126,10 @@ def test_a_verdict_keeps_the_target_it_was_chosen_for(plan_small):
 
 
 def test_a_verdict_says_with_which_chance_the_target_is_kept_given_the_speed_s_band(host):
-    chances = [host(work(tpot_s=tpot_s)).meets_slo_probability for tpot_s in (0.045, 0.06, 0.12)]
-    assert 0.3 < chances[0] < chances[1] < chances[2] <= 1.0
+    tight, loose, far = (host(work(tpot_s=tpot_s)).meets_slo_probability for tpot_s in (0.045, 0.06, 2.0))
+    assert 0.3 < tight < 0.8  # filled up to the target: a little slower than predicted misses it
+    assert 0.3 < loose < 0.8
+    assert 0.95 < far <= 1.0
 
 
 def test_without_a_target_or_a_band_nothing_is_said_of_the_chance(host):

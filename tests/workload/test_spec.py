@@ -9,6 +9,7 @@ from breakeven.errors import SpecError, UnknownNameError
 from breakeven.workload.policy import ApiLatency, FixedCost, LambdaConfig, Only, People, Policy, Stated
 from breakeven.workload.profile import Slo
 from breakeven.workload.spec import Spec, read_specs
+from breakeven.workload.uncertainty import Growth, Uncertainty
 from breakeven.workload.usage import TokenUsage
 
 PROFILES = {"office": [0.0] * 12 + [1.0] * 12, "week": [1.0] * 168}
@@ -214,6 +215,7 @@ def test_every_field_of_the_policy_can_be_said_in_a_spec():
         api_latency={"a/b": {"ttft_s": 0.5}},
         people={"hours_per_month": "20", "usd_per_hour": "90"},
         fixed_costs=[{"name": "audit", "usd_per_month": "100", "applies_to": "all"}],
+        uncertainty={"horizon_months": 24, "growth": {"mid": 1.2}, "tokens_spread": 1.5, "price_scenarios": False},
     ).policy()
     expected = Policy(
         as_of=date(2023, 4, 24),
@@ -230,6 +232,7 @@ def test_every_field_of_the_policy_can_be_said_in_a_spec():
         fixed_costs=(FixedCost(name="audit", usd_per_month=Decimal(100), applies_to="all"),),
         lambda_=LambdaConfig(memory_mb=512, architecture="x86_64"),
         stated=Stated(response_s=5.0, concurrency=3),
+        uncertainty=Uncertainty(horizon_months=24, growth=Growth(mid=1.2), tokens_spread=1.5, price_scenarios=False),
     )
     assert said == expected
     usual = Policy()
@@ -278,3 +281,19 @@ def test_bursts_are_part_of_the_traffic_and_unknown_without_them():
 def test_a_variation_below_0_is_refused(refused):
     text = "traffic: {requests_per_day: 10, burstiness: {rate_variation: -1}}\n"
     assert "line 1, traffic.burstiness.rate_variation: this is -1" in refused(text, read_specs)
+
+
+@pytest.mark.parametrize(
+    ("section", "told"),
+    [
+        ({"growth": {"low": 1.2, "mid": 1.0}}, "uncertainty.growth is 1.2, 1, 1.5"),
+        ({"growth": {"low": 0.0}}, "uncertainty.growth.low is 0"),
+        ({"tokens_spread": 0.8}, "uncertainty.tokens_spread is 0.8"),
+        ({"horizon_months": 0}, "uncertainty.horizon_months is 0"),
+    ],
+    ids=str,
+)
+def test_an_uncertainty_that_makes_no_sense_is_refused(section, told):
+    with pytest.raises(msgspec.ValidationError) as wrong:
+        spec(uncertainty=section)
+    assert told in str(wrong.value).replace("this is", f"{told.split(' is ')[0]} is")

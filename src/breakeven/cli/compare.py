@@ -12,7 +12,10 @@ from breakeven.errors import BreakevenError, NoDataError, UnknownNameError
 
 if TYPE_CHECKING:
     from breakeven.planner import Plan
+    from breakeven.planner.spread import Ranges
     from breakeven.planner.verdict import Verdict
+
+    Drawn = list[Ranges | None]
 
 TOP_WITH_FLOOR, TOP_PER_CLASS = 10, 2
 
@@ -43,6 +46,8 @@ def compare(  # noqa: PLR0913, PLR0917 - one parameter a flag
     measured: Annotated[Path | None, typer.Option(help="Measurements of your own stack (CSV).")] = None,
     top: Annotated[int | None, typer.Option(min=1, help="How many to show (in each class of quality).")] = None,
     by: Annotated[str, typer.Option(help="One line a model, machine or option.")] = "model",
+    bands: Annotated[bool, typer.Option(help="Bands over the horizon, and what to measure next.")] = True,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the scenarios behind the bands.")] = 0,
     explain: Annotated[str | None, typer.Option(help="One option in full: its bill and its sources.")] = None,
     json: Annotated[str | None, typer.Option(help="Write the plan as JSON to a file, or - for stdout.")] = None,
     html: Annotated[Path | None, typer.Option(help="Write the plan as one self-contained page to a file.")] = None,
@@ -71,19 +76,33 @@ def compare(  # noqa: PLR0913, PLR0917 - one parameter a flag
     }
     plans = plans_of(spec, flags, by, measured)
     explained = _explained(plans, explain) if explain else None
-    if json:
-        _write_json(plans, json, top)
-    if html:
-        _write_html(plans, html, top)
+    drawn = _ranges(plans, seed, wanted=bands)
+    _write(plans, drawn, json, html, top)
     if json != "-":
-        _show(plans, top, explained)
+        _show(plans, drawn, top, explained)
+
+
+def _write(plans: "list[Plan]", drawn: "Drawn", json: str | None, html: Path | None, top: int | None) -> None:
+    if json:
+        _write_json(plans, drawn, json, top)
+    if html:
+        _write_html(plans, drawn, html, top)
+
+
+def _ranges(plans: "list[Plan]", seed: int, *, wanted: bool) -> "Drawn":
+    """What each plan's answer is worth over its horizon; nothing is drawn, or loaded, that is not wanted."""
+    if not wanted:
+        return [None for _ in plans]
+    from breakeven.planner.ranges import ranges  # noqa: PLC0415
+
+    return [ranges(one, seed) for one in plans]
 
 
 def _top(plan: "Plan", top: int | None) -> int:
     return top or (TOP_WITH_FLOOR if plan.ranking.floor else TOP_PER_CLASS)
 
 
-def _show(plans: "list[Plan]", top: int | None, explained: "list[tuple[Plan, Verdict]] | None") -> None:
+def _show(plans: "list[Plan]", drawn: "Drawn", top: int | None, explained: "list[tuple[Plan, Verdict]] | None") -> None:
     from rich.console import Console  # noqa: PLC0415
 
     from breakeven.report.explained import print_verdict  # noqa: PLC0415
@@ -91,9 +110,12 @@ def _show(plans: "list[Plan]", top: int | None, explained: "list[tuple[Plan, Ver
 
     console = Console(width=WIDTH, highlight=False)
     if explained is None:
-        parts: list[Callable[[], None]] = [partial(print_plan, one, console, _top(one, top)) for one in plans]
+        parts: list[Callable[[], None]] = [
+            partial(print_plan, one, console, _top(one, top), found) for one, found in zip(plans, drawn, strict=True)
+        ]
     else:
-        parts = [partial(print_verdict, verdict, one, console) for one, verdict in explained]
+        of = dict(zip(map(id, plans), drawn, strict=True))
+        parts = [partial(print_verdict, verdict, one, console, of[id(one)]) for one, verdict in explained]
     for number, part in enumerate(parts):
         if number:
             console.rule()
@@ -114,19 +136,19 @@ def _explained(plans: "list[Plan]", name: str) -> "list[tuple[Plan, Verdict]]":
     return found
 
 
-def _write_json(plans: "list[Plan]", target: str, top: int | None) -> None:
+def _write_json(plans: "list[Plan]", drawn: "Drawn", target: str, top: int | None) -> None:
     from breakeven.cli.files import write_whole  # noqa: PLC0415
     from breakeven.report.document import plan_document, to_json  # noqa: PLC0415
 
-    raw = to_json(tuple(plan_document(one, _top(one, top)) for one in plans))
+    raw = to_json(tuple(plan_document(one, _top(one, top), found) for one, found in zip(plans, drawn, strict=True)))
     if target == "-":
         typer.echo(raw.decode(), nl=False)
     else:
         write_whole(Path(target), raw)
 
 
-def _write_html(plans: "list[Plan]", target: Path, top: int | None) -> None:
+def _write_html(plans: "list[Plan]", drawn: "Drawn", target: Path, top: int | None) -> None:
     from breakeven.cli.files import write_whole  # noqa: PLC0415
     from breakeven.report.page import html_page  # noqa: PLC0415
 
-    write_whole(target, html_page(plans, [_top(one, top) for one in plans]))
+    write_whole(target, html_page(plans, [_top(one, top) for one in plans], drawn))

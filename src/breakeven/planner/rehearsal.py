@@ -15,7 +15,7 @@ from breakeven.errors import SpecError
 from breakeven.options.columns import Floats
 from breakeven.performance.kinds import WIDE_BYTES, kv_elements
 from breakeven.performance.predict import Speed, take
-from breakeven.performance.roofline import prefill
+from breakeven.performance.roofline import Prompt, prompt_of
 from breakeven.planner.spine import Plan
 from breakeven.units import SECONDS_PER_HOUR
 from breakeven.workload.usage import TokenMix, TokenUsage
@@ -137,20 +137,21 @@ def _as_they_are(speed: Speed, requests: Requests) -> Speed:
     total = max(float(output.sum()), 1.0)
     context = float((output * (requests.input + output / 2)).sum()) / total if generates else mean.input
     replica = replace(speed.replica, context_tokens=context)
-    alone = np.array([_prefill_s(speed, requests).mean()])
+    each = _prompts(speed, requests)
+    mean_prompt = Prompt(**{name: np.array([getattr(each, name).mean()]) for name in Prompt.__slots__})
     return replace(
         speed,
         workload=msgspec.structs.replace(speed.workload, mix=TokenMix.of(mean)),
         replica=replica,
-        prefill_s=alone,
-        long_prefill_s=alone,
+        prompt=mean_prompt,
+        long_prefill_s=mean_prompt.pass_s,
     )
 
 
-def _prefill_s(speed: Speed, requests: Requests) -> Floats:
-    """Of each request alone."""
+def _prompts(speed: Speed, requests: Requests) -> Prompt:
+    """The prefill of each request."""
     lengths, place = np.unique(np.maximum(requests.input - requests.cached, 1.0), return_inverse=True)
-    return prefill(speed.replica, lengths, speed.parameters).total_s[place.reshape(-1)]
+    return prompt_of(speed.replica, lengths, speed.parameters).take(place.reshape(-1))
 
 
 def _work(plan: Plan, speed: Speed, requests: Requests) -> tuple[Curve, Arrivals]:
@@ -162,7 +163,7 @@ def _work(plan: Plan, speed: Speed, requests: Requests) -> tuple[Curve, Arrivals
     places = _places(speed, room, need)
     each = take(speed, np.zeros(places, dtype=np.int64), np.arange(1.0, places + 1))
     found = each.latency(each.largest_concurrency)
-    alone = _prefill_s(speed, requests)
+    alone = _prompts(speed, requests).pass_s
     tokens = generates and not stated
     curve = Curve(
         held_s=found.held_s,

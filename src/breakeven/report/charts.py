@@ -63,14 +63,14 @@ def cost_chart(lines: CostLines, width: int, height: int) -> alt.TopLevelMixin:
     sides = [(API, lines.api_usd_per_day), (HOSTED, lines.hosted_usd_per_day)]
     volume = lines.requests_per_day.tolist()
     drawn = [
-        alt.Chart(_data([{"x": v, "y": c} for v, c in zip(volume, cost.tolist(), strict=True) if np.isfinite(c)]))
+        alt.Chart(data([{"x": v, "y": c} for v, c in zip(volume, cost.tolist(), strict=True) if np.isfinite(c)]))
         .mark_line(color=COLOURS[side], strokeDash=DASHES[side], strokeWidth=2.5, strokeJoin="round", clip=True)
         .encode(x, y)
         for side, cost in sides
         if cost is not None
     ]
     marks = [*_named_lines(lines, x, y), *_crossing_marks(lines, x, y, width), *_your_marks(lines, x, y, width)]
-    return _styled(alt.layer(*drawn, *marks).properties(width=width, height=height))
+    return styled(alt.layer(*drawn, *marks).properties(width=width, height=height))
 
 
 def _named_lines(lines: CostLines, x: alt.X, y: alt.Y) -> list[alt.Chart]:
@@ -84,7 +84,7 @@ def _named_lines(lines: CostLines, x: alt.X, y: alt.Y) -> list[alt.Chart]:
         above = other is None or cost[place] >= other[place]
         row = {"x": float(volume[place]), "y": float(cost[place]), "text": name}
         look: dict[str, Any] = {"dx": 0 if above else 12, "dy": -10 if above else 14}
-        found.append(_text([row], x, y, align="left", color=COLOURS[name], fontWeight="bold", **look))
+        found.append(texts([row], x, y, align="left", color=COLOURS[name], fontWeight="bold", **look))
     return found
 
 
@@ -106,30 +106,30 @@ def _crossing_marks(lines: CostLines, x: alt.X, y: alt.Y, width: int) -> list[al
         top = _at(at, volume, cost)
         label = f"{words}: {count(at)}"
         drop = [{"x": at, "y": bottom, "top": top, "text": label}]
-        rule = alt.Chart(_data(drop)).mark_rule(color=INK, strokeWidth=1, opacity=0.8)
+        rule = alt.Chart(data(drop)).mark_rule(color=INK, strokeWidth=1, opacity=0.8)
         marks.append(rule.encode(x, y, y2="top:Q"))
         side = _beside(label, _share(at, lines) * width, width)
-        marks.append(_text(drop, x, y, baseline="bottom", dy=-6 - 17 * place, color=INK, **side))
+        marks.append(texts(drop, x, y, baseline="bottom", dy=-6 - 17 * place, color=INK, **side))
     if dots:
         look: dict[str, Any] = {"fill": PAPER, "stroke": INK, "strokeWidth": 1.6, "opacity": 1}
-        marks.append(alt.Chart(_data(dots)).mark_point(filled=True, size=46, **look).encode(x, y))
+        marks.append(alt.Chart(data(dots)).mark_point(filled=True, size=46, **look).encode(x, y))
     return marks
 
 
 def _your_marks(lines: CostLines, x: alt.X, y: alt.Y, width: int) -> list[alt.Chart]:
     """The reader's traffic as a dotted line, and on it what each side costs there."""
     you = lines.your_requests_per_day
-    rule = alt.Chart(_data([{"x": you}])).mark_rule(color=INK, strokeDash=[2, 3], strokeWidth=1.2)
+    rule = alt.Chart(data([{"x": you}])).mark_rule(color=INK, strokeDash=[2, 3], strokeWidth=1.2)
     label = f"your traffic: {count(you)}"
     row = [{"x": you, "y": _domains(lines)[1][1], "text": label}]
     side = _beside(label, _share(you, lines) * width, width)
-    told = _text(row, x, y, baseline="top", dy=3, color=INK, fontWeight="bold", **side)
+    told = texts(row, x, y, baseline="top", dy=3, color=INK, fontWeight="bold", **side)
     marks = [rule.encode(x), told]
     here = [(API, lines.your_api_usd_per_day), (HOSTED, lines.your_hosted_usd_per_day)]
     known = [(side, cost) for side, cost in here if cost is not None]
     for name, cost in known:
         row = [{"x": you, "y": cost, "text": usd(cost)}]
-        dot = alt.Chart(_data(row)).mark_point(shape=SHAPES[name], filled=True, size=80, color=COLOURS[name], opacity=1)
+        dot = alt.Chart(data(row)).mark_point(shape=SHAPES[name], filled=True, size=80, color=COLOURS[name], opacity=1)
         upper = cost >= max(other for _, other in known)
         right: dict[str, Any] = {"align": "left", "dx": 9, "dy": 13}
         left: dict[str, Any] = {"align": "right", "dx": -9, "dy": -12}
@@ -138,7 +138,7 @@ def _your_marks(lines: CostLines, x: alt.X, y: alt.Y, width: int) -> list[alt.Ch
         if not upper and _share(you, lines) > 0.8:
             right = {"align": "right", "dx": -6, "dy": 20}
         where = left if upper else right
-        marks += [dot.encode(x, y), _text(row, x, y, color=COLOURS[name], fontWeight="bold", **where)]
+        marks += [dot.encode(x, y), texts(row, x, y, color=COLOURS[name], fontWeight="bold", **where)]
     return marks
 
 
@@ -200,14 +200,14 @@ def bars_chart(bars: Bars, width: int) -> alt.TopLevelMixin:
     x = alt.X("x:Q").scale(domain=[0, top / TOTALS_LEFT], nice=False).axis(None)
     names_of = list(classes)
     fill = alt.Color("part:N").legend(None).scale(domain=names_of, range=[f"var(--{classes[n]})" for n in names_of])
-    bar_marks = alt.Chart(_data(parts)).mark_bar(size=BAR, stroke=PAPER, strokeWidth=1.5, yOffset=10)
+    bar_marks = alt.Chart(data(parts)).mark_bar(size=BAR, stroke=PAPER, strokeWidth=1.5, yOffset=10)
     layers = [
         bar_marks.encode(x, alt.X2("end:Q"), y, fill),
-        _text(parts, x, y, align="left", dx=6, dy=10, color="var(--on-bar)"),
-        _text(names, x, y, align="left", dy=-8, color=INK),
-        _text(totals, x, y, align="left", dx=7, dy=10, color=INK, fontWeight="bold"),
+        texts(parts, x, y, align="left", dx=6, dy=10, color="var(--on-bar)"),
+        texts(names, x, y, align="left", dy=-8, color=INK),
+        texts(totals, x, y, align="left", dx=7, dy=10, color=INK, fontWeight="bold"),
     ]
-    return _styled(alt.layer(*layers).properties(width=width, height=alt.Step(BAR_STEP)))
+    return styled(alt.layer(*layers).properties(width=width, height=alt.Step(BAR_STEP)))
 
 
 def _shortened(option: str, remark: str, most: int) -> str:
@@ -238,7 +238,7 @@ def load_chart(load: Load, width: int) -> alt.TopLevelMixin:
     def count_axis(name: str, title: str, ticks: int) -> alt.Y:
         return alt.Y(f"{name}:Q").scale(zero=True).axis(title=title, tickCount=ticks, format="~s")
 
-    base = alt.Chart(_data(rows))
+    base = alt.Chart(data(rows))
     in_flight = alt.layer(
         base.mark_area(color="var(--load)", interpolate="step-after").encode(
             bare, count_axis("used", "requests in flight", 4)
@@ -255,25 +255,27 @@ def load_chart(load: Load, width: int) -> alt.TopLevelMixin:
         ),
         *([] if load.paid_replicas is None else [_paid_rule(load.paid_replicas)]),
     ).properties(width=width, height=80)
-    return _styled(alt.vconcat(in_flight, replicas, spacing=14))
+    return styled(alt.vconcat(in_flight, replicas, spacing=14))
 
 
 def _paid_rule(replicas: float) -> alt.Chart:
-    rule = alt.Chart(_data([{"y": replicas}])).mark_rule(color="var(--hosted)", strokeDash=[7, 4], strokeWidth=1.5)
+    rule = alt.Chart(data([{"y": replicas}])).mark_rule(color="var(--hosted)", strokeDash=[7, 4], strokeWidth=1.5)
     placed: alt.Chart = rule.encode(alt.Y("y:Q"))
     return placed
 
 
-def _text(rows: Rows, x: alt.X, y: alt.Y, **look: Any) -> alt.Chart:  # noqa: ANN401 - Altair's own options
-    chart: alt.Chart = alt.Chart(_data(rows)).mark_text(fontSize=LIVELY, **look).encode(x, y, text=alt.Text("text:N"))
+def texts(rows: Rows, x: alt.X, y: alt.Y, **look: Any) -> alt.Chart:  # noqa: ANN401 - Altair's own options
+    """Words at places."""
+    chart: alt.Chart = alt.Chart(data(rows)).mark_text(fontSize=LIVELY, **look).encode(x, y, text=alt.Text("text:N"))
     return chart
 
 
-def _data(rows: Rows) -> alt.InlineData:
+def data(rows: Rows) -> alt.InlineData:
+    """Rows as the data of a layer."""
     return alt.InlineData(values=rows)
 
 
-def _styled(chart: Any) -> alt.TopLevelMixin:  # noqa: ANN401 - layered or concatenated
+def styled(chart: Any) -> alt.TopLevelMixin:  # noqa: ANN401 - layered or concatenated
     """The look that all pictures share."""
     styled: alt.TopLevelMixin = (
         chart.configure(aria=False, background="transparent", font=MEASURED_FONT, padding=2)

@@ -14,6 +14,7 @@ from breakeven.decision.crossover import Crossover
 from breakeven.evidence import Basis, Source
 from breakeven.options.ruling import Rejected
 from breakeven.planner import Plan
+from breakeven.planner.spread import Ranges
 from breakeven.planner.verdict import Capacity, Option, Performance, Verdict
 from breakeven.units import TOKENS_PER_MTOK
 from breakeven.workload.policy import Policy
@@ -96,13 +97,15 @@ class PlanDocument(msgspec.Struct, frozen=True, kw_only=True):
     verdicts: tuple[VerdictDocument, ...]
     rejected: tuple[Rejected, ...]
     crossovers: tuple[Crossover, ...]
+    ranges: Ranges | None
+    """Bands over the horizon, chances, regret and what a benchmark is worth; ``null`` where they were switched off."""
     assumptions: tuple[str, ...]
     freshness: FreshnessDocument
     sources: tuple[Source, ...]
 
 
-def plan_document(plan: Plan, top: int = 10) -> PlanDocument:
-    """The document of a plan with the first ``top`` verdicts of every group."""
+def plan_document(plan: Plan, top: int = 10, ranges: Ranges | None = None) -> PlanDocument:
+    """The document of a plan with the first ``top`` verdicts of every group, and its ranges where they were drawn."""
     verdicts = tuple(verdict_document(verdict, plan) for verdict in plan.verdicts(top))
     cited = {source for verdict in verdicts for line in verdict.bill.lines for source in line.source}
     fresh = plan.freshness(top)
@@ -118,6 +121,7 @@ def plan_document(plan: Plan, top: int = 10) -> PlanDocument:
         verdicts=verdicts,
         rejected=plan.rejected,
         crossovers=plan.crossovers,
+        ranges=ranges,
         assumptions=plan.assumptions,
         freshness=FreshnessDocument(
             oldest_effective_from=fresh.oldest_effective_from, item=fresh.item, age_days=fresh.age_days

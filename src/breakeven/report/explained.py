@@ -8,21 +8,23 @@ from rich.text import Text
 
 from breakeven.evidence import Estimate
 from breakeven.planner import Plan
+from breakeven.planner.spread import Ranges
 from breakeven.planner.verdict import Verdict
 from breakeven.report.document import usd_per_mtok
+from breakeven.report.spread import band_words
 from breakeven.report.tables import WIDTH, titled
 from breakeven.report.words import quantity, seconds, share, unit_price, usd
 
 NEXT_TO_NEVER = 1e-4
 
 
-def print_verdict(verdict: Verdict, plan: Plan, console: Console) -> None:
+def print_verdict(verdict: Verdict, plan: Plan, console: Console, ranges: Ranges | None = None) -> None:
     """One option with its bill: every line with quantity, unit price and the number of its source."""
     console.print(Text(verdict.option.id, style="bold"))
     console.print(Text(f"rank {verdict.rank} in {verdict.group}; {verdict.because}"))
     sources = list(dict.fromkeys(source for line in verdict.bill.lines for source in line.source))
     console.print(_bill(verdict, plan, {source: f"[{n}]" for n, source in enumerate(sources, 1)}))
-    for name, value in _facts(verdict):
+    for name, value in (*_facts(verdict), *_ranged(verdict, ranges)):
         console.print(Text(f"  {name:<24}{value}"))
     console.print(titled("Sources"))
     console.print(_sources(sources, plan))
@@ -71,6 +73,27 @@ def rarely(part: float) -> str:
     ('3.2 % of the requests', 'next to never')
     """
     return f"{part * 100:.2g} % of the requests" if part >= NEXT_TO_NEVER else "next to never"
+
+
+def _ranged(verdict: Verdict, ranges: Ranges | None) -> list[tuple[str, str]]:
+    """What was drawn of the option over the horizon; that it was not, where it is not among the cheapest."""
+    if ranges is None:
+        return []
+    found = ranges.of(verdict.option.id)
+    name = f"next {ranges.horizon_months} months"
+    if found is None:
+        return [(name, "not drawn: not among the cheapest of its class that are known to keep the target")]
+    middle = "" if found.usd_per_day_mid is None else f", {usd(found.usd_per_day_mid)} in the middle"
+    rows = [
+        (
+            name,
+            f"{band_words(found)} a day (80 %){middle}" if found.speed_band_known else "its speed's band is unknown",
+        ),
+        ("cheapest of its class", f"in {share(found.chance_cheapest)} of {ranges.scenarios} scenarios"),
+        ("expected regret", f"{usd(found.regret_usd_per_day)} a day"),
+    ]
+    worth = [m for one in ranges.classes for m in one.measurements if m.option == verdict.option.id]
+    return rows + [("a benchmark is worth", f"up to {usd(m.usd_over_horizon)} over these months") for m in worth]
 
 
 def _facts(verdict: Verdict) -> list[tuple[str, str]]:

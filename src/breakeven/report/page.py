@@ -15,9 +15,11 @@ from breakeven import __version__
 from breakeven.errors import SpecError
 from breakeven.evidence import Source
 from breakeven.planner import Plan
+from breakeven.planner.spread import Ranges
 from breakeven.report import words
 from breakeven.report.cited import Sources
 from breakeven.report.sections import cost_table, heading, load_table, section
+from breakeven.report.spread import band_words, range_foot, signed_usd
 from breakeven.units import DAYS_PER_MONTH
 
 if TYPE_CHECKING:
@@ -30,8 +32,10 @@ BREAKABLE = ":/@-_.,"
 """Behind these a long name may go on in the next line."""
 
 
-def html_page(plans: Sequence[Plan], tops: Sequence[int]) -> bytes:
+def html_page(plans: Sequence[Plan], tops: Sequence[int], ranges: Sequence[Ranges | None] | None = None) -> bytes:
     """The page of these plans, a section each, with the first so many of every group in the ranking.
+
+    ``ranges``: what each answer is worth over its horizon, where that was drawn.
 
     Raises:
         SpecError: if the extra that draws is not installed.
@@ -42,7 +46,11 @@ def html_page(plans: Sequence[Plan], tops: Sequence[int]) -> bytes:
 
     known: Mapping[str, Source] = {key: row for plan in plans for key, row in plan.catalogue.sources.items()}
     sources = Sources(known)
-    sections = [section(plan, top, f"p{n}", sources) for n, (plan, top) in enumerate(zip(plans, tops, strict=True), 1)]
+    drawn = ranges or [None] * len(plans)
+    sections = [
+        section(plan, top, f"p{n}", sources, found)
+        for n, (plan, top, found) in enumerate(zip(plans, tops, drawn, strict=True), 1)
+    ]
     style = _read("page.css")
     page = _environment().from_string(_read("page.html"))
     html = page.render(
@@ -83,8 +91,11 @@ def _environment() -> "Environment":
         plain=plain,
         breakable=breakable,
         sentence=sentence,
+        signed=signed_usd,
+        share=words.share,
     )
     found.globals.update(cost_table=cost_table, load_table=load_table, heading=heading, monthly=monthly)
+    found.globals.update(band_words=band_words, range_foot=range_foot)
     return found
 
 

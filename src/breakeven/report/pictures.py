@@ -5,10 +5,12 @@ from dataclasses import dataclass
 
 import altair as alt
 
+from breakeven.planner.spread import ClassRange
 from breakeven.report.charts import bars_chart, cost_chart, load_chart
 from breakeven.report.figures import Bars, CostLines, Load
 from breakeven.report.sections import Section, heading
 from breakeven.report.svg import render
+from breakeven.report.tornado_chart import tornado_chart, tornado_in_words
 from breakeven.report.words import count, usd
 from breakeven.units import HOURS_PER_DAY
 
@@ -35,6 +37,7 @@ class Pictures:
     costs: list[Picture]
     bars: Picture
     load: Picture | None
+    tornado: Picture | None
 
 
 def pictures(section: Section) -> Pictures:
@@ -48,6 +51,7 @@ def pictures(section: Section) -> Pictures:
         costs=costs,
         bars=bills,
         load=None if section.load is None else _load(section.load, f"{section.key}-load"),
+        tornado=None if section.hangs_on is None else _tornado(section.hangs_on, f"{section.key}-tornado"),
     )
 
 
@@ -88,6 +92,11 @@ def _bills(bars: Bars, key: str) -> Picture:
     unit = "the shares of each bill" if bars.shares else "USD a day"
     description = f"Stacked bars of {unit} by line; the totals a day: {totals}."
     return _both(lambda width: bars_chart(bars, width + AXES), key, "Bills", description)
+
+
+def _tornado(found: ClassRange, key: str) -> Picture:
+    title = "What the answer hangs on"
+    return _both(lambda width: tornado_chart(found, width), key, title, tornado_in_words(found))
 
 
 def _load(load: Load, key: str) -> Picture:

@@ -7,11 +7,13 @@ import numpy as np
 
 from breakeven.decision.rank import Contender
 from breakeven.planner import Plan
+from breakeven.planner.spread import ClassRange, Ranges
 from breakeven.planner.verdict import Option, Verdict
 from breakeven.report.answer import answer
 from breakeven.report.cited import Figure, Sources, figures
 from breakeven.report.document import usd_per_mtok
 from breakeven.report.figures import Bars, CostLines, Load, best_load, bill_bars, cost_lines
+from breakeven.report.spread import range_sentences
 from breakeven.report.words import count, seconds, share, usd
 from breakeven.units import DAYS_PER_WEEK, HOURS_PER_DAY, HOURS_PER_WEEK
 
@@ -77,9 +79,23 @@ class Section:
     load: Load | None
     groups: list[RankedGroup]
     stale: str
+    ranges: Ranges | None = None
+    """What the answer is worth over its horizon; ``None`` where it was not drawn."""
+
+    @property
+    def told(self) -> tuple[str, ...]:
+        """The range of the one class in sentences; nothing where there are several."""
+        drawn = self.ranges
+        return range_sentences(drawn.classes[0], drawn.horizon_months) if drawn and len(drawn.classes) == 1 else ()
+
+    @property
+    def hangs_on(self) -> ClassRange | None:
+        """The one class whose tornado is drawn."""
+        classes = self.ranges.classes if self.ranges else ()
+        return classes[0] if len(classes) == 1 and classes[0].tornado else None
 
 
-def section(plan: Plan, top: int, key: str, sources: Sources) -> Section:
+def section(plan: Plan, top: int, key: str, sources: Sources, ranges: Ranges | None = None) -> Section:
     """The section of one plan with the first ``top`` of every group; what it cites is handed to ``sources``."""
     groups = _groups(plan, top)
     for group in groups:
@@ -100,6 +116,7 @@ def section(plan: Plan, top: int, key: str, sources: Sources) -> Section:
         bars=bill_bars([row.verdict for group in groups for row in group.rows]),
         load=best_load(plan),
         groups=groups,
+        ranges=ranges,
         stale=f"{fresh.item}, dated {fresh.oldest_effective_from} ({fresh.age_days:,} days old)",
     )
 

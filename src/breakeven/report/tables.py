@@ -14,8 +14,11 @@ from breakeven.decision.crossover import Crossover
 from breakeven.decision.envelope import Envelope
 from breakeven.options.quality import UNKNOWN_CLASS
 from breakeven.planner import Plan
+from breakeven.planner.spread import Ranges
 from breakeven.planner.verdict import Verdict
 from breakeven.report.answer import answer, break_even_sentence
+from breakeven.report.range_table import range_part
+from breakeven.report.spread import band_words, range_foot
 from breakeven.report.words import count, folded, seconds, share, usd, usd_range
 from breakeven.units import HOURS_PER_DAY
 
@@ -31,10 +34,12 @@ ONE_LINE = {
 }
 
 
-def print_plan(plan: Plan, console: Console, top: int) -> None:
-    """The whole answer, at most 100 columns wide."""
-    parts = [_head(plan), _answer(plan), _ranking(plan, top), _break_evens(plan)]
-    for part in (*parts, _ruled_out(plan), _foot(plan, top)):
+def print_plan(plan: Plan, console: Console, top: int, ranges: Ranges | None = None) -> None:
+    """The whole answer, at most 100 columns wide. ``ranges``: with bands over the horizon."""
+    parts = [_head(plan), _answer(plan), _ranking(plan, top, ranges), _break_evens(plan)]
+    if ranges is not None and ranges.classes:
+        parts.append(Group(titled(f"Range: the next {ranges.horizon_months} months"), range_part(ranges, WIDTH)))
+    for part in (*parts, _ruled_out(plan), _foot(plan, top, ranges)):
         console.print(part)
 
 
@@ -67,12 +72,13 @@ def _answer(plan: Plan) -> RenderableType:
     return Group(titled("Answer"), *(Padding(sentence, (0, 0, 0, 2)) for sentence in styled))
 
 
-def _ranking(plan: Plan, top: int) -> RenderableType:
+def _ranking(plan: Plan, top: int, ranges: Ranges | None) -> RenderableType:
     promised = plan.workload.slo.named
     table = Table(box=box.SIMPLE_HEAD, width=WIDTH, pad_edge=False, padding=(0, 0, 0, 1))
     table.add_column("#", justify="right", no_wrap=True)
     table.add_column("option", ratio=1)
-    for name in ("score", "USD/day", "80 % band", "USD/month", "TPOT"):
+    band_name = "80 % band" if ranges is None else f"{ranges.horizon_months}m, 80 %"
+    for name in ("score", "USD/day", band_name, "USD/month", "TPOT"):
         table.add_column(name, justify="right", no_wrap=True)
     if promised:
         table.add_column("target", no_wrap=True)
@@ -83,13 +89,14 @@ def _ranking(plan: Plan, top: int) -> RenderableType:
         if verdict.meets_slo is None and (known or verdict.group != group):
             table.add_row("", Text("latency not known, never a pass:", style="dim"))
         group, known = verdict.group, verdict.meets_slo is not None
-        table.add_row(*_row(verdict, plan, OPTION_WIDTH - (TARGET_WIDTH if promised else 0)))
+        band_told = band(verdict) if ranges is None else band_words(ranges.of(verdict.option.id))
+        table.add_row(*_row(verdict, plan, band_told, OPTION_WIDTH - (TARGET_WIDTH if promised else 0)))
     number = ", its model or its number" if plan.ranking.floor else " or its model"
     note = f"  {ONE_LINE[plan.by]}; --explain shows the bill of one, by its id{number}"
     return Group(titled("Ranking"), table, Text(note, style="dim"))
 
 
-def _row(verdict: Verdict, plan: Plan, width: int) -> Sequence[RenderableType]:
+def _row(verdict: Verdict, plan: Plan, band_told: str, width: int) -> Sequence[RenderableType]:
     bill, option, tpot = verdict.bill, verdict.option, verdict.performance.tpot_s
     least = "≥ " if bill.unpriced else ""
     return (
@@ -97,7 +104,7 @@ def _row(verdict: Verdict, plan: Plan, width: int) -> Sequence[RenderableType]:
         escape(folded(option.id, width)),
         "unknown" if option.quality_score is None else f"{option.quality_score:.0f}",
         least + usd(bill.usd_per_day),
-        band(verdict),
+        band_told,
         least + usd(bill.usd_per_month),
         "-" if tpot is None else seconds(tpot.mid),
         *([target_words(verdict)] if plan.workload.slo.named else []),
@@ -207,12 +214,13 @@ def _ruled_out(plan: Plan) -> RenderableType:
     return Group(titled(f"Ruled out: {total:,} of {plan.options_considered:,}"), table)
 
 
-def _foot(plan: Plan, top: int) -> RenderableType:
+def _foot(plan: Plan, top: int, ranges: Ranges | None) -> RenderableType:
     fresh = plan.freshness(top)
     oldest = (
         f"oldest price in these bills: {fresh.item}, dated {fresh.oldest_effective_from} ({fresh.age_days:,} days old)"
     )
     lines = Table(box=None, width=WIDTH, pad_edge=False, padding=(0, 1), show_header=False)
-    for sentence in (*plan.assumptions, oldest):
+    drawn = () if ranges is None else range_foot(ranges)
+    for sentence in (*plan.assumptions, *drawn, oldest):
         lines.add_row(" -", escape(sentence))
     return Group(titled("Assumed"), lines)

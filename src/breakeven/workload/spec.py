@@ -21,6 +21,7 @@ from breakeven.workload.policy import (
     Stated,
 )
 from breakeven.workload.profile import Burstiness, Slo, Task, Workload, refuse_odd_hours, spread
+from breakeven.workload.uncertainty import Uncertainty
 from breakeven.workload.usage import TOKENS_PER_WORD, TokenMix, TokenShape, TokenUsage
 from breakeven.yamlfile import read_yaml, said
 
@@ -183,6 +184,7 @@ class Spec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     prices: PricesSpec = PricesSpec()
     people: Annotated[People | None, said("working time that self-hosting takes; not counted if left out")] = None
     fixed_costs: Annotated[list[FixedCost], said("costs that do not depend on traffic")] = []
+    uncertainty: Annotated[Uncertainty, said("what the bands of bills and break-evens are drawn from")] = Uncertainty()
     overlay: Annotated[
         str | None,
         said("a YAML file with your own machines, prices and scores, beside the spec (docs/guides/overlay.md)"),
@@ -241,6 +243,7 @@ class Spec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
             people=self.people,
             fixed_costs=tuple(self.fixed_costs),
             lambda_=hosting.lambda_,
+            uncertainty=self.uncertainty,
             stated=None
             if hosting.response_s is None
             else Stated(response_s=hosting.response_s, concurrency=hosting.concurrency),

@@ -1,0 +1,247 @@
+"""What options cost at other volumes, paces and token counts: a small table of each, computed once and read often.
+
+The pace of a pass is the one axis on which errors of speed, longer requests and better models all act: a request that
+takes w times as long keeps a replica as busy as one on a replica that is w times slower. Between the points of the
+table costs are straight lines; at the middle of every input the table holds the plan's own figure.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import msgspec
+import numpy as np
+
+from breakeven.capacity.sizing import ALWAYS_ON_TERMS, size
+from breakeven.cost.api import NAMES
+from breakeven.cost.fixed import fixed_charges, fixed_costs
+from breakeven.cost.hosting import HostedOptions, hosted_costs
+from breakeven.decision.curves import Curves
+from breakeven.options.columns import Floats, Ints, Mask
+from breakeven.options.hosted import HostedGrid
+from breakeven.options.ruling import Ruling
+from breakeven.performance.predict import Speed, paced, predict, take
+from breakeven.workload.profile import Workload
+from breakeven.workload.usage import TokenMix, TokenShape, TokenUsage
+
+FEWER = 0.8
+"""Token counts are made smaller by this factor to see what they weigh: what fits still fits."""
+BEYOND = 1e15
+"""USD a day that stand for "there are not so many machines" in the table."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class CostTable:
+    """USD a day of hosted options over paces and volumes: for machines, and for all else."""
+
+    volumes: Floats
+    """Requests a day, rising."""
+    slowest: Floats
+    """Of each option: the largest log pace of the table, above 0."""
+    fastest: Floats
+    """The smallest, below 0."""
+    machines: Floats
+    """Options x paces x volumes."""
+    rest: Floats
+
+    @property
+    def half(self) -> int:
+        """Steps of the pace to each side of the middle."""
+        return int(self.machines.shape[1]) // 2
+
+    def take(self, options: Ints) -> "CostTable":
+        """Some of the options."""
+        names = ("slowest", "fastest", "machines", "rest")
+        return replace(self, **{name: getattr(self, name)[options] for name in names})
+
+    def at(self, volume: Floats, log_pace: Floats, rent: Floats) -> Floats:
+        """USD a day of all options in scenarios: machines times ``rent``, and all else.
+
+        ``log_pace``: options x scenarios; ``volume`` and ``rent``, a factor, too or of each scenario.
+        """
+        pace, above = self._pace(log_pace)
+        logs = np.log(self.volumes)
+        at = np.clip(np.searchsorted(logs, np.log(volume), side="right") - 1, 0, max(len(logs) - 2, 0))
+        after = np.minimum(at + 1, len(logs) - 1)
+        step = np.where(after > at, logs[after] - logs[at], 1.0)
+        right = np.clip((np.log(volume) - logs[at]) / step, 0.0, 1.0)
+
+        row = (np.arange(len(pace))[:, None] * self.machines.shape[1] + pace) * len(logs)
+        corners = [row + end for end in (at, after, at + len(logs), after + len(logs))]
+        shares = ((1 - right) * (1 - above), right * (1 - above), (1 - right) * above, right * above)
+
+        def read(table: Floats) -> Floats:
+            flat = table.ravel()
+            found: Floats = flat.take(corners[0]) * shares[0]
+            for corner, share in zip(corners[1:], shares[1:], strict=True):
+                found += flat.take(corner) * share
+            return found
+
+        usd = read(self.machines) * rent + read(self.rest)
+        return np.where(usd > BEYOND / 1e6, np.inf, usd)
+
+    def along(self, log_pace: Floats, rent: Floats) -> Floats:
+        """USD a day of each option in each scenario at all volumes of the table: options x scenarios x volumes."""
+        option = np.arange(len(self.machines))[:, None]
+        pace, above = self._pace(log_pace)
+
+        def read(table: Floats) -> Floats:
+            found: Floats = table[option, pace] * (1 - above[..., None]) + table[option, pace + 1] * above[..., None]
+            return found
+
+        usd = read(self.machines) * np.asarray(rent)[..., None] + read(self.rest)
+        return np.where(usd > BEYOND / 1e6, np.inf, usd)
+
+    def _pace(self, log_pace: Floats) -> tuple[Ints, Floats]:
+        """Between which paces of the table a pace lies, and where; beyond the table its ends hold."""
+        log_pace = np.clip(log_pace, self.fastest[:, None], self.slowest[:, None])
+        step = np.where(log_pace < 0, -self.fastest[:, None], self.slowest[:, None]) / self.half
+        place = self.half + log_pace / step
+        low = np.clip(np.floor(place), 0, 2 * self.half - 1).astype(np.int64)
+        return low, place - low
+
+
+def cost_table(curves: Curves, options: Ints, ends: tuple[Floats, Floats], volumes: Floats, steps: int) -> CostTable:
+    """The table of some hosted options: sized and charged as the plan itself, at every pace and volume.
+
+    ``ends``: the fastest and the slowest log pace of each option. ``steps``: of the pace, to each side of the middle.
+    Machines come whole, so their cost has steps, and a table smooths each over the cell in which it lies.
+    """
+    fastest, slowest = np.minimum(ends[0], -1e-6), np.maximum(ends[1], 1e-6)
+    down = fastest[:, None] * np.arange(steps, 0, -1) / steps
+    up = slowest[:, None] * np.arange(steps + 1) / steps
+    paces = np.concatenate([down, up], axis=1)
+    shape = (*paces.shape, len(volumes))
+    rows = np.repeat(curves.hosted.options.row[options], paces.shape[1])
+    moved = paced(take(curves.speed, rows, curves.speed.largest_concurrency[rows]), paces.ravel())
+    each = np.repeat(np.arange(len(rows)), len(volumes))
+    speed = take(moved, each, moved.largest_concurrency[each])
+    charged = _charged(curves, np.repeat(options, paces.shape[1] * len(volumes)), speed, np.tile(volumes, len(rows)))
+    machines, rest = (column.reshape(shape) for column in charged)
+    return CostTable(volumes=volumes, slowest=slowest, fastest=fastest, machines=machines, rest=rest)
+
+
+def _charged(curves: Curves, options: Ints, speed: Speed, volume: Floats) -> tuple[Floats, Floats]:
+    """What machines cost, and all else, of each option at its own speed and volume."""
+    each = np.arange(len(options), dtype=np.int64)
+    sizing = size(speed, (each, curves.per_machine[options]), speed.workload, curves.policy, volume)
+    of = curves.hosted.options
+    columns = HostedOptions(row=each, offer=of.offer[options], pair=each, offers=of.offers)
+    fixed = fixed_charges(fixed_costs(curves.policy, "hosted"), len(options))
+    costs = hosted_costs(columns, speed, sizing, curves.snapshot, curves.policy, fixed)
+    machines = costs.charges[0].usd_per_day
+    too_few = sizing.peak_machines > columns.by_offer([offer.available for offer in columns.offers])
+    return np.where(too_few, BEYOND, machines), costs.usd_per_day - machines
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class HostedLines:
+    """Hosted options ready to be charged in scenarios."""
+
+    options: Ints
+    table: CostTable
+    input_weight: Floats
+    """By so many per cent the busy time of a request changes with 1 % more input tokens."""
+    output_weight: Floats
+    always_on: Mask
+    """Paid around the clock for what was once needed: a commitment, or one's own machines."""
+    owned: Mask
+    """Nobody raises the rent."""
+
+    def take(self, options: Ints) -> "HostedLines":
+        """Some of the options."""
+        names = ("options", "input_weight", "output_weight", "always_on", "owned")
+        return replace(self, table=self.table.take(options), **{name: getattr(self, name)[options] for name in names})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class ApiLines:
+    """Paid APIs ready to be charged: USD a day at the plan's own volume, and what does not depend on traffic."""
+
+    input_usd_per_day: Floats
+    output_usd_per_day: Floats
+    fixed_usd_per_day: float
+
+
+def api_lines(curves: Curves, options: Ints) -> ApiLines:
+    """The input and the output of some APIs, less what was negotiated."""
+    by_name = {charge.name: charge.usd_per_day[options] for charge in curves.api.charges}
+    fixed = sum(usd for _, usd in fixed_costs(curves.policy, "api"))
+    out = by_name[NAMES["output"]]
+    listed = sum((by_name[name] for name in NAMES.values()), np.zeros(len(options)))
+    paid = np.divide(curves.api.usd_per_day[options] - fixed, listed, out=np.ones_like(listed), where=listed > 0)
+    return ApiLines(input_usd_per_day=(listed - out) * paid, output_usd_per_day=out * paid, fixed_usd_per_day=fixed)
+
+
+def always_on(curves: Curves, options: Ints) -> Mask:
+    """Which hosted options are paid around the clock."""
+    return _by_term(curves, options, ALWAYS_ON_TERMS)
+
+
+def owned(curves: Curves, options: Ints) -> Mask:
+    """Which hosted options stand on machines of one's own."""
+    return _by_term(curves, options, ("owned",))
+
+
+def _by_term(curves: Curves, options: Ints, terms: Sequence[str]) -> Mask:
+    of = curves.hosted.options
+    found: Mask = np.array([of.offers[n].term in terms for n in of.offer[options].tolist()], dtype=np.bool_)
+    return found
+
+
+def token_weights(curves: Curves, grid: HostedGrid, options: Ints) -> tuple[Floats, Floats]:
+    """How the busy time of a request follows its input and its output: d log(seconds over concurrency) / d log(tokens).
+
+    The same options are predicted again with a fifth fewer tokens of one kind. 0 where a speed was stated.
+    """
+    rows = curves.hosted.options.row[options]
+    distinct, place = np.unique(rows, return_inverse=True)
+    before = _busy_s(take(curves.speed, distinct, curves.speed.largest_concurrency[distinct]))
+    found = []
+    for more in ({"input_by": FEWER}, {"output_by": FEWER}):
+        if not len(distinct) or curves.speed.stated is not None:
+            found.append(np.zeros(len(options)))
+            continue
+        workload = scaled(curves.speed.workload, **more)
+        part = _part_of(grid, curves.speed.rows[distinct])
+        there = predict(part, workload, Ruling(), parameters=curves.speed.parameters)
+        busy = before * 1.0
+        busy[there.rows] = _busy_s(there)
+        found.append((np.log(before / busy) / -np.log(FEWER))[place])
+    return found[0], found[1]
+
+
+def _busy_s(speed: Speed) -> Floats:
+    busy: Floats = speed.latency(speed.largest_concurrency).held_s / speed.largest_concurrency
+    return busy
+
+
+def _part_of(grid: HostedGrid, rows: Ints) -> HostedGrid:
+    """Some rows of the grid, all of them alive."""
+    columns = ("model", "number_format", "hardware", "engine", "score", "weight")
+    return replace(
+        grid, **{name: getattr(grid, name)[rows] for name in columns}, alive=np.ones(len(rows), dtype=np.bool_)
+    )
+
+
+def scaled(workload: Workload, input_by: float = 1.0, output_by: float = 1.0) -> Workload:
+    """The same requests with all input or output tokens times a factor.
+
+    >>> from breakeven.workload.profile import Workload
+    >>> work = Workload.of(requests_per_day=10.0, input_tokens=1000, output_tokens=100)
+    >>> scaled(work, input_by=0.5).mix.mean.input
+    500.0
+    """
+    shapes = tuple(
+        TokenShape(
+            share=shape.share,
+            usage=TokenUsage(
+                input=shape.usage.input * input_by,
+                cached_input=shape.usage.cached_input * input_by,
+                cache_write=shape.usage.cache_write * input_by,
+                output=shape.usage.output * output_by,
+                reasoning=shape.usage.reasoning * output_by,
+            ),
+        )
+        for shape in workload.mix.shapes
+    )
+    return msgspec.structs.replace(workload, mix=TokenMix(shapes=shapes))

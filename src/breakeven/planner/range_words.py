@@ -1,0 +1,144 @@
+"""The uncertain inputs of a plan in words: what they are, where they come from, and what was assumed."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from breakeven.catalogue.trends import Trend
+from breakeven.decision.contest import Contest, Trends
+from breakeven.decision.rank import Contender
+from breakeven.decision.tornado import HIGH, LOW, Swing, alike
+from breakeven.planner.spine import Plan
+from breakeven.planner.spread import InputRange, SwingRange
+from breakeven.workload.uncertainty import Growth, Uncertainty
+
+GIVEN = "your spec"
+ASSUMED = "assumption (`uncertainty` in the spec)"
+
+
+def configuration(plan: Plan, contender: Contender) -> str:
+    """A hosted contender as one would benchmark it: ``llama-3.3-70b fp8 on p5.48xlarge (tp8)``."""
+    row = int(plan.speed.rows[plan.hosted.options.row[contender.number]])
+    offer = plan.hosted.options.offers[plan.hosted.options.offer[contender.number]]
+    degree = plan.grid.fleet.hardware[plan.grid.hardware[row]].tensor_parallel
+    split = f" (tp{degree})" if degree > 1 else ""
+    return (
+        f"{plan.grid.models[plan.grid.model[row]].name} {plan.grid.formats[plan.grid.number_format[row]].name} "
+        f"on {offer.machine}{split}"
+    )
+
+
+def inputs_of(plan: Plan, trends: Sequence[tuple[str, Trends]]) -> tuple[InputRange, ...]:
+    """Every uncertain input with its range; prices of equal quality once for each class."""
+    unknown = plan.policy.uncertainty
+    growth = unknown.growth
+    spread = unknown.tokens_spread
+    found = [
+        InputRange(
+            name="traffic",
+            low=growth.low,
+            mid=growth.mid,
+            high=growth.high,
+            unit="factor a year",
+            because=ASSUMED if growth == Growth() else GIVEN,
+        ),
+        InputRange(
+            name="mean input and output tokens, each for itself",
+            low=1 / spread,
+            mid=1.0,
+            high=spread,
+            unit="factor",
+            because=ASSUMED if spread == Uncertainty().tokens_spread else GIVEN,
+        ),
+    ]
+    for group, moves in trends:
+        where = f" ({group})" if len(trends) > 1 else ""
+        found += _trended(f"API prices at equal quality{where}", moves.api, "levels of quality")
+        found += _trended(f"size of open models at equal quality{where}", moves.models, "levels of quality")
+    rents = trends[0][1].rents if trends else None
+    return (*found, *_trended("machine rents", rents, "accelerators"))
+
+
+def _trended(name: str, trend: Trend | None, what: str) -> list[InputRange]:
+    if trend is None:
+        return []
+    return [
+        InputRange(
+            name=name,
+            low=trend.factor(LOW),
+            mid=trend.factor(0.5),
+            high=trend.factor(HIGH),
+            unit="factor a year",
+            because=f"{trend.windows} years of {trend.series} {what} in the catalogue, {trend.first} to {trend.last}",
+        )
+    ]
+
+
+def assumptions_of(plan: Plan, most: int) -> tuple[str, ...]:
+    """What nobody stated and the bands take anyway."""
+    unknown = plan.policy.uncertainty
+    growth = unknown.growth
+    found = [
+        f"bands are of the mean cost of the next {unknown.horizon_months} months; 80 of 100 cases lie inside; drawn "
+        f"for the {most} cheapest of each class"
+    ]
+    if growth == Growth():
+        found.append(
+            f"traffic changes by a factor of {growth.low:g} to {growth.high:g} in a year, {growth.mid:g} in the middle "
+            "(uncertainty.growth)"
+        )
+    if unknown.tokens_spread == Uncertainty().tokens_spread:
+        found.append(
+            f"mean input and output tokens are known to a factor of {unknown.tokens_spread:g} "
+            "(uncertainty.tokens_spread)"
+        )
+    if unknown.price_scenarios:
+        found.append(
+            "prices move as they did in the catalogue's own history; an API is left for a cheaper one of equal "
+            "quality, and a machine serves a smaller open model of equal quality as soon as there is one "
+            "(uncertainty.price_scenarios: false holds today's)"
+        )
+    if not np.isfinite(plan.speed.half_width).any() and len(plan.speed.rows):
+        found.append(
+            "the band of these speeds is not known: self-hosting has none, and chances and regret take its speed as "
+            "given"
+        )
+    return tuple(found)
+
+
+def swing_range(plan: Plan, contest: Contest, swing: Swing, chosen: int, ids: Sequence[str]) -> SwingRange:
+    """One bar of the tornado in words."""
+    name, low, high = _ends(plan, contest, swing)
+    winners = [ids[n] for n in swing.winners]
+    margins = swing.margins_usd_per_day
+    return SwingRange(
+        input=name,
+        low=low,
+        high=high,
+        margin_usd_per_day_low=margins[0],
+        margin_usd_per_day_high=margins[1],
+        winner_low=winners[0],
+        winner_high=winners[1],
+        changes=any(not alike(contest, winner, chosen) for winner in swing.winners),
+    )
+
+
+def _ends(plan: Plan, contest: Contest, swing: Swing) -> tuple[str, str, str]:
+    unknown = plan.policy.uncertainty
+    if swing.of is not None:
+        factor = float(np.exp(contest.errors.deviation[swing.of] * 1.2816))
+        name = configuration(plan, contest.contenders[swing.of])
+        return f"speed of {name}", f"x{factor:.2g}", f"x{1 / factor:.2g}"
+    if swing.input in ("log_input", "log_output"):
+        spread = unknown.tokens_spread
+        return f"{swing.input.removeprefix('log_')} tokens", f"x{1 / spread:.2g}", f"x{spread:.2g}"
+    if swing.input == "log_growth_per_year":
+        return "traffic, a year", f"x{unknown.growth.low:.2g}", f"x{unknown.growth.high:.2g}"
+    if swing.input == "rent":
+        rents = contest.trends.rents
+        low, high = (f"x{rents.factor(chance):.2g}" if rents else "x1" for chance in (LOW, HIGH))
+        return "machine rents, a year", low, high
+    both = {"API price": contest.trends.api, "size of open model": contest.trends.models}
+    moving = {what: trend for what, trend in both.items() if trend is not None and trend.factor(LOW) != 1.0}
+    low, high = (" / ".join(f"x{trend.factor(chance):.2g}" for trend in moving.values()) for chance in (LOW, HIGH))
+    return f"{' and '.join(moving) or 'prices'} at equal quality, a year", low, high

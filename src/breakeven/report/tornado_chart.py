@@ -1,0 +1,71 @@
+"""The picture of what the answer hangs on: a bar an input, from the margin at its low end to that at its high end."""
+
+import altair as alt
+
+from breakeven.planner.spread import ClassRange
+from breakeven.report.charts import BAR, BAR_STEP, CHARACTER, INK, MUTED, PAPER, Rows, data, styled, texts
+from breakeven.report.spread import signed_usd
+
+ROOM = 0.12
+"""Share of the width on each side for the words at the ends of a bar."""
+
+LABELS = "(datum.value < 0 ? '-$' : '$') + format(abs(datum.value), '~s')"
+
+
+def tornado_chart(found: ClassRange, width: int) -> alt.TopLevelMixin:
+    """USD a day that the choice is ahead of its best rival; left of 0 another option is the cheapest.
+
+    The part of a bar towards the input's low end is drawn in another colour than that towards its high end.
+    """
+    middle = found.margin_usd_per_day or 0.0
+    bars, names, ends = rows_of(found, middle, width)
+    every = [0.0, middle, *(row["x"] for row in bars), *(row["end"] for row in bars)]
+    reach = (max(every) - min(every)) or 1.0
+    domain = [min(every) - ROOM * reach, max(every) + ROOM * reach]
+    y = alt.Y("row:O").axis(None).scale(paddingInner=0, paddingOuter=0)
+    x = alt.X("x:Q").scale(domain=domain, nice=False)
+    x = x.axis(labelExpr=LABELS, tickCount=max(width // 120, 2), title="USD a day ahead of the best rival")
+    fill = alt.Color("end_of:N").legend(None).scale(domain=["low", "high"], range=["var(--api)", "var(--hosted)"])
+    marks = alt.Chart(data(bars)).mark_bar(size=BAR, stroke=PAPER, strokeWidth=1.5, yOffset=10)
+    left = alt.X("x:Q").scale(domain=domain, nice=False)
+    layers = [
+        marks.encode(x, alt.X2("end:Q"), y, fill),
+        alt.Chart(data([{"x": middle}])).mark_rule(color=MUTED, strokeDash=[2, 3]).encode(x),
+        alt.Chart(data([{"x": 0.0}])).mark_rule(color=INK, strokeWidth=1.5).encode(x),
+        texts([row | {"x": domain[0]} for row in names], left, y, align="left", dx=2, dy=-8, color=INK),
+        *(
+            texts([row for row in ends if row["side"] == side], left, y, dy=10, color=INK, **look)
+            for side, look in (("left", {"align": "right", "dx": -5}), ("right", {"align": "left", "dx": 5}))
+        ),
+    ]
+    return styled(alt.layer(*layers).properties(width=width, height=alt.Step(BAR_STEP)))
+
+
+def rows_of(found: ClassRange, middle: float, width: int) -> tuple[Rows, Rows, Rows]:
+    """Bars, names and the words at their ends, one row an input."""
+    bars: Rows = []
+    names: Rows = []
+    ends: Rows = []
+    for row, swing in enumerate(found.tornado):
+        both = (("low", swing.margin_usd_per_day_low, swing.low), ("high", swing.margin_usd_per_day_high, swing.high))
+        leftmost = min(margin for _, margin, _ in both)
+        for end, margin, words in both:
+            bars.append({"row": row, "x": middle, "end": margin, "end_of": end})
+            side = "left" if margin == leftmost else "right"
+            ends.append({"row": row, "x": min(margin, middle) if side == "left" else max(margin, middle), "side": side})
+            ends[-1]["text"] = words
+        changes = " (another option wins)" if swing.changes else ""
+        most = int(width * (1 + 2 * ROOM) / CHARACTER) - len(changes)
+        name = swing.input if len(swing.input) <= most else f"{swing.input[: most - 1]}…"
+        names.append({"row": row, "text": name + changes})
+    return bars, names, ends
+
+
+def tornado_in_words(found: ClassRange) -> str:
+    """What the picture shows, for those who do not see it."""
+    told = "; ".join(
+        f"{swing.input} from {swing.low} to {swing.high}: {signed_usd(swing.margin_usd_per_day_low)} to "
+        f"{signed_usd(swing.margin_usd_per_day_high)}{', another option wins' if swing.changes else ''}"
+        for swing in found.tornado
+    )
+    return f"USD a day that {found.chosen} is ahead of its best rival, with one input at each end at a time: {told}."
