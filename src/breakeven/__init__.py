@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from breakeven.catalogue.load import Catalogue, load_catalogue
+    from breakeven.decision.hybrid import BaseCapacity, best_base_capacity
     from breakeven.errors import BreakevenError
     from breakeven.planner import Plan, plan
     from breakeven.workload.policy import Policy
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _HOME = {
+    "BaseCapacity": "breakeven.decision.hybrid",
     "BreakevenError": "breakeven.errors",
     "Catalogue": "breakeven.catalogue.load",
     "Plan": "breakeven.planner",
@@ -28,11 +30,13 @@ _HOME = {
     "TokenMix": "breakeven.workload.usage",
     "TokenUsage": "breakeven.workload.usage",
     "Workload": "breakeven.workload.profile",
+    "best_base_capacity": "breakeven.decision.hybrid",
     "load_catalogue": "breakeven.catalogue.load",
     "plan": "breakeven.planner",
 }
 
 __all__ = [
+    "BaseCapacity",
     "BreakevenError",
     "Catalogue",
     "Plan",
@@ -41,6 +45,7 @@ __all__ = [
     "TokenMix",
     "TokenUsage",
     "Workload",
+    "best_base_capacity",
     "load_catalogue",
     "plan",
 ]
