@@ -80,9 +80,14 @@ class Curves:
         count = columns.by_offer([offer.available for offer in columns.offers])
         return np.where(sizing.peak_machines > count, np.inf, costs.usd_per_day)
 
+    @property
+    def api_fixed_usd_per_day(self) -> float:
+        """USD a day that every paid API costs without a request."""
+        return sum(usd for _, usd in fixed_costs(self.policy, "api"))
+
     def api_usd_per_day(self, option: int, requests_per_day: Floats) -> Floats:
         """USD a day of a paid API: fixed costs and so much a request."""
-        fixed = sum(usd for _, usd in fixed_costs(self.policy, "api"))
+        fixed = self.api_fixed_usd_per_day
         variable = float(self.api.usd_per_day[option]) - fixed
         return fixed + variable * requests_per_day / self.speed.workload.requests_per_day
 

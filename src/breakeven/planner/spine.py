@@ -14,8 +14,10 @@ from breakeven.cost.fixed import fixed_charges, fixed_costs
 from breakeven.cost.hosting import HostedCosts, hosted_costs, hosted_options
 from breakeven.decision.crossover import Crossover, crossovers
 from breakeven.decision.curves import Curves
-from breakeven.decision.envelope import Envelope, envelopes_of
-from breakeven.decision.rank import By, Contender, Ranking, rank
+from breakeven.decision.envelope import Envelope, envelopes_of, members_of
+from breakeven.decision.hybrids import Hybrids
+from breakeven.decision.pairs import best_hybrids, contenders_of
+from breakeven.decision.rank import By, Contender, Ranking, rank, ranked_with
 from breakeven.errors import NoDataError, UnknownNameError
 from breakeven.options.api import api_options
 from breakeven.options.hosted import HostedGrid, hosted_grid
@@ -59,6 +61,8 @@ class Plan:
     sizing: Sizing
     hosted: HostedCosts
     api: ApiCosts
+    hybrids: Hybrids
+    """Own machines for the base with a paid API for the overflow, where that is cheaper than either alone."""
     curves: Curves
 
     def verdict(self, contender: Contender) -> Verdict:
@@ -190,7 +194,10 @@ def plan(
         snapshot=snapshot,
         policy=policy,
     )
-    envelopes = envelopes_of(ranking, curves, grid, quality)
+    members = members_of(ranking, curves, grid, quality)
+    hybrids = best_hybrids(ranking, members, curves, grid, by)
+    ranking = ranked_with(ranking, contenders_of(hybrids, curves, grid))
+    envelopes = envelopes_of(ranking, members, curves)
     return Plan(
         workload=workload,
         policy=policy,
@@ -212,6 +219,7 @@ def plan(
         sizing=sizing,
         hosted=hosted,
         api=api,
+        hybrids=hybrids,
         curves=curves,
     )
 
