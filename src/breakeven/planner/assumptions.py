@@ -8,7 +8,7 @@ from breakeven.workload.profile import Workload
 
 
 def assumptions_of(
-    workload: Workload, policy: Policy, grid: HostedGrid, speed: Speed, hosted: HostedCosts
+    workload: Workload, policy: Policy, grid: HostedGrid, speed: Speed, hosted: HostedCosts, hybrids: int = 0
 ) -> tuple[str, ...]:
     """What nobody stated and the plan took anyway, in sentences."""
     found = list(workload.assumptions)
@@ -49,6 +49,11 @@ def assumptions_of(
         found.append(
             "reserved-1y is a commitment of one year, paid whether used or not; its prices are second-hand, and that "
             "they are for one year without upfront payment is inferred from their ratio to on demand"
+        )
+    if hybrids:
+        found.append(
+            "a hybrid sends a request to the paid API when no place is free on one's own machines (Poisson arrivals, "
+            "Erlang's loss formula); base and API are of one class of quality, and may be different models"
         )
     if policy.people is None:
         found.append("people are not counted (`people` in the spec)")
