@@ -20,6 +20,7 @@ from breakeven.capacity.overflow import about_turned_away, share_turned_away
 from breakeven.capacity.sizing import ALWAYS_ON_TERMS, Sizing
 from breakeven.cost.api import api_costs, usd_per_request_by_hour
 from breakeven.cost.bill import Charge, total_usd_per_day
+from breakeven.cost.failover import failover_charges
 from breakeven.cost.fixed import fixed_charges, fixed_costs
 from breakeven.cost.hosting import HostedOptions, hosted_costs
 from breakeven.decision.curves import Curves
@@ -29,6 +30,7 @@ from breakeven.units import HOURS_PER_DAY, SECONDS_PER_DAY
 
 AMPLE = 9.0, 12.0
 """So many standard deviations and places above the busiest hour nothing overflows."""
+BASE = "own machines: "
 OVERFLOW = "overflow to the API: "
 """How the lines of the API's half begin."""
 
@@ -79,7 +81,7 @@ def hybrids_at(hosted: Ints, api: Ints, requests_per_day: Floats, curves: Curves
         )
     )
     overflow = requests * share_turned_away(in_flight, machines * places[:, None])
-    charges = _charges(columns, _base(sizing, machines, requests - overflow), speed, curves, (api, overflow))
+    charges = _charges(columns, _base(sizing, machines, requests - overflow), speed, curves, (hosted, api, overflow))
     return Hybrids(
         hosted=hosted,
         api=api,
@@ -177,14 +179,27 @@ def _base(sizing: Sizing, machines: Floats, served_per_hour: Floats) -> Sizing:
 
 
 def _charges(
-    columns: HostedOptions, base: Sizing, speed: Speed, curves: Curves, overflow: tuple[Ints, Floats]
+    columns: HostedOptions, base: Sizing, speed: Speed, curves: Curves, halves: tuple[Ints, Ints, Floats]
 ) -> tuple[Charge, ...]:
-    """The lines of both halves."""
-    api, requests_per_hour = overflow
+    """The lines of both halves, and of their outages: the API takes over from the base, another one from the API.
+
+    ``halves``: the hosted options, the APIs, and what goes to these.
+    """
+    hosted, api, requests_per_hour = halves
     fixed = fixed_charges(fixed_costs(curves.policy, "hybrid"), len(api))
     own = hosted_costs(columns, speed, base, curves.snapshot, curves.policy, fixed)
     options = tuple(curves.api.options[number] for number in api)
     bought = api_costs(
         options, speed.workload, curves.policy, curves.snapshot.windows, requests_per_hour=requests_per_hour
     )
-    return (*own.charges, *(replace(charge, name=OVERFLOW + charge.name) for charge in bought.charges))
+    lines = (*own.charges, *(replace(charge, name=OVERFLOW + charge.name) for charge in bought.charges))
+    if curves.away is None:
+        return lines
+    of_apis, of_hosted = curves.away
+    overflow_per_day = requests_per_hour.mean(axis=1) * HOURS_PER_DAY
+    to_own_api = replace(of_hosted.take(hosted), to=api, usd_per_request=of_apis.usd_per_request_saved[api], lost=False)
+    return (
+        *lines,
+        *failover_charges(to_own_api, base.requests_per_day, BASE),
+        *failover_charges(of_apis.take(api), overflow_per_day, OVERFLOW),
+    )

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from breakeven.capacity.sizing import ALWAYS_ON_TERMS
-from breakeven.cost.bill import total_usd_per_day
+from breakeven.cost.bill import usd_per_request
 from breakeven.decision.curves import Curves
 from breakeven.decision.hybrids import Hybrids, hybrids_at
 from breakeven.decision.rank import By, Contender, Ranking
@@ -19,8 +19,6 @@ from breakeven.options.columns import Floats, Ints, Mask
 from breakeven.options.hosted import HostedGrid
 from breakeven.units import HOURS_PER_DAY, SECONDS_PER_DAY
 
-STANDING = ("machine-hour", "GB-month", "day")
-"""Units of the lines that do not go with the requests."""
 PER_CHOICE = 2
 """Hosted options of each choice that are sized exactly beside each API."""
 PER_API = 24
@@ -148,20 +146,13 @@ def _screen(curves: Curves) -> _Screen:
     return _Screen(
         places=speed.largest_concurrency[options.row] * curves.per_machine,
         usd_per_hour=options.by_offer(hourly),
-        usd_per_request=_usd_per_request(curves),
+        usd_per_request=usd_per_request(curves.hosted.charges, len(options.row), requests),
         in_flight=requests / SECONDS_PER_DAY * held_s,
         least=np.ceil(policy.min_replicas / curves.per_machine),
         around_the_clock=options.flag(always),
         load=np.sort(hours) / hours.mean(),
         requests_per_day=requests,
     )
-
-
-def _usd_per_request(curves: Curves) -> Floats:
-    """What goes with the requests, at the prices of the whole traffic."""
-    charges = [charge for charge in curves.hosted.charges if charge.unit not in STANDING]
-    requests = curves.speed.workload.requests_per_day
-    return total_usd_per_day(charges, len(curves.hosted.options.row)) / requests
 
 
 def _choices(curves: Curves, grid: HostedGrid, by: By) -> Ints:

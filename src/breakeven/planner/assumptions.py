@@ -13,7 +13,7 @@ def assumptions_of(
     """What nobody stated and the plan took anyway, in sentences."""
     found = list(workload.assumptions)
     if not len(speed.rows):
-        return tuple(found)
+        return (*found, *_on_outages(policy))
     if policy.stated:
         found.append(
             f"self-hosted machines: {policy.stated.response_s:g} s a response, {policy.stated.concurrency} at a time, "
@@ -55,6 +55,20 @@ def assumptions_of(
             "a hybrid sends a request to the paid API when no place is free on one's own machines (Poisson arrivals, "
             "Erlang's loss formula); base and API are of one class of quality, and may be different models"
         )
+    found += _on_outages(policy)
     if policy.people is None:
         found.append("people are not counted (`people` in the spec)")
     return tuple(found)
+
+
+def _on_outages(policy: Policy) -> list[str]:
+    """What bills take for outages."""
+    if policy.availability is None:
+        return ["outages are not counted (`availability` in the spec)"]
+    found = [
+        "where the spec gives no share of the time that a part is up, the published service level of its provider is "
+        "taken: a promise, not a measurement; without one the line says that it is not known"
+    ]
+    if policy.availability.failover != "replica":
+        found.append("a machine of one's own that is away sheds its part of the traffic: no other takes it over")
+    return found

@@ -11,8 +11,10 @@ from breakeven.capacity.sizing import Sizing, machine_pairs, size
 from breakeven.catalogue.load import Catalogue, Snapshot
 from breakeven.cost.api import ApiCosts, api_costs
 from breakeven.cost.bill import Charge
+from breakeven.cost.failover import Failover
 from breakeven.cost.fixed import fixed_charges, fixed_costs
 from breakeven.cost.hosting import HostedCosts, hosted_costs, hosted_options
+from breakeven.cost.outages import outages_of, with_failover_api, with_failover_hosted
 from breakeven.decision.crossover import Crossover, crossovers
 from breakeven.decision.curves import Curves
 from breakeven.decision.envelope import Envelope, envelopes_of, members_of
@@ -207,6 +209,12 @@ def plan(
     hosted = hosted_costs(options, speed, sizing, snapshot, policy, hosted_fixed)
     api_fixed = fixed_charges(fixed_costs(policy, "api"), len(apis))
     api = api_costs(apis, workload, policy, snapshot.windows, api_fixed)
+    away: tuple[Failover, Failover] | None = None
+    if policy.availability is not None:
+        outages = outages_of(policy.availability, catalogue.tables.uptimes, as_of, quality, workload.requests_per_day)
+        away = outages.of_apis(api), outages.of_hosted(hosted, grid.score[speed.rows[options.row]], api)
+        api = with_failover_api(api, away[0], workload.requests_per_day)
+        hosted = with_failover_hosted(hosted, away[1], workload.requests_per_day)
     ranking = rank(api, hosted, grid, speed, quality, by)
     if not ranking.contenders:
         raise _nothing_left(ruling)
@@ -217,6 +225,7 @@ def plan(
         api=api,
         snapshot=snapshot,
         policy=policy,
+        away=away,
     )
     members = members_of(ranking, curves, grid, quality)
     hybrids = best_hybrids(ranking, members, curves, grid, by)

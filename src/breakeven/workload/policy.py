@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 import msgspec
 
 from breakeven.errors import SpecError, refuse_odd_number
+from breakeven.workload.availability import Availability
 from breakeven.workload.profile import Slo
 from breakeven.yamlfile import said
 
@@ -122,6 +123,8 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
     fixed_costs: tuple[FixedCost, ...] = ()
     lambda_: LambdaConfig = LambdaConfig()
     stated: Stated | None = None
+    availability: Availability | None = None
+    """``None``: no bill counts outages."""
 
     def __post_init__(self) -> None:
         refuse_odd_number("hosting.min_replicas", self.min_replicas, above_zero=True)

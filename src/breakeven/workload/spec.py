@@ -9,6 +9,7 @@ import msgspec
 
 from breakeven.errors import SpecError, UnknownNameError, refuse_odd_number
 from breakeven.units import HOURS_PER_DAY
+from breakeven.workload.availability import Availability
 from breakeven.workload.policy import (
     DEFAULT_SCALE,
     ApiLatency,
@@ -176,6 +177,10 @@ class Spec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     prices: PricesSpec = PricesSpec()
     people: Annotated[People | None, said("working time that self-hosting takes; not counted if left out")] = None
     fixed_costs: Annotated[list[FixedCost], said("costs that do not depend on traffic")] = []
+    availability: Annotated[
+        Availability | None,
+        said("what outages cost; not counted if left out (`availability: {}` for published shares)"),
+    ] = None
     overlay: Annotated[
         str | None,
         said("a YAML file with your own machines, prices and scores, beside the spec (docs/guides/overlay.md)"),
@@ -233,6 +238,7 @@ class Spec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
             people=self.people,
             fixed_costs=tuple(self.fixed_costs),
             lambda_=hosting.lambda_,
+            availability=self.availability,
             stated=None
             if hosting.response_s is None
             else Stated(response_s=hosting.response_s, concurrency=hosting.concurrency),
