@@ -75,7 +75,9 @@ def bill_by_hand(found, n, machines):
     )
 
 
-@pytest.mark.parametrize(("weights", "volume"), [(BUSY_DAYS, 1e6), (PEAKED, 8e6), (BUSY_DAYS, 2e7)], ids=["chat", "code", "more chat"])
+@pytest.mark.parametrize(
+    ("weights", "volume"), [(BUSY_DAYS, 1e6), (PEAKED, 8e6), (BUSY_DAYS, 2e7)], ids=["chat", "code", "more chat"]
+)
 def test_no_other_number_of_machines_is_cheaper(weights, volume):
     found = answer(volume, weights)
     assert len(found.hybrids.hosted)
@@ -160,8 +162,9 @@ def test_people_and_fixed_costs_of_both_halves_are_paid_once():
 
 
 def test_a_plan_of_one_kind_has_no_hybrids():
-    for kind in ("api", "hosted"):
-        assert not len(answer(only=Only(kinds=(kind,))).hybrids.hosted)
+    for kinds in (("api",), ("hosted",), ("api", "hosted")):
+        assert not len(answer(only=Only(kinds=kinds)).hybrids.hosted)
+    assert len(answer(only=Only(models=MODELS.models, kinds=("api", "hosted", "hybrid"))).hybrids.hosted)
 
 
 def test_a_hybrid_is_explained_by_its_id_with_and_without_the_kind(usual):

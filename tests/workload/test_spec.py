@@ -6,6 +6,7 @@ import msgspec
 import pytest
 
 from breakeven.errors import SpecError, UnknownNameError
+from breakeven.workload.availability import Availability
 from breakeven.workload.policy import ApiLatency, FixedCost, LambdaConfig, Only, People, Policy, Stated
 from breakeven.workload.profile import Slo
 from breakeven.workload.spec import Spec, read_specs
@@ -214,6 +215,12 @@ def test_every_field_of_the_policy_can_be_said_in_a_spec():
         api_latency={"a/b": {"ttft_s": 0.5}},
         people={"hours_per_month": "20", "usd_per_hour": "90"},
         fixed_costs=[{"name": "audit", "usd_per_month": "100", "applies_to": "all"}],
+        availability={
+            "apis": {"openai/*": 0.998},
+            "machines": {"ec2": 0.99},
+            "failover": "lost",
+            "lost_request_usd": "0.01",
+        },
     ).policy()
     expected = Policy(
         as_of=date(2023, 4, 24),
@@ -230,6 +237,9 @@ def test_every_field_of_the_policy_can_be_said_in_a_spec():
         fixed_costs=(FixedCost(name="audit", usd_per_month=Decimal(100), applies_to="all"),),
         lambda_=LambdaConfig(memory_mb=512, architecture="x86_64"),
         stated=Stated(response_s=5.0, concurrency=3),
+        availability=Availability(
+            apis={"openai/*": 0.998}, machines={"ec2": 0.99}, failover="lost", lost_request_usd=Decimal("0.01")
+        ),
     )
     assert said == expected
     usual = Policy()

@@ -228,7 +228,8 @@ def plan(
         away=away,
     )
     members = members_of(ranking, curves, grid, quality)
-    hybrids = best_hybrids(ranking, members, curves, grid, by)
+    pairing = not policy.only.kinds or "hybrid" in policy.only.kinds
+    hybrids = best_hybrids(ranking, members if pairing else {}, curves, grid, by)
     ranking = ranked_with(ranking, contenders_of(hybrids, curves, grid))
     envelopes = envelopes_of(ranking, members, curves)
     return Plan(

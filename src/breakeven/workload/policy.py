@@ -31,7 +31,9 @@ class Only(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     ] = ()
     terms: Annotated[tuple[str, ...], said("`on-demand`, `reserved-1y`, `owned`")] = ()
     tiers: Annotated[tuple[str, ...], said("API tiers: `standard`, `batch`, `flex`, `priority`")] = ()
-    kinds: Annotated[tuple[Literal["api", "hosted"], ...], said("`api` or `hosted` alone")] = ()
+    kinds: Annotated[
+        tuple[Literal["api", "hosted", "hybrid"], ...], said("`api` or `hosted` alone; `hybrid` beside both")
+    ] = ()
 
 
 class FixedCost(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
