@@ -207,6 +207,7 @@ def test_every_field_of_the_policy_can_be_said_in_a_spec():
         hosting={
             "scaling": "fixed",
             "min_replicas": 2,
+            "mixed_machines": True,
             "response_s": 5.0,
             "concurrency": 3,
             "lambda": {"memory_mb": 512, "architecture": "x86_64"},
@@ -231,6 +232,7 @@ def test_every_field_of_the_policy_can_be_said_in_a_spec():
         only=Only(models=("a*",), kinds=("hosted",)),
         scaling="fixed",
         min_replicas=2,
+        mixed_machines=True,
         api_discount={"openai": 0.1},
         api_latency={"a/b": ApiLatency(ttft_s=0.5)},
         people=People(hours_per_month=Decimal(20), usd_per_hour=Decimal(90)),

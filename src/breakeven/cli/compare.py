@@ -43,6 +43,7 @@ def compare(  # noqa: PLR0913, PLR0917 - one parameter a flag
     measured: Annotated[Path | None, typer.Option(help="Measurements of your own stack (CSV).")] = None,
     top: Annotated[int | None, typer.Option(min=1, help="How many to show (in each class of quality).")] = None,
     by: Annotated[str, typer.Option(help="One line a model, machine or option.")] = "model",
+    mixed: Annotated[bool | None, typer.Option("--mixed", help="Look for fleets of several machine types.")] = None,
     explain: Annotated[str | None, typer.Option(help="One option in full: its bill and its sources.")] = None,
     json: Annotated[str | None, typer.Option(help="Write the plan as JSON to a file, or - for stdout.")] = None,
     html: Annotated[Path | None, typer.Option(help="Write the plan as one self-contained page to a file.")] = None,
@@ -59,6 +60,7 @@ def compare(  # noqa: PLR0913, PLR0917 - one parameter a flag
         },
         "latency": {"ttft_s": ttft_s, "tpot_s": tpot_s, "quantile": quantile},
         "only": {"models": model, "providers": provider, "licences": licence, "machines": machine},
+        "hosting": {"mixed_machines": mixed},
         "": {
             "task": task,
             "at_least": at_least,

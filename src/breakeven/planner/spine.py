@@ -32,6 +32,7 @@ from breakeven.performance.predict import Speed, predict
 from breakeven.planner.assumptions import assumptions_of
 from breakeven.planner.freshness import Freshness, freshness_of
 from breakeven.planner.hybrid_verdict import cheaper_between, hybrid_id, hybrid_verdict
+from breakeven.planner.mixed import MixedFleet, MixedMachines
 from breakeven.planner.verdict import Verdict, api_verdict, hosted_id, hosted_verdict
 from breakeven.workload.policy import Policy
 from breakeven.workload.profile import Workload
@@ -65,6 +66,8 @@ class Plan:
     sizing: Sizing
     hosted: HostedCosts
     api: ApiCosts
+    mixed: tuple[MixedFleet, ...]
+    """Fleets of several machine types for the leading models, where the policy asks for them."""
     hybrids: Hybrids
     """Own machines for the base with a paid API for the overflow, where that is cheaper than either alone."""
     curves: Curves
@@ -256,6 +259,11 @@ def plan(
         sizing=sizing,
         hosted=hosted,
         api=api,
+        mixed=MixedMachines(workload, policy, catalogue, snapshot, quality, speed.parameters).of_leading(
+            ranking, [grid.models[m].name for m in grid.model[speed.rows[options.row]]]
+        )
+        if policy.mixed_machines
+        else (),
         hybrids=hybrids,
         curves=curves,
     )

@@ -4,6 +4,7 @@ from breakeven.decision.crossover import Crossover
 from breakeven.decision.curves import HIGHEST_REQUESTS_PER_DAY
 from breakeven.decision.rank import Contender
 from breakeven.planner import Plan
+from breakeven.planner.mixed import MixedFleet
 from breakeven.planner.verdict import Verdict
 from breakeven.report.words import count, seconds, small_share, usd, usd_range
 from breakeven.units import DAYS_PER_MONTH
@@ -27,6 +28,7 @@ def answer(plan: Plan) -> tuple[str, ...]:
         return (
             "No quality floor is set, and a cheap weak model does not beat a good one: below stands the cheapest of "
             "each class of quality. Set at_least to a model or a score to get one answer.",
+            *_mixed(plan),
         )
     return (
         _winner(plan),
@@ -35,8 +37,25 @@ def answer(plan: Plan) -> tuple[str, ...]:
         *_slowness(plan),
         *_cheaper_but_unknown(plan),
         *map(break_even_sentence, plan.crossovers),
+        *_mixed(plan),
         *people_margin(plan),
     )
+
+
+def _mixed(plan: Plan) -> list[str]:
+    """Fleets of several machine types, where they were asked for."""
+    if plan.policy.mixed_machines and not plan.mixed:
+        one = len(plan.workload.mix.shapes) == 1
+        why = "all requests are of one kind (tokens.shapes)" if one else "no model that is hosted carries every kind"
+        return [f"Mixed machine types: {why}."]
+    return [_mixed_words(fleet) for fleet in plan.mixed]
+
+
+def _mixed_words(fleet: MixedFleet) -> str:
+    if len(fleet.pools) == 1:
+        return f"Mixed machine types for {fleet.model}: {fleet.because}."
+    pools = "; ".join(f"{pool.option} ({' and '.join(pool.requests)})" for pool in fleet.pools)
+    return f"Mixed machine types for {fleet.model}: {usd(fleet.usd_per_day)} a day, {fleet.because}, with {pools}."
 
 
 def _winner(plan: Plan) -> str:
@@ -123,8 +142,9 @@ def _cheaper_but_unknown(plan: Plan) -> list[str]:
     cheapest = min(unknown, key=lambda c: c.usd_per_day)
     if first is not None and cheapest.usd_per_day >= first.usd_per_day:
         return []
+    costs, whose = ("comes to", "the latency of its API") if cheapest.kind == "hybrid" else ("lists at", "its latency")
     return [
-        f"{plan.option_id(cheapest)} lists at {usd(cheapest.usd_per_day)} a day, but its latency is not known here: "
+        f"{plan.option_id(cheapest)} {costs} {usd(cheapest.usd_per_day)} a day, but {whose} is not known here: "
         "measure it and state it under api_latency before you choose it."
     ]
 

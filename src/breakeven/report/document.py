@@ -14,6 +14,7 @@ from breakeven.decision.crossover import Crossover
 from breakeven.evidence import Basis, Source
 from breakeven.options.ruling import Rejected
 from breakeven.planner import Plan
+from breakeven.planner.mixed import MixedFleet
 from breakeven.planner.verdict import Capacity, Option, Performance, Verdict
 from breakeven.units import TOKENS_PER_MTOK
 from breakeven.workload.policy import Policy
@@ -79,7 +80,8 @@ class FreshnessDocument(msgspec.Struct, frozen=True, kw_only=True):
 class PlanDocument(msgspec.Struct, frozen=True, kw_only=True):
     """A plan. ``winner`` is an option id, ``null`` without a quality floor.
 
-    ``verdicts`` holds the first of every class (``--top``); ``policy`` is what the plan was narrowed and priced by.
+    ``verdicts`` holds the first of every class (``--top``); ``policy`` is what the plan was narrowed and priced by;
+    ``mixed`` the fleets of several machine types, where the policy asks for them.
     """
 
     schema_version: Literal["1.0"]
@@ -93,6 +95,7 @@ class PlanDocument(msgspec.Struct, frozen=True, kw_only=True):
     verdicts: tuple[VerdictDocument, ...]
     rejected: tuple[Rejected, ...]
     crossovers: tuple[Crossover, ...]
+    mixed: tuple[MixedFleet, ...]
     assumptions: tuple[str, ...]
     freshness: FreshnessDocument
     sources: tuple[Source, ...]
@@ -115,6 +118,7 @@ def plan_document(plan: Plan, top: int = 10) -> PlanDocument:
         verdicts=verdicts,
         rejected=plan.rejected,
         crossovers=plan.crossovers,
+        mixed=plan.mixed,
         assumptions=plan.assumptions,
         freshness=FreshnessDocument(
             oldest_effective_from=fresh.oldest_effective_from, item=fresh.item, age_days=fresh.age_days

@@ -125,6 +125,8 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
     fixed_costs: tuple[FixedCost, ...] = ()
     lambda_: LambdaConfig = LambdaConfig()
     stated: Stated | None = None
+    mixed_machines: bool = False
+    """Whether fleets of several machine types are looked for, one for some kinds of requests each."""
     availability: Availability | None = None
     """``None``: no bill counts outages."""
 

@@ -123,6 +123,10 @@ class HostingSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
         said("`hourly`: on-demand machines follow the hours; `fixed`: the busiest hour's machines stand all day"),
     ] = "hourly"
     min_replicas: Annotated[int, said("replicas that stand at any hour")] = 1
+    mixed_machines: Annotated[
+        bool,
+        said("look for several fleets, each for some of the `shapes` (needs the extra `fleets`, takes seconds)"),
+    ] = False
     response_s: Annotated[
         float | None, said("seconds for a whole response, if you measured it: replaces every predicted speed")
     ] = None
@@ -233,6 +237,7 @@ class Spec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
             only=self.only,
             scaling=hosting.scaling,
             min_replicas=hosting.min_replicas,
+            mixed_machines=hosting.mixed_machines,
             api_latency=self.api_latency,
             api_discount=discount if isinstance(discount, dict) else {"*": discount} if discount else {},
             people=self.people,
