@@ -73,10 +73,7 @@ def compare(  # noqa: PLR0913, PLR0917 - one parameter a flag
     }
     plans = plans_of(spec, flags, by, measured)
     explained = _explained(plans, explain) if explain else None
-    if json:
-        _write_json(plans, json, top)
-    if html:
-        _write_html(plans, html, top)
+    _write(plans, json, html, top)
     if json != "-":
         _show(plans, top, explained)
 
@@ -114,6 +111,13 @@ def _explained(plans: "list[Plan]", name: str) -> "list[tuple[Plan, Verdict]]":
     if wrong and not found:
         raise wrong
     return found
+
+
+def _write(plans: "list[Plan]", json: str | None, html: Path | None, top: int | None) -> None:
+    if json:
+        _write_json(plans, json, top)
+    if html:
+        _write_html(plans, html, top)
 
 
 def _write_json(plans: "list[Plan]", target: str, top: int | None) -> None:

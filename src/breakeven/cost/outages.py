@@ -125,9 +125,11 @@ def _provider(api: ApiCosts, number: int) -> str:
 
 
 def outages_of(
-    availability: Availability, uptimes: Sequence[Uptime], as_of: date, quality: Quality, requests_per_day: float
-) -> Outages:
-    """What decides over outages on one day."""
+    availability: Availability | None, uptimes: Sequence[Uptime], as_of: date, quality: Quality, requests_per_day: float
+) -> Outages | None:
+    """What decides over outages on one day; ``None`` where bills do not count them."""
+    if availability is None:
+        return None
     in_force = sorted((row for row in uptimes if row.effective_from <= as_of), key=lambda row: row.effective_from)
     return Outages(
         availability=availability,
@@ -137,13 +139,20 @@ def outages_of(
     )
 
 
-def with_failover_api(api: ApiCosts, away: Failover, requests_per_day: float) -> ApiCosts:
-    """The paid APIs with the lines of their outages."""
-    charges = (*api.charges, *failover_charges(away, requests_per_day))
-    return replace(api, charges=charges, usd_per_day=total_usd_per_day(charges, len(api.options)))
+def with_outages(
+    outages: Outages | None, api: ApiCosts, hosted: HostedCosts, scores: Floats
+) -> tuple[ApiCosts, HostedCosts, tuple[Failover, Failover] | None]:
+    """Paid APIs and hosted options with the lines of their outages, and what these lines are made from.
 
-
-def with_failover_hosted(hosted: HostedCosts, away: Failover, requests_per_day: float) -> HostedCosts:
-    """The hosted options with the lines of their outages."""
-    charges = (*hosted.charges, *failover_charges(away, requests_per_day))
-    return replace(hosted, charges=charges, usd_per_day=total_usd_per_day(charges, len(hosted.options.row)))
+    ``scores``: of each hosted option.
+    """
+    if outages is None:
+        return api, hosted, None
+    of_apis, of_hosted = outages.of_apis(api), outages.of_hosted(hosted, scores, api)
+    lines = failover_charges(of_apis, outages.requests_per_day), failover_charges(of_hosted, outages.requests_per_day)
+    charges, own = (*api.charges, *lines[0]), (*hosted.charges, *lines[1])
+    return (
+        replace(api, charges=charges, usd_per_day=total_usd_per_day(charges, len(api.options))),
+        replace(hosted, charges=own, usd_per_day=total_usd_per_day(own, len(hosted.options.row))),
+        (of_apis, of_hosted),
+    )

@@ -80,6 +80,8 @@ def best_hybrids(ranking: Ranking, members: dict[str, Ints], curves: Curves, gri
     The ends: the API alone, and the cheapest self-hosting of the same choice. The API is the cheapest of the group: one
     known to keep the target, and one of which that is not known if it is cheaper still.
     """
+    only = curves.policy.only.kinds
+    members = members if not only or "hybrid" in only else {}
     screen, choice = _screen(curves), _choices(curves, grid, by)
     pairs: list[tuple[str, Contender, Ints]] = []
     for group, rows in members.items():

@@ -6,7 +6,7 @@ cost is an integer programme (``decision.mixed``). With up to a few kinds all se
 next to each other by the length of the prompt.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from itertools import combinations
 
@@ -79,14 +79,14 @@ class MixedMachines:
         self._workload, self._policy, self._snapshot = workload, policy, snapshot
         self._catalogue, self._quality, self._parameters = catalogue, quality, parameters
 
-    def of_leading(self, ranking: Ranking, models: Sequence[str]) -> tuple[MixedFleet, ...]:
-        """The cheapest fleets of the first hosted models of a ranking; none if all requests are of one kind.
+    def of_leading(self, ranking: Ranking, model_of: Callable[[int], str]) -> tuple[MixedFleet, ...]:
+        """The cheapest fleets of the first hosted models of a ranking; none unless asked for, or for one kind of them.
 
-        ``models``: of each hosted option.
+        ``model_of``: the model of a hosted option.
         """
-        if len(self._workload.mix.shapes) == 1:
+        if not self._policy.mixed_machines or len(self._workload.mix.shapes) == 1:
             return ()
-        found = (self.of(model) for model in _leading(ranking, models))
+        found = (self.of(model) for model in _leading(ranking, model_of))
         return tuple(fleet for fleet in found if fleet is not None)
 
     def of(self, model: str) -> MixedFleet | None:
@@ -175,12 +175,9 @@ class MixedMachines:
         )
 
 
-def _leading(ranking: Ranking, models: Sequence[str]) -> tuple[str, ...]:
-    """The first hosted models of the ranking; without a floor the first of each class.
-
-    ``models``: of each hosted option.
-    """
-    hosted = [(c.group, models[c.number]) for c in ranking.contenders if c.kind == "hosted"]
+def _leading(ranking: Ranking, model_of: Callable[[int], str]) -> tuple[str, ...]:
+    """The first hosted models of the ranking; without a floor the first of each class."""
+    hosted = [(c.group, model_of(c.number)) for c in ranking.contenders if c.kind == "hosted"]
     if not ranking.floor:
         hosted = list({group: (group, model) for group, model in reversed(hosted)}.values())[::-1]
     return tuple(dict.fromkeys(model for _, model in hosted))[:LEADING]

@@ -11,10 +11,9 @@ from breakeven.capacity.sizing import Sizing, machine_pairs, size
 from breakeven.catalogue.load import Catalogue, Snapshot
 from breakeven.cost.api import ApiCosts, api_costs
 from breakeven.cost.bill import Charge
-from breakeven.cost.failover import Failover
 from breakeven.cost.fixed import fixed_charges, fixed_costs
 from breakeven.cost.hosting import HostedCosts, hosted_costs, hosted_options
-from breakeven.cost.outages import outages_of, with_failover_api, with_failover_hosted
+from breakeven.cost.outages import outages_of, with_outages
 from breakeven.decision.crossover import Crossover, crossovers
 from breakeven.decision.curves import Curves
 from breakeven.decision.envelope import Envelope, envelopes_of, members_of
@@ -210,31 +209,19 @@ def plan(
     options = hosted_options(grid, speed, sizing, snapshot, ruling)
     hosted_fixed = fixed_charges(fixed_costs(policy, "hosted"), len(options.row))
     hosted = hosted_costs(options, speed, sizing, snapshot, policy, hosted_fixed)
-    api_fixed = fixed_charges(fixed_costs(policy, "api"), len(apis))
-    api = api_costs(apis, workload, policy, snapshot.windows, api_fixed)
-    away: tuple[Failover, Failover] | None = None
-    if policy.availability is not None:
-        outages = outages_of(policy.availability, catalogue.tables.uptimes, as_of, quality, workload.requests_per_day)
-        away = outages.of_apis(api), outages.of_hosted(hosted, grid.score[speed.rows[options.row]], api)
-        api = with_failover_api(api, away[0], workload.requests_per_day)
-        hosted = with_failover_hosted(hosted, away[1], workload.requests_per_day)
+    api = api_costs(apis, workload, policy, snapshot.windows, fixed_charges(fixed_costs(policy, "api"), len(apis)))
+    outages = outages_of(policy.availability, catalogue.tables.uptimes, as_of, quality, workload.requests_per_day)
+    api, hosted, away = with_outages(outages, api, hosted, grid.score[speed.rows[options.row]])
     ranking = rank(api, hosted, grid, speed, quality, by)
     if not ranking.contenders:
         raise _nothing_left(ruling)
-    curves = Curves(
-        speed=speed,
-        hosted=hosted,
-        per_machine=sizing.pair_replicas_per_machine[options.pair],
-        api=api,
-        snapshot=snapshot,
-        policy=policy,
-        away=away,
-    )
+    each = sizing.pair_replicas_per_machine[options.pair]
+    curves = Curves(speed=speed, hosted=hosted, per_machine=each, api=api, snapshot=snapshot, policy=policy, away=away)
     members = members_of(ranking, curves, grid, quality)
-    pairing = not policy.only.kinds or "hybrid" in policy.only.kinds
-    hybrids = best_hybrids(ranking, members if pairing else {}, curves, grid, by)
+    hybrids = best_hybrids(ranking, members, curves, grid, by)
     ranking = ranked_with(ranking, contenders_of(hybrids, curves, grid))
     envelopes = envelopes_of(ranking, members, curves)
+    mixed = MixedMachines(workload, policy, catalogue, snapshot, quality, speed.parameters)
     return Plan(
         workload=workload,
         policy=policy,
@@ -246,10 +233,8 @@ def plan(
         rejected=ruling.rejected,
         crossovers=crossovers(envelopes, curves, lambda number: hosted_id(grid, speed, hosted, number)),
         envelopes=envelopes,
-        assumptions=(
-            *assumptions_of(workload, policy, grid, speed, hosted, len(hybrids.hosted)),
-            *_beyond(as_of, catalogue),
-        ),
+        assumptions=assumptions_of(workload, policy, grid, speed, hosted, len(hybrids.hosted))
+        + _beyond(as_of, catalogue),
         catalogue=catalogue,
         quality=quality,
         by=by,
@@ -259,11 +244,7 @@ def plan(
         sizing=sizing,
         hosted=hosted,
         api=api,
-        mixed=MixedMachines(workload, policy, catalogue, snapshot, quality, speed.parameters).of_leading(
-            ranking, [grid.models[m].name for m in grid.model[speed.rows[options.row]]]
-        )
-        if policy.mixed_machines
-        else (),
+        mixed=mixed.of_leading(ranking, lambda number: grid.models[grid.model[speed.rows[options.row[number]]]].name),
         hybrids=hybrids,
         curves=curves,
     )
