@@ -9,6 +9,7 @@ from breakeven.decision.curves import Curves, take_one, volumes
 from breakeven.decision.hybrids import Hybrids, hybrids_at
 from breakeven.decision.rank import Contender
 from breakeven.evidence import Basis, Estimate
+from breakeven.options.columns import Floats, Mask
 from breakeven.options.hosted import HostedGrid
 from breakeven.options.quality import Quality
 from breakeven.performance.band import banded, basis_of
@@ -27,6 +28,8 @@ from breakeven.planner.verdict import (
 
 EVERY = 2
 """Of the volumes at which curves are drawn, every so many is looked at for where a hybrid stays the cheapest."""
+STEPS = 24
+"""Into how many points the interval is split in which it begins or ends to be."""
 
 
 def hybrid_id(hybrids: Hybrids, grid: HostedGrid, curves: Curves, number: int) -> str:
@@ -169,16 +172,26 @@ def _band(hybrids: Hybrids, number: int, curves: Curves, bill: Bill) -> tuple[De
 def cheaper_between(hybrids: Hybrids, number: int, curves: Curves) -> tuple[float, float] | None:
     """The volumes around the workload's own between which a hybrid is cheaper than its API and its machines alone.
 
-    Looked at in steps of a third; ``None``: not even next to it.
+    To about a hundredth; an interval of less within which it is dearer is not seen. ``None``: not even next to it.
     """
     yours = curves.speed.workload.requests_per_day
-    volume = np.sort(np.append(volumes()[::EVERY], yours))
+    volume = np.unique(np.append(volumes()[::EVERY], yours))
+    ahead, here = _ahead(hybrids, number, curves, volume), int(np.searchsorted(volume, yours))
+    if not ahead[here]:
+        return None
+    first = here - int(np.argmin(np.append(ahead[here::-1], False))) + 1
+    last = here + int(np.argmin(np.append(ahead[here:], False))) - 1
+    low, high = (volume[[max(first - 1, 0), first]], volume[[last, min(last + 1, len(volume) - 1)]])
+    fine = np.stack([np.geomspace(ends[0], ends[1], STEPS) for ends in (low, high)])
+    below, above = _ahead(hybrids, number, curves, fine.ravel()).reshape(2, -1)
+    start = STEPS - int(np.argmin(np.append(below[::-1], False)))
+    end = int(np.argmin(np.append(above, False))) - 1
+    return float(fine[0, min(start, STEPS - 1)]), float(fine[1, max(end, 0)])
+
+
+def _ahead(hybrids: Hybrids, number: int, curves: Curves, volume: Floats) -> Mask:
+    """At which volumes a hybrid is cheaper than both its ends."""
     hosted, api = (np.repeat(column[number], len(volume)) for column in (hybrids.hosted, hybrids.api))
     both = hybrids_at(hosted, api, volume, curves, hybrids.group[:1] * len(volume))
     ends = np.minimum(curves.hosted_at(hosted, volume), curves.api_usd_per_day(int(api[0]), volume))
-    cheaper, here = both.usd_per_day < ends, int(np.searchsorted(volume, yours))
-    if not cheaper[here]:
-        return None
-    first = here - int(np.argmin(np.append(cheaper[here::-1], False))) + 1
-    last = here + int(np.argmin(np.append(cheaper[here:], False))) - 1
-    return float(volume[first]), float(volume[last])
+    return both.usd_per_day < ends

@@ -17,6 +17,8 @@ KINDS = {
     "hybrid": "a base of one's own with a paid API for the overflow",
 }
 ROUNDING = 1e-6
+NARROW = 1.02
+"""An interval whose ends are closer than this is told as one figure."""
 EXAMPLE_WAGE_USD_PER_HOUR = 100
 """Only to put dollars of margin into hours; nobody's wage is assumed in any bill."""
 
@@ -106,6 +108,8 @@ def ahead_words(between: tuple[float, float] | None) -> str:
     if between is None:
         return ""
     low, high = between
+    if high < low * NARROW:
+        return f"only around {count(low)} requests a day"
     if high >= HIGHEST_REQUESTS_PER_DAY * (1 - ROUNDING):
         return f"from about {count(low)} requests a day on"
     return f"from about {count(low)} to {count(high)} requests a day"
