@@ -1,3 +1,6 @@
+import heapq
+from random import Random
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -49,3 +52,21 @@ def test_the_rough_figure_is_near_the_exact_one_for_many_places():
 def test_the_rough_figure_is_convex_in_the_places():
     falls = np.diff(about_turned_away(np.full(400, 100.0), np.arange(400.0)), 2)
     assert falls.min() > -1e-9
+
+
+@pytest.mark.parametrize("spread", [0.0, 1.0, 3.0], ids=["all alike", "as exponential", "long tail"])
+def test_a_simulated_base_turns_away_what_the_formula_says_whatever_the_lengths(spread):
+    random, places, load, requests = Random(7), 12, 10.0, 60_000
+    mean = 1.0 if not spread else np.exp(spread**2 / 8)
+    busy: list[float] = []
+    now, away = 0.0, 0
+    for _ in range(requests):
+        now += random.expovariate(load)
+        while busy and busy[0] <= now:
+            heapq.heappop(busy)
+        if len(busy) >= places:
+            away += 1
+        else:
+            heapq.heappush(busy, now + random.lognormvariate(0.0, spread / 2) / mean)
+    expected = float(share_turned_away(np.array(load), np.array(float(places))))
+    assert away / requests == pytest.approx(expected, rel=0.06)

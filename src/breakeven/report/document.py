@@ -15,7 +15,7 @@ from breakeven.evidence import Basis, Source
 from breakeven.options.ruling import Rejected
 from breakeven.planner import Plan
 from breakeven.planner.mixed import MixedFleet
-from breakeven.planner.verdict import Capacity, Option, Performance, Verdict
+from breakeven.planner.verdict import Capacity, Hybrid, Option, Performance, Verdict
 from breakeven.units import TOKENS_PER_MTOK
 from breakeven.workload.policy import Policy
 
@@ -67,6 +67,8 @@ class VerdictDocument(msgspec.Struct, frozen=True, kw_only=True):
     bill: BillDocument
     performance: Performance
     capacity: Capacity
+    hybrid: Hybrid | None
+    """Base, overflow and both ends; ``null`` for options of one kind."""
 
 
 class FreshnessDocument(msgspec.Struct, frozen=True, kw_only=True):
