@@ -35,6 +35,7 @@ TABLES: dict[str, type[msgspec.Struct]] = {
     "paths": schema.ServingPath,
     "scores": schema.Score,
     "profiles": schema.Profile,
+    "uptimes": schema.Uptime,
 }
 DATED = {"api_prices", "machine_prices", "service_prices"}
 IDENTITY: dict[str, tuple[str, ...]] = {
@@ -46,6 +47,7 @@ IDENTITY: dict[str, tuple[str, ...]] = {
     "service_prices": ("service", "item", "region", "tier_from", "effective_from"),
     "engines": ("name", "version"),
     "scores": ("model", "scale"),
+    "uptimes": ("name", "tier", "effective_from"),
 }
 """What two rows of a table never share; the others have a ``name``."""
 Placed = tuple[str, Any]

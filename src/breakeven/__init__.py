@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from breakeven.catalogue.load import Catalogue, load_catalogue
+    from breakeven.decision.hybrid import BaseCapacity, best_base_capacity
     from breakeven.errors import BreakevenError
     from breakeven.planner import Plan, plan
     from breakeven.planner.ranges import ranges
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _HOME = {
+    "BaseCapacity": "breakeven.decision.hybrid",
     "BreakevenError": "breakeven.errors",
     "Catalogue": "breakeven.catalogue.load",
     "Plan": "breakeven.planner",
@@ -29,12 +31,14 @@ _HOME = {
     "TokenMix": "breakeven.workload.usage",
     "TokenUsage": "breakeven.workload.usage",
     "Workload": "breakeven.workload.profile",
+    "best_base_capacity": "breakeven.decision.hybrid",
     "load_catalogue": "breakeven.catalogue.load",
     "plan": "breakeven.planner",
     "ranges": "breakeven.planner.ranges",
 }
 
 __all__ = [
+    "BaseCapacity",
     "BreakevenError",
     "Catalogue",
     "Plan",
@@ -43,6 +47,7 @@ __all__ = [
     "TokenMix",
     "TokenUsage",
     "Workload",
+    "best_base_capacity",
     "load_catalogue",
     "plan",
     "ranges",

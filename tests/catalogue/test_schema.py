@@ -98,6 +98,7 @@ IDENTITY = {
     "service_prices": ("service", "item", "region", "tier_from", "effective_from"),
     "engines": ("name", "version"),
     "scores": ("model", "scale"),
+    "uptimes": ("name", "tier", "effective_from"),
 }
 TABLES = [name for name in CatalogueFile.__struct_fields__ if name != "built_from"]
 

@@ -135,7 +135,7 @@ def test_equal_costs_are_ordered_the_same_way_every_time(plan_small, with_rows, 
 def test_every_bill_says_what_the_ranking_used(plan_small, requests, input_tokens, output_tokens, discount):
     work = Workload.of(requests_per_day=requests, input_tokens=input_tokens, output_tokens=output_tokens)
     answer = plan_small(work, by="option", api_discount={"*": discount})
-    assert {c.kind for c in answer.ranking.contenders} == {"api", "hosted"}
+    assert {c.kind for c in answer.ranking.contenders} >= {"api", "hosted"}
     for contender in answer.ranking.contenders:
         bill = answer.verdict(contender).bill
         assert bill.usd_per_day == sum((line.usd for line in bill.lines if line.usd is not None), Decimal(0))

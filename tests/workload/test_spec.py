@@ -6,6 +6,7 @@ import msgspec
 import pytest
 
 from breakeven.errors import SpecError, UnknownNameError
+from breakeven.workload.availability import Availability
 from breakeven.workload.policy import ApiLatency, FixedCost, LambdaConfig, Only, People, Policy, Stated
 from breakeven.workload.profile import Slo
 from breakeven.workload.spec import Spec, read_specs
@@ -207,6 +208,7 @@ def test_every_field_of_the_policy_can_be_said_in_a_spec():
         hosting={
             "scaling": "fixed",
             "min_replicas": 2,
+            "mixed_machines": True,
             "response_s": 5.0,
             "concurrency": 3,
             "lambda": {"memory_mb": 512, "architecture": "x86_64"},
@@ -216,6 +218,12 @@ def test_every_field_of_the_policy_can_be_said_in_a_spec():
         people={"hours_per_month": "20", "usd_per_hour": "90"},
         fixed_costs=[{"name": "audit", "usd_per_month": "100", "applies_to": "all"}],
         uncertainty={"horizon_months": 24, "growth": {"mid": 1.2}, "tokens_spread": 1.5, "price_scenarios": False},
+        availability={
+            "apis": {"openai/*": 0.998},
+            "machines": {"ec2": 0.99},
+            "failover": "lost",
+            "lost_request_usd": "0.01",
+        },
     ).policy()
     expected = Policy(
         as_of=date(2023, 4, 24),
@@ -226,6 +234,7 @@ def test_every_field_of_the_policy_can_be_said_in_a_spec():
         only=Only(models=("a*",), kinds=("hosted",)),
         scaling="fixed",
         min_replicas=2,
+        mixed_machines=True,
         api_discount={"openai": 0.1},
         api_latency={"a/b": ApiLatency(ttft_s=0.5)},
         people=People(hours_per_month=Decimal(20), usd_per_hour=Decimal(90)),
@@ -233,6 +242,9 @@ def test_every_field_of_the_policy_can_be_said_in_a_spec():
         lambda_=LambdaConfig(memory_mb=512, architecture="x86_64"),
         stated=Stated(response_s=5.0, concurrency=3),
         uncertainty=Uncertainty(horizon_months=24, growth=Growth(mid=1.2), tokens_spread=1.5, price_scenarios=False),
+        availability=Availability(
+            apis={"openai/*": 0.998}, machines={"ec2": 0.99}, failover="lost", lost_request_usd=Decimal("0.01")
+        ),
     )
     assert said == expected
     usual = Policy()

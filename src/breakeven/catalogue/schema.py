@@ -305,6 +305,28 @@ class Profile(Row, frozen=True, kw_only=True, array_like=True):
             raise ValueError(f"profile {self.name}: {len(self.weights)} weights, not 24 or 168")
 
 
+class Uptime(Row, frozen=True, kw_only=True, array_like=True):
+    """The share of the time for which a provider promises to be up, from a day on.
+
+    ``name`` is an API provider, or ``ec2`` or ``sagemaker`` for machines. A promise says what is paid back, not what
+    was measured.
+    """
+
+    name: str
+    share: float
+    tier: Tier | None = None
+    """Of a paid API: the tier for which it is promised; ``None``: all."""
+    least_machines: int = 1
+    """Machines from which on it is promised."""
+    effective_from: date = date.min
+    note: str = ""
+
+    def __post_init__(self) -> None:
+        Row.__post_init__(self)
+        if not 0 < self.share <= 1:
+            raise ValueError(f"an uptime of {self.share}: a share of the time is above 0 and at most 1")
+
+
 class CatalogueFile(msgspec.Struct, frozen=True, kw_only=True):
     """All tables, as they are built into one file."""
 
@@ -324,3 +346,4 @@ class CatalogueFile(msgspec.Struct, frozen=True, kw_only=True):
     paths: tuple[ServingPath, ...]
     scores: tuple[Score, ...]
     profiles: tuple[Profile, ...]
+    uptimes: tuple[Uptime, ...] = ()

@@ -48,6 +48,7 @@ def compare(  # noqa: PLR0913, PLR0917 - one parameter a flag
     by: Annotated[str, typer.Option(help="One line a model, machine or option.")] = "model",
     bands: Annotated[bool, typer.Option(help="Bands over the horizon, and what to measure next.")] = True,
     seed: Annotated[int, typer.Option(min=0, help="Seed of the scenarios behind the bands.")] = 0,
+    mixed: Annotated[bool | None, typer.Option("--mixed", help="Look for fleets of several machine types.")] = None,
     explain: Annotated[str | None, typer.Option(help="One option in full: its bill and its sources.")] = None,
     json: Annotated[str | None, typer.Option(help="Write the plan as JSON to a file, or - for stdout.")] = None,
     html: Annotated[Path | None, typer.Option(help="Write the plan as one self-contained page to a file.")] = None,
@@ -64,6 +65,7 @@ def compare(  # noqa: PLR0913, PLR0917 - one parameter a flag
         },
         "latency": {"ttft_s": ttft_s, "tpot_s": tpot_s, "quantile": quantile},
         "only": {"models": model, "providers": provider, "licences": licence, "machines": machine},
+        "hosting": {"mixed_machines": mixed},
         "": {
             "task": task,
             "at_least": at_least,

@@ -39,34 +39,45 @@ def api_costs(
     policy: Policy,
     windows: dict[str, PeakWindow],
     fixed: Sequence[Charge] = (),
+    requests_per_hour: Floats | None = None,
 ) -> ApiCosts:
     """Tokens of each kind x the price in force for that kind, tier, length of prompt and hour of the week.
 
     Cached tokens are part of the input; a discount by caching never touches output. A negotiated discount is a line
-    of its own.
+    of its own. ``requests_per_hour``: another traffic for each option (options x hours); the workload's without it.
     """
-    peak = [_peak_share(workload, windows.get(option.tariff.offer.provider)) for option in options]
-    charges = [_token_charge(kind, options, workload, peak) for kind in KINDS]
+    hours = np.tile(workload.requests_per_hour, (len(options), 1)) if requests_per_hour is None else requests_per_hour
+    peak = [
+        _peak_share(row, windows.get(option.tariff.offer.provider)) for row, option in zip(hours, options, strict=True)
+    ]
+    requests = HOURS_PER_DAY * hours.mean(axis=1) if requests_per_hour is not None else workload.requests_per_day
+    charges = [_token_charge(kind, options, workload, peak, requests) for kind in KINDS]
     charges.append(_discount(options, policy, total_usd_per_day(charges, len(options))))
     charges.extend(fixed)
     return ApiCosts(options=options, charges=tuple(charges), usd_per_day=total_usd_per_day(charges, len(options)))
 
 
-def _token_charge(kind: str, options: tuple[ApiOption, ...], workload: Workload, peak: Sequence[float]) -> Charge:
+def _token_charge(
+    kind: str,
+    options: tuple[ApiOption, ...],
+    workload: Workload,
+    peak: Sequence[float],
+    requests_per_day: Floats | float,
+) -> Charge:
     """All tokens of one kind, at the mean price of their prompts' lengths and hours."""
     shapes = workload.mix.shapes
     amounts = [
-        workload.requests_per_day * share * _amount(shape, kind) / TOKENS_PER_MTOK
+        np.broadcast_to(requests_per_day * share * _amount(shape, kind) / TOKENS_PER_MTOK, len(options))
         for share, shape in zip(workload.mix.shares, shapes, strict=True)
     ]
-    lengths = [shape.usage.input for shape, amount in zip(shapes, amounts, strict=True) if amount]
-    tokens = np.full(len(options), sum(amounts))
+    lengths = [shape.usage.input for shape in shapes if _amount(shape, kind)]
+    tokens = np.sum(amounts, axis=0)
     usd = np.zeros(len(options))
-    if sum(amounts):
+    if lengths:
         usd = tokens * [_usd_per_mtok(o, kind, 0.0, peak[n]) for n, o in enumerate(options)]
         for n in (n for n, o in enumerate(options) if o.tariff.thresholds[0]):
             usd[n] = sum(
-                amount * _usd_per_mtok(options[n], kind, shape.usage.input, peak[n])
+                amount[n] * _usd_per_mtok(options[n], kind, shape.usage.input, peak[n])
                 for amount, shape in zip(amounts, shapes, strict=True)
             )
 
@@ -103,12 +114,33 @@ def _usd_per_mtok(option: ApiOption, kind: str, prompt_tokens: float, peak_share
     return usd
 
 
-def _peak_share(workload: Workload, window: PeakWindow | None) -> float:
+def _peak_share(requests_per_hour: Floats, window: PeakWindow | None) -> float:
     """The share of requests that fall into a provider's peak hours."""
-    if window is None:
+    if window is None or not requests_per_hour.any():
         return 1.0
-    week = np.resize(np.array(workload.requests_per_hour), 7 * HOURS_PER_DAY)
+    week = np.resize(requests_per_hour, 7 * HOURS_PER_DAY)
     return float(week[list(window.hours_of_week_utc)].sum() / week.sum())
+
+
+def usd_per_request_by_hour(
+    options: tuple[ApiOption, ...], workload: Workload, policy: Policy, windows: dict[str, PeakWindow]
+) -> Floats:
+    """What one request costs in each of the workload's hours, options x hours."""
+    hours = len(workload.requests_per_hour)
+    week = [windows.get(option.tariff.offer.provider) for option in options]
+    inside = np.ones((len(options), 7 * HOURS_PER_DAY))
+    for row, window in zip(inside, week, strict=True):
+        if window is not None:
+            row[:] = 0.0
+            row[list(window.hours_of_week_utc)] = 1.0
+    share = inside.reshape(len(options), 7 * HOURS_PER_DAY // hours, hours).mean(axis=1)
+    usd = [api_costs(options, workload, policy, windows, (), times).usd_per_day for times in (inside, 1 - inside)]
+    peak, other = (
+        np.divide(cost, times.mean(axis=1) * HOURS_PER_DAY, out=np.zeros(len(options)), where=times.any(axis=1))
+        for cost, times in zip(usd, (inside, 1 - inside), strict=True)
+    )
+    by_hour: Floats = other[:, None] + (peak - other)[:, None] * share
+    return by_hour
 
 
 def _discount(options: tuple[ApiOption, ...], policy: Policy, listed: Floats) -> Charge:

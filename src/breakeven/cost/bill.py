@@ -15,6 +15,8 @@ from breakeven.catalogue.schema import PriceRow, ServicePrice
 from breakeven.options.columns import Floats
 from breakeven.units import DAYS_PER_MONTH
 
+STANDING_UNITS = ("machine-hour", "GB-month", "day", "hour away")
+"""Units of the lines that do not go with the requests that are served."""
 USD_PLACES = Decimal("0.00000001")
 
 
@@ -61,6 +63,8 @@ class Charge:
     source: Callable[[int], tuple[str, ...]]
     prices: Callable[[int], tuple[PriceRow, ...]] = lambda _: ()
     """The rows of the catalogue that one option is charged by, and no others."""
+    told: Callable[[int], str] | None = None
+    """The name on the bill of one option, where it is not the same for all."""
 
     @property
     def usd_per_day(self) -> Floats:
@@ -85,6 +89,12 @@ def total_usd_per_day(charges: Sequence[Charge], options: int) -> Floats:
     return total
 
 
+def usd_per_request(charges: Sequence[Charge], options: int, requests_per_day: Floats | float) -> Floats:
+    """What goes with the requests alone, a request, at the prices of the whole traffic."""
+    found: Floats = total_usd_per_day([c for c in charges if c.unit not in STANDING_UNITS], options) / requests_per_day
+    return found
+
+
 def bill_of(charges: Sequence[Charge], option: int) -> Bill:
     """The bill of one option: one line a charge, without those of quantity 0."""
     lines = []
@@ -96,7 +106,7 @@ def bill_of(charges: Sequence[Charge], option: int) -> Bill:
         usd = None if price is None else (quantity * price).quantize(USD_PLACES)
         lines.append(
             CostLine(
-                name=charge.name,
+                name=charge.told(option) if charge.told else charge.name,
                 quantity=quantity,
                 unit=charge.unit,
                 usd_per_unit=price,

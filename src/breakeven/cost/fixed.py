@@ -11,12 +11,17 @@ SPEC_SOURCE = "your spec"
 
 
 def fixed_costs(policy: Policy, kind: str) -> tuple[tuple[str, float], ...]:
-    """(name, USD a day) of the fixed costs that apply to ``api`` or ``hosted`` options."""
+    """(name, USD a day) of the fixed costs that apply to ``api``, ``hosted`` or ``hybrid`` options.
+
+    A hybrid bears those of both its halves, each once.
+    """
     days = Decimal(str(DAYS_PER_MONTH))
     named = [
-        (cost.name, float(cost.usd_per_month / days)) for cost in policy.fixed_costs if cost.applies_to in (kind, "all")
+        (cost.name, float(cost.usd_per_month / days))
+        for cost in policy.fixed_costs
+        if kind == "hybrid" or cost.applies_to in (kind, "all")
     ]
-    if policy.people and kind == "hosted":
+    if policy.people and kind in ("hosted", "hybrid"):
         hours = policy.people.hours_per_month
         named.append((f"people, {hours:f} hours a month", float(hours * policy.people.usd_per_hour / days)))
     return tuple(named)

@@ -11,6 +11,8 @@ import numpy as np
 from breakeven.capacity.sizing import Sizing, size
 from breakeven.catalogue.load import Snapshot
 from breakeven.cost.api import ApiCosts
+from breakeven.cost.bill import total_usd_per_day
+from breakeven.cost.failover import Failover, failover_charges
 from breakeven.cost.fixed import fixed_charges, fixed_costs
 from breakeven.cost.hosting import HostedCosts, HostedOptions, hosted_costs
 from breakeven.options.columns import Floats, Ints
@@ -33,6 +35,8 @@ class Curves:
     api: ApiCosts
     snapshot: Snapshot
     policy: Policy
+    away: tuple[Failover, Failover] | None = None
+    """Outages of the APIs and of the hosted options, where the bills count them."""
     end: int = 0
     """0: speeds as predicted; -1: the fast end of their 80 % band; 1: the slow end."""
 
@@ -78,11 +82,20 @@ class Curves:
         fixed = fixed_charges(fixed_costs(self.policy, "hosted"), len(options))
         costs = hosted_costs(columns, speed, sizing, self.snapshot, self.policy, fixed)
         count = columns.by_offer([offer.available for offer in columns.offers])
-        return np.where(sizing.peak_machines > count, np.inf, costs.usd_per_day)
+        usd = costs.usd_per_day
+        if self.away:
+            lines = failover_charges(self.away[1].take(options), requests_per_day)
+            usd = usd + total_usd_per_day(lines, len(options))
+        return np.where(sizing.peak_machines > count, np.inf, usd)
+
+    @property
+    def api_fixed_usd_per_day(self) -> float:
+        """USD a day that every paid API costs without a request."""
+        return sum(usd for _, usd in fixed_costs(self.policy, "api"))
 
     def api_usd_per_day(self, option: int, requests_per_day: Floats) -> Floats:
         """USD a day of a paid API: fixed costs and so much a request."""
-        fixed = sum(usd for _, usd in fixed_costs(self.policy, "api"))
+        fixed = self.api_fixed_usd_per_day
         variable = float(self.api.usd_per_day[option]) - fixed
         return fixed + variable * requests_per_day / self.speed.workload.requests_per_day
 

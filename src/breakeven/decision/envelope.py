@@ -41,18 +41,14 @@ class Envelope:
     """Which hosted option that is."""
 
 
-def envelopes_of(ranking: Ranking, curves: Curves, grid: HostedGrid, quality: Quality) -> tuple[Envelope, ...]:
-    """The lines of every group of known quality, in the order of the ranking.
-
-    Options of unknown quality have none: the cheapest of them is not known to do what the next one does.
-    """
-    groups = tuple(group for group in ranking.groups if group != UNKNOWN_CLASS)
-    candidates = _screened(curves, _members(groups, curves, grid, quality))
+def envelopes_of(ranking: Ranking, members: dict[str, Ints], curves: Curves) -> tuple[Envelope, ...]:
+    """The lines of every group; ``members``: its hosted options."""
+    candidates = _screened(curves, members)
     drawn = curves.hosted_usd_per_day(np.concatenate([NOTHING, *candidates.values()]), volumes())
     ends = np.cumsum([len(rows) for rows in candidates.values()])
     return tuple(
         _envelope(group, ranking, curves, candidates[group], costs)
-        for group, costs in zip(groups, np.split(drawn, ends)[: len(groups)], strict=True)
+        for group, costs in zip(members, np.split(drawn, ends)[: len(members)], strict=True)
     )
 
 
@@ -71,8 +67,12 @@ def _envelope(group: str, ranking: Ranking, curves: Curves, candidates: Ints, co
     )
 
 
-def _members(groups: tuple[str, ...], curves: Curves, grid: HostedGrid, quality: Quality) -> dict[str, Ints]:
-    """The hosted options of each group."""
+def members_of(ranking: Ranking, curves: Curves, grid: HostedGrid, quality: Quality) -> dict[str, Ints]:
+    """The hosted options of each group of known quality, in the order of the ranking.
+
+    Options of unknown quality are in none: the cheapest of them is not known to do what the next one does.
+    """
+    groups = tuple(group for group in ranking.groups if group != UNKNOWN_CLASS)
     scores = grid.score[curves.speed.rows[curves.hosted.options.row]]
     if quality.floor is not None:
         return dict.fromkeys(groups, np.arange(len(scores)))

@@ -5,7 +5,7 @@ format, path and term is cheapest. With a floor all contenders compete; without 
 ranking of its own, because a cheap weak model does not beat a good one.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -26,9 +26,9 @@ OVERALL = "all that pass the floor"
 class Contender:
     """One choice in the ranking."""
 
-    kind: Literal["api", "hosted"]
+    kind: Literal["api", "hosted", "hybrid"]
     number: int
-    """Its place in the API or hosted options."""
+    """Its place in the API or hosted options, or in the hybrids."""
     usd_per_day: float
     score: float
     group: str
@@ -107,6 +107,11 @@ def rank(
     return Ranking(contenders=_ordered(unranked), floor=quality.floor is not None)
 
 
+def ranked_with(ranking: Ranking, others: list[Contender]) -> Ranking:
+    """The ranking with other contenders among the ones that it has; their ranks are set anew."""
+    return replace(ranking, contenders=_ordered([*ranking.contenders, *others])) if others else ranking
+
+
 def _group(quality: Quality, score: float) -> str:
     return OVERALL if quality.floor is not None else quality.class_of(score)
 
@@ -131,7 +136,7 @@ def _ordered(unranked: list[Contender]) -> tuple[Contender, ...]:
     ranked = []
     for c in ordered:
         places[c.group] = places.get(c.group, 0) + 1
-        ranked.append(Contender(**{n: getattr(c, n) for n in Contender.__slots__} | {"rank": places[c.group]}))
+        ranked.append(replace(c, rank=places[c.group]))
     return tuple(ranked)
 
 

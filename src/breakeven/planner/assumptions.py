@@ -8,12 +8,12 @@ from breakeven.workload.profile import Workload
 
 
 def assumptions_of(
-    workload: Workload, policy: Policy, grid: HostedGrid, speed: Speed, hosted: HostedCosts
+    workload: Workload, policy: Policy, grid: HostedGrid, speed: Speed, hosted: HostedCosts, hybrids: int = 0
 ) -> tuple[str, ...]:
     """What nobody stated and the plan took anyway, in sentences."""
     found = list(workload.assumptions)
     if not len(speed.rows):
-        return tuple(found)
+        return (*found, *_on_outages(policy))
     if policy.stated:
         found.append(
             f"self-hosted machines: {policy.stated.response_s:g} s a response, {policy.stated.concurrency} at a time, "
@@ -50,6 +50,12 @@ def assumptions_of(
             "reserved-1y is a commitment of one year, paid whether used or not; its prices are second-hand, and that "
             "they are for one year without upfront payment is inferred from their ratio to on demand"
         )
+    if hybrids:
+        found.append(
+            "a hybrid sends a request to the paid API when no place is free on one's own machines (Poisson arrivals, "
+            "Erlang's loss formula); base and API are of one class of quality, and may be different models"
+        )
+    found += _on_outages(policy)
     if policy.people is None:
         found.append("people are not counted (`people` in the spec)")
     return tuple(found)
@@ -74,3 +80,16 @@ def _queueing(workload: Workload) -> list[str]:
         f"the rate by {bursts.rate_variation:.0%} within an hour"
     )
     return [f"{kept}; replicas behind least-outstanding-requests routing", arrivals]
+
+
+def _on_outages(policy: Policy) -> list[str]:
+    """What bills take for outages."""
+    if policy.availability is None:
+        return ["outages are not counted (`availability` in the spec)"]
+    found = [
+        "where the spec gives no share of the time that a part is up, the published service level of its provider is "
+        "taken: a promise, not a measurement; without one the line says that it is not known"
+    ]
+    if policy.availability.failover != "replica":
+        found.append("a machine of one's own that is away sheds its part of the traffic: no other takes it over")
+    return found

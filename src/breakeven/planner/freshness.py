@@ -1,12 +1,11 @@
 """How old the prices are on which an answer rests."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date
 
 from breakeven.catalogue.schema import ApiPrice, MachinePrice, PriceRow
-from breakeven.cost.api import ApiCosts
-from breakeven.cost.hosting import HostedCosts
+from breakeven.cost.bill import Charge
 from breakeven.decision.rank import Contender
 
 
@@ -19,7 +18,9 @@ class Freshness:
     age_days: int
 
 
-def freshness_of(shown: Iterable[Contender], api: ApiCosts, hosted: HostedCosts, as_of: date) -> Freshness:
+def freshness_of(
+    shown: Iterable[Contender], charges_of: Callable[[Contender], Sequence[Charge]], as_of: date
+) -> Freshness:
     """The oldest price row that some line of the bills of ``shown`` is charged by.
 
     Rows that no line uses do not count: prices for longer prompts, other hours or larger amounts than the
@@ -27,7 +28,7 @@ def freshness_of(shown: Iterable[Contender], api: ApiCosts, hosted: HostedCosts,
     """
     used: dict[PriceRow, None] = {}
     for contender in shown:
-        for charge in (api if contender.kind == "api" else hosted).charges:
+        for charge in charges_of(contender):
             used |= dict.fromkeys(charge.prices(contender.number))
     if not used:
         return Freshness(oldest_effective_from=as_of, item="nothing is charged", age_days=0)

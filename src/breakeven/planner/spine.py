@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, replace
 from datetime import date
-from math import isnan
+from math import inf, isnan
 
 import msgspec
 import numpy as np
@@ -10,12 +10,16 @@ import numpy as np
 from breakeven.capacity.sizing import Sizing, machine_pairs, size
 from breakeven.catalogue.load import Catalogue, Snapshot
 from breakeven.cost.api import ApiCosts, api_costs
+from breakeven.cost.bill import Charge
 from breakeven.cost.fixed import fixed_charges, fixed_costs
 from breakeven.cost.hosting import HostedCosts, hosted_costs, hosted_options
+from breakeven.cost.outages import outages_of, with_outages
 from breakeven.decision.crossover import Crossover, crossovers
 from breakeven.decision.curves import Curves
-from breakeven.decision.envelope import Envelope, envelopes_of
-from breakeven.decision.rank import By, Contender, Ranking, rank
+from breakeven.decision.envelope import Envelope, envelopes_of, members_of
+from breakeven.decision.hybrids import Hybrids
+from breakeven.decision.pairs import best_hybrids, contenders_of
+from breakeven.decision.rank import By, Contender, Ranking, rank, ranked_with
 from breakeven.errors import NoDataError, UnknownNameError
 from breakeven.options.api import api_options
 from breakeven.options.hosted import HostedGrid, hosted_grid
@@ -26,6 +30,8 @@ from breakeven.performance.calibration import Parameters
 from breakeven.performance.predict import Speed, predict
 from breakeven.planner.assumptions import assumptions_of
 from breakeven.planner.freshness import Freshness, freshness_of
+from breakeven.planner.hybrid_verdict import cheaper_between, hybrid_id, hybrid_verdict
+from breakeven.planner.mixed import MixedFleet, MixedMachines
 from breakeven.planner.verdict import Verdict, api_verdict, hosted_id, hosted_verdict
 from breakeven.workload.policy import Policy
 from breakeven.workload.profile import Workload
@@ -59,12 +65,19 @@ class Plan:
     sizing: Sizing
     hosted: HostedCosts
     api: ApiCosts
+    mixed: tuple[MixedFleet, ...]
+    """Fleets of several machine types for the leading models, where the policy asks for them."""
+    hybrids: Hybrids
+    """Own machines for the base with a paid API for the overflow, where that is cheaper than either alone."""
     curves: Curves
 
     def verdict(self, contender: Contender) -> Verdict:
         """One contender in full."""
         if contender.kind == "api":
             return api_verdict(contender, self.api, self.quality)
+        if contender.kind == "hybrid":
+            alone = self._hosted_alone(contender)
+            return hybrid_verdict(contender, self.hybrids, self.grid, self.curves, self.quality, alone)
         return hosted_verdict(contender, self.grid, self.speed, self.sizing, self.curves, self.quality)
 
     def verdicts(self, top: int = 10) -> tuple[Verdict, ...]:
@@ -83,6 +96,8 @@ class Plan:
         """The id of a contender's option, without building its verdict."""
         if contender.kind == "api":
             return self.api.options[contender.number].id
+        if contender.kind == "hybrid":
+            return hybrid_id(self.hybrids, self.grid, self.curves, contender.number)
         return hosted_id(self.grid, self.speed, self.hosted, contender.number)
 
     def explain(self, name: str) -> Verdict:
@@ -106,8 +121,8 @@ class Plan:
         if of_model:  # the one known to keep the target, of known quality, and cheapest, in this order
             return min(of_model, key=lambda c: (c.meets_slo is None, isnan(c.score), c.usd_per_day))
         every = rank(self.api, self.hosted, self.grid, self.speed, self.quality, by="option").contenders
-        known = {self.option_id(c): c for c in every}
-        for spelt in (name, f"api:{name}", f"host:{name}"):
+        known = {self.option_id(c): c for c in (*every, *(c for c in shown if c.kind == "hybrid"))}
+        for spelt in (name, f"api:{name}", f"host:{name}", f"hybrid:{name}"):
             if spelt in known:
                 return replace(known[spelt], rank=self._place(known[spelt]))
         if name in model_names(self.catalogue):  # known, yet it does not compete: planned alone, it says why
@@ -139,12 +154,29 @@ class Plan:
         if contender.kind == "api":
             offer = self.api.options[contender.number].tariff.offer
             return offer.canonical or offer.model
-        row = int(self.speed.rows[self.hosted.options.row[contender.number]])
+        hosted = self.hybrids.hosted if contender.kind == "hybrid" else None
+        number = contender.number if hosted is None else int(hosted[contender.number])
+        row = int(self.speed.rows[self.hosted.options.row[number]])
         return self.grid.models[int(self.grid.model[row])].name
+
+    def hybrid_range(self, contender: Contender) -> tuple[float, float] | None:
+        """Between which requests a day, about, a hybrid is cheaper than its API alone and its machines alone."""
+        return cheaper_between(self.hybrids, contender.number, self.curves) if contender.kind == "hybrid" else None
+
+    def _hosted_alone(self, contender: Contender) -> float:
+        """USD a day of the cheapest self-hosting of a hybrid's model in its group."""
+        model, rivals = self.model_of(contender), self.ranking.of(contender.group)
+        return min((c.usd_per_day for c in rivals if c.kind == "hosted" and self.model_of(c) == model), default=inf)
+
+    def charges_of(self, contender: Contender) -> tuple[Charge, ...]:
+        """The columns of lines in which a contender's bill stands."""
+        if contender.kind == "hybrid":
+            return self.hybrids.charges
+        return self.api.charges if contender.kind == "api" else self.hosted.charges
 
     def freshness(self, top: int = 10) -> Freshness:
         """The oldest price among those that the bills of ``verdicts(top)`` are charged by, and its age."""
-        return freshness_of(self.ranking.first(top), self.api, self.hosted, self.as_of)
+        return freshness_of(self.ranking.first(top), self.charges_of, self.as_of)
 
 
 def plan(
@@ -181,20 +213,19 @@ def plan(
     options = hosted_options(grid, speed, sizing, snapshot, ruling)
     hosted_fixed = fixed_charges(fixed_costs(policy, "hosted"), len(options.row))
     hosted = hosted_costs(options, speed, sizing, snapshot, policy, hosted_fixed)
-    api_fixed = fixed_charges(fixed_costs(policy, "api"), len(apis))
-    api = api_costs(apis, workload, policy, snapshot.windows, api_fixed)
+    api = api_costs(apis, workload, policy, snapshot.windows, fixed_charges(fixed_costs(policy, "api"), len(apis)))
+    outages = outages_of(policy.availability, catalogue.tables.uptimes, as_of, quality, workload.requests_per_day)
+    api, hosted, away = with_outages(outages, api, hosted, grid.score[speed.rows[options.row]])
     ranking = rank(api, hosted, grid, speed, quality, by)
     if not ranking.contenders:
         raise _nothing_left(ruling)
-    curves = Curves(
-        speed=speed,
-        hosted=hosted,
-        per_machine=sizing.pair_replicas_per_machine[options.pair],
-        api=api,
-        snapshot=snapshot,
-        policy=policy,
-    )
-    envelopes = envelopes_of(ranking, curves, grid, quality)
+    each = sizing.pair_replicas_per_machine[options.pair]
+    curves = Curves(speed=speed, hosted=hosted, per_machine=each, api=api, snapshot=snapshot, policy=policy, away=away)
+    members = members_of(ranking, curves, grid, quality)
+    hybrids = best_hybrids(ranking, members, curves, grid, by)
+    ranking = ranked_with(ranking, contenders_of(hybrids, curves, grid))
+    envelopes = envelopes_of(ranking, members, curves)
+    mixed = MixedMachines(workload, policy, catalogue, snapshot, quality, speed.parameters)
     return Plan(
         workload=workload,
         policy=policy,
@@ -206,7 +237,8 @@ def plan(
         rejected=ruling.rejected,
         crossovers=crossovers(envelopes, curves, lambda number: hosted_id(grid, speed, hosted, number)),
         envelopes=envelopes,
-        assumptions=(*assumptions_of(workload, policy, grid, speed, hosted), *_beyond(as_of, catalogue)),
+        assumptions=assumptions_of(workload, policy, grid, speed, hosted, len(hybrids.hosted))
+        + _beyond(as_of, catalogue),
         catalogue=catalogue,
         quality=quality,
         by=by,
@@ -216,6 +248,8 @@ def plan(
         sizing=sizing,
         hosted=hosted,
         api=api,
+        mixed=mixed.of_leading(ranking, lambda number: grid.models[grid.model[speed.rows[options.row[number]]]].name),
+        hybrids=hybrids,
         curves=curves,
     )
 

@@ -70,6 +70,22 @@ class Capacity(msgspec.Struct, frozen=True, kw_only=True):
     mean_utilisation: float | None
 
 
+class Hybrid(msgspec.Struct, frozen=True, kw_only=True):
+    """Own machines for the base, a paid API for the overflow; and what a day would cost with either alone."""
+
+    base: str
+    """The id of the hosted option whose machines are the base."""
+    overflow_to: str
+    """The id of the API."""
+    overflow_share: float
+    """Share of all requests that finds no place on one's own machines."""
+    overflow_by_hour: tuple[float, ...]
+    """Requests an hour that go to the API."""
+    usd_per_day_api_alone: float
+    usd_per_day_hosted_alone: float
+    """The cheapest self-hosting of the same model."""
+
+
 class Verdict(msgspec.Struct, frozen=True, kw_only=True):
     """One option with its place, its bill, its speed and the reason."""
 
@@ -89,6 +105,9 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
     """The bill at the slow end."""
     performance: Performance
     capacity: Capacity
+    """Of a hybrid: its base."""
+    hybrid: Hybrid | None = None
+    """``None`` for options of one kind."""
 
 
 NO_PERFORMANCE = Performance(
@@ -106,7 +125,6 @@ def api_verdict(contender: Contender, api: ApiCosts, quality: Quality) -> Verdic
     """The verdict on a paid API."""
     option = api.options[contender.number]
     offer = option.tariff.offer
-    known = _known(contender.score)
     latency = "" if contender.meets_slo else "; its latency is not known, so the target is not counted as kept"
     return Verdict(
         rank=contender.rank,
@@ -116,7 +134,7 @@ def api_verdict(contender: Contender, api: ApiCosts, quality: Quality) -> Verdic
             kind="api",
             model=offer.canonical or offer.model,
             provider=offer.provider,
-            quality_score=known,
+            quality_score=known(contender.score),
             quality_class=quality.class_of(contender.score),
             tier=option.tariff.tier,
         ),
@@ -133,7 +151,8 @@ def _newest(prices: object) -> str:
     return str(max(row.effective_from for row in prices))  # type: ignore[attr-defined]
 
 
-def _known(score: float) -> float | None:
+def known(score: float) -> float | None:
+    """A score; ``None`` if it is not known."""
     return None if np.isnan(score) else score
 
 
@@ -178,7 +197,7 @@ def hosted_verdict(
         kind="hosted",
         model=grid.models[grid.model[row]].name,
         provider={"sagemaker": "aws-sagemaker", "ec2": "aws-ec2", "own": "own"}[offer.path.service],
-        quality_score=_known(contender.score),
+        quality_score=known(contender.score),
         quality_class=quality.class_of(contender.score),
         number_format=grid.formats[grid.number_format[row]].name,
         engine=engine.name,
@@ -266,13 +285,13 @@ def _performance(
         response_s=whole,
         output_tokens_per_s=estimate(generated, "output_tokens_per_s") if generated is not None else None,
         largest_concurrency=int(most),
-        bound_by=_bound_by(one, full),
+        bound_by=bound_by(one, full),
         wait_probability=busy.wait_probability,
     )
     return found, busy.kept
 
 
-def _bound_by(speed: Speed, full: Latency) -> str:
+def bound_by(speed: Speed, full: Latency) -> str:
     """What keeps a replica from taking one request more."""
     if speed.stated is not None:
         return "the response time you stated"

@@ -7,12 +7,13 @@ from decimal import Decimal
 from breakeven.catalogue.schema import ApiPrice, MachinePrice
 from breakeven.cost.api import NAMES
 from breakeven.cost.fixed import SPEC_SOURCE
+from breakeven.decision.hybrids import OVERFLOW
 from breakeven.decision.rank import Contender
 from breakeven.evidence import Estimate, Source
 from breakeven.options.quality import OWN_SCALE
 from breakeven.planner import Plan
 from breakeven.planner.verdict import Verdict
-from breakeven.report.words import seconds, share, unit_price
+from breakeven.report.words import seconds, share, small_share, unit_price
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,7 +83,7 @@ class Figure:
 
 def figures(verdict: Verdict, contender: Contender, plan: Plan) -> list[Figure]:
     """Prices in force, quality, speed and fleet of one option."""
-    prices = _api_prices(verdict, contender, plan) if contender.kind == "api" else _machine_price(contender, plan)
+    prices = [*_machine_price(contender, plan), *_api_prices(verdict, contender, plan)]
     return [*prices, *_quality(verdict, plan), *_speed(verdict), *_fleet(verdict)]
 
 
@@ -92,9 +93,12 @@ def _since(row: ApiPrice | MachinePrice) -> str:
 
 def _api_prices(verdict: Verdict, contender: Contender, plan: Plan) -> list[Figure]:
     """The list prices of the kinds of token that stand on the bill."""
-    billed = {line.name for line in verdict.bill.lines}
+    if contender.kind == "hosted":
+        return []
+    number = plan.hybrids.api[contender.number] if contender.kind == "hybrid" else contender.number
+    billed = {line.name.removeprefix(OVERFLOW) for line in verdict.bill.lines}
     found = []
-    for (kind, window, above), row in plan.api.options[contender.number].tariff.prices.items():
+    for (kind, window, above), row in plan.api.options[number].tariff.prices.items():
         if NAMES[kind] in billed:
             when = f", {window.replace('_', '-')} hours" if window else ""
             where = f", prompts above {above:,} tokens" if above else ""
@@ -105,8 +109,11 @@ def _api_prices(verdict: Verdict, contender: Contender, plan: Plan) -> list[Figu
 
 
 def _machine_price(contender: Contender, plan: Plan) -> list[Figure]:
+    if contender.kind == "api":
+        return []
     options = plan.hosted.options
-    offer = options.offers[options.offer[contender.number]]
+    number = plan.hybrids.hosted[contender.number] if contender.kind == "hybrid" else contender.number
+    offer = options.offers[options.offer[number]]
     if offer.price is None:
         return []
     value = f"{unit_price(offer.price.usd_per_hour)} USD an hour, {_since(offer.price)}"
@@ -173,4 +180,6 @@ def _fleet(verdict: Verdict) -> list[Figure]:
         ("machines in the busiest hour", f"{fleet.peak_machines}", fleet.peak_machines),
         ("mean use of the room", share(fleet.mean_utilisation), fleet.mean_utilisation),
     ]
+    if verdict.hybrid is not None:
+        rows.append(("overflow to the API", small_share(verdict.hybrid.overflow_share), verdict.hybrid.overflow_share))
     return [Figure(name=name, value=value, basis=verdict.basis, exact=exact) for name, value, exact in rows]

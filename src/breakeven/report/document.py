@@ -14,8 +14,9 @@ from breakeven.decision.crossover import Crossover
 from breakeven.evidence import Basis, Source
 from breakeven.options.ruling import Rejected
 from breakeven.planner import Plan
+from breakeven.planner.mixed import MixedFleet
 from breakeven.planner.spread import Ranges
-from breakeven.planner.verdict import Capacity, Option, Performance, Verdict
+from breakeven.planner.verdict import Capacity, Hybrid, Option, Performance, Verdict
 from breakeven.units import TOKENS_PER_MTOK
 from breakeven.workload.policy import Policy
 from breakeven.workload.profile import Burstiness
@@ -70,6 +71,8 @@ class VerdictDocument(msgspec.Struct, frozen=True, kw_only=True):
     bill: BillDocument
     performance: Performance
     capacity: Capacity
+    hybrid: Hybrid | None
+    """Base, overflow and both ends; ``null`` for options of one kind."""
 
 
 class FreshnessDocument(msgspec.Struct, frozen=True, kw_only=True):
@@ -83,7 +86,8 @@ class FreshnessDocument(msgspec.Struct, frozen=True, kw_only=True):
 class PlanDocument(msgspec.Struct, frozen=True, kw_only=True):
     """A plan. ``winner`` is an option id, ``null`` without a quality floor.
 
-    ``verdicts`` holds the first of every class (``--top``); ``policy`` is what the plan was narrowed and priced by.
+    ``verdicts`` holds the first of every class (``--top``); ``policy`` is what the plan was narrowed and priced by;
+    ``mixed`` the fleets of several machine types, where the policy asks for them.
     """
 
     schema_version: Literal["1.0"]
@@ -99,6 +103,7 @@ class PlanDocument(msgspec.Struct, frozen=True, kw_only=True):
     crossovers: tuple[Crossover, ...]
     ranges: Ranges | None
     """Bands over the horizon, chances, regret and what a benchmark is worth; ``null`` where they were switched off."""
+    mixed: tuple[MixedFleet, ...]
     assumptions: tuple[str, ...]
     freshness: FreshnessDocument
     sources: tuple[Source, ...]
@@ -122,6 +127,7 @@ def plan_document(plan: Plan, top: int = 10, ranges: Ranges | None = None) -> Pl
         rejected=plan.rejected,
         crossovers=plan.crossovers,
         ranges=ranges,
+        mixed=plan.mixed,
         assumptions=plan.assumptions,
         freshness=FreshnessDocument(
             oldest_effective_from=fresh.oldest_effective_from, item=fresh.item, age_days=fresh.age_days

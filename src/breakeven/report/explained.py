@@ -10,10 +10,11 @@ from breakeven.evidence import Estimate
 from breakeven.planner import Plan
 from breakeven.planner.spread import Ranges
 from breakeven.planner.verdict import Verdict
+from breakeven.report.answer import ahead_words
 from breakeven.report.document import usd_per_mtok
 from breakeven.report.spread import band_words
 from breakeven.report.tables import WIDTH, titled
-from breakeven.report.words import quantity, seconds, share, unit_price, usd
+from breakeven.report.words import count, quantity, seconds, share, small_share, unit_price, usd
 
 NEXT_TO_NEVER = 1e-4
 
@@ -24,7 +25,7 @@ def print_verdict(verdict: Verdict, plan: Plan, console: Console, ranges: Ranges
     console.print(Text(f"rank {verdict.rank} in {verdict.group}; {verdict.because}"))
     sources = list(dict.fromkeys(source for line in verdict.bill.lines for source in line.source))
     console.print(_bill(verdict, plan, {source: f"[{n}]" for n, source in enumerate(sources, 1)}))
-    for name, value in (*_facts(verdict), *_ranged(verdict, ranges)):
+    for name, value in (*_facts(verdict), *_halves(verdict, plan), *_ranged(verdict, ranges)):
         console.print(Text(f"  {name:<24}{value}"))
     console.print(titled("Sources"))
     console.print(_sources(sources, plan))
@@ -128,3 +129,22 @@ def _facts(verdict: Verdict) -> list[tuple[str, str]]:
         ("mean utilisation", None if fleet.mean_utilisation is None else share(fleet.mean_utilisation)),
     ]
     return [(name, value) for name, value in rows if value is not None]
+
+
+def _halves(verdict: Verdict, plan: Plan) -> list[tuple[str, str]]:
+    """What a hybrid is made of, what either half alone would cost, and over which traffic it is ahead of both."""
+    both = verdict.hybrid
+    if both is None:
+        return []
+    contender = next(
+        c for c in plan.ranking.contenders if c.kind == "hybrid" and plan.option_id(c) == verdict.option.id
+    )
+    ahead = ahead_words(plan.hybrid_range(contender)) or "nowhere around your traffic"
+    busiest = max(both.overflow_by_hour)
+    return [
+        ("overflow", f"{small_share(both.overflow_share)} of the requests, {count(busiest)} in the busiest hour"),
+        ("overflow goes to", both.overflow_to),
+        ("that API alone", f"{usd(both.usd_per_day_api_alone)} a day"),
+        ("hosting the model alone", f"{usd(both.usd_per_day_hosted_alone)} a day"),
+        ("cheaper than both", ahead),
+    ]

@@ -149,6 +149,6 @@ def sentence(text: str) -> "Markup":
     for word in text.split(" "):
         name = word.rstrip(",;")
         name = name[:-1] if name.endswith((":", ".")) else name
-        named = word.startswith(("host:", "api:")) and len(name) > len("host:")
+        named = word.startswith(("host:", "api:", "hybrid:")) and len(name) > len("host:")
         parts.append(Markup("<code>{}</code>{}").format(breakable(name), word[len(name) :]) if named else escape(word))
     return Markup(" ").join(parts)

@@ -14,7 +14,7 @@ from breakeven.report.cited import Figure, Sources, figures
 from breakeven.report.document import usd_per_mtok
 from breakeven.report.figures import Bars, CostLines, Load, best_load, bill_bars, cost_lines
 from breakeven.report.spread import range_sentences
-from breakeven.report.words import count, seconds, share, usd
+from breakeven.report.words import count, seconds, share, small_share, usd
 from breakeven.units import DAYS_PER_WEEK, HOURS_PER_DAY, HOURS_PER_WEEK
 
 EVEN = 1.001
@@ -129,8 +129,13 @@ def _lead(plan: Plan) -> str | None:
     option, bill = winner.option, winner.bill
     least = "at least " if bill.unpriced else ""
     what = f"The paid API {option.provider}/{option.model}"
-    if option.kind == "hosted":
+    if option.kind != "api":
         what = f"Self-hosting {option.model} in {option.number_format} on {option.machine}"
+    if winner.hybrid is not None:
+        what = (
+            f"{what}, with {winner.hybrid.overflow_to.removeprefix('api:')} for the "
+            f"{small_share(winner.hybrid.overflow_share)} of requests that overflow,"
+        )
     known = "known or predicted to keep the latency target " if plan.workload.slo.named else ""
     return (
         f"{what} costs {least}{usd(bill.usd_per_day)} a day ({least}{usd(bill.usd_per_month)} a month): the cheapest "
@@ -168,7 +173,10 @@ def titled(option: Option) -> tuple[str, str]:
     if option.kind == "api":
         return option.model, f"paid API, {option.provider}, {option.tier} tier"
     where = f"{option.number_format} on {option.machine}, {option.accelerator} x{option.tensor_parallel}"
-    return option.model, f"self-hosted, {where}, path {option.serving_path}, {option.term}"
+    hosted = f"{where}, path {option.serving_path}, {option.term}"
+    if option.kind == "hybrid":
+        return f"{option.model} with an API", f"base self-hosted, {hosted}; overflow to {option.id.rsplit('+', 1)[1]}"
+    return option.model, f"self-hosted, {hosted}"
 
 
 def heading(plan: Plan, group: str) -> str:

@@ -78,6 +78,15 @@ def share(part: float) -> str:
     return f"{part * 100:.0f} %"
 
 
+def small_share(part: float) -> str:
+    """A share in percent that may be far below one.
+
+    >>> small_share(0.0421), small_share(0.00037), small_share(0.5), small_share(0.0)
+    ('4.2 %', '0.037 %', '50 %', '0 %')
+    """
+    return f"{float(f'{part * 100:.2g}'):,g} %"
+
+
 def folded(name: str, width: int) -> str:
     """A long option id over several lines, broken where its parts end.
 

@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 import msgspec
 
 from breakeven.errors import SpecError, refuse_odd_number
+from breakeven.workload.availability import Availability
 from breakeven.workload.profile import Slo
 from breakeven.workload.uncertainty import Uncertainty
 from breakeven.yamlfile import said
@@ -31,7 +32,9 @@ class Only(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     ] = ()
     terms: Annotated[tuple[str, ...], said("`on-demand`, `reserved-1y`, `owned`")] = ()
     tiers: Annotated[tuple[str, ...], said("API tiers: `standard`, `batch`, `flex`, `priority`")] = ()
-    kinds: Annotated[tuple[Literal["api", "hosted"], ...], said("`api` or `hosted` alone")] = ()
+    kinds: Annotated[
+        tuple[Literal["api", "hosted", "hybrid"], ...], said("`api` or `hosted` alone; `hybrid` beside both")
+    ] = ()
 
 
 class FixedCost(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -125,6 +128,10 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
     stated: Stated | None = None
     uncertainty: Uncertainty = Uncertainty()
     """What the bands are drawn from."""
+    mixed_machines: bool = False
+    """Whether fleets of several machine types are looked for, one for some kinds of requests each."""
+    availability: Availability | None = None
+    """``None``: no bill counts outages."""
 
     def __post_init__(self) -> None:
         refuse_odd_number("hosting.min_replicas", self.min_replicas, above_zero=True)

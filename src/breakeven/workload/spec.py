@@ -9,6 +9,7 @@ import msgspec
 
 from breakeven.errors import SpecError, UnknownNameError, refuse_odd_number
 from breakeven.units import HOURS_PER_DAY
+from breakeven.workload.availability import Availability
 from breakeven.workload.policy import (
     DEFAULT_SCALE,
     ApiLatency,
@@ -130,6 +131,10 @@ class HostingSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
         said("`hourly`: on-demand machines follow the hours; `fixed`: the busiest hour's machines stand all day"),
     ] = "hourly"
     min_replicas: Annotated[int, said("replicas that stand at any hour")] = 1
+    mixed_machines: Annotated[
+        bool,
+        said("look for several fleets, each for some of the `shapes` (needs the extra `fleets`, takes seconds)"),
+    ] = False
     response_s: Annotated[
         float | None, said("seconds for a whole response, if you measured it: replaces every predicted speed")
     ] = None
@@ -185,6 +190,10 @@ class Spec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     people: Annotated[People | None, said("working time that self-hosting takes; not counted if left out")] = None
     fixed_costs: Annotated[list[FixedCost], said("costs that do not depend on traffic")] = []
     uncertainty: Annotated[Uncertainty, said("what the bands of bills and break-evens are drawn from")] = Uncertainty()
+    availability: Annotated[
+        Availability | None,
+        said("what outages cost; not counted if left out (`availability: {}` for published shares)"),
+    ] = None
     overlay: Annotated[
         str | None,
         said("a YAML file with your own machines, prices and scores, beside the spec (docs/guides/overlay.md)"),
@@ -238,12 +247,14 @@ class Spec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
             only=self.only,
             scaling=hosting.scaling,
             min_replicas=hosting.min_replicas,
+            mixed_machines=hosting.mixed_machines,
             api_latency=self.api_latency,
             api_discount=discount if isinstance(discount, dict) else {"*": discount} if discount else {},
             people=self.people,
             fixed_costs=tuple(self.fixed_costs),
             lambda_=hosting.lambda_,
             uncertainty=self.uncertainty,
+            availability=self.availability,
             stated=None
             if hosting.response_s is None
             else Stated(response_s=hosting.response_s, concurrency=hosting.concurrency),

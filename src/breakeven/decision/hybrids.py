@@ -1,0 +1,205 @@
+"""Hybrids: own machines for the base, a paid API for the overflow, with the base that minimises the whole bill.
+
+A request goes to the API when no place is free on one's own machines. Of a(h) requests in flight in hour h and m
+machines of P places the share E(m P, a) overflows (``capacity.overflow``), and a day costs
+
+    sum over h of  c m + requests(h) [ w + (u(h) - w) E(m P, a(h)) ]  +  what is fixed
+
+c: a machine-hour with its disk; w: what a request on one's own machines costs beside them; u(h): a request at the API
+in that hour. The sum is convex in m, so the cheapest m is where one machine more no longer pays for itself: found by
+bisection on the limit of E for many places, and checked with E itself one machine to either side. Under a term that is
+paid around the clock m is the same in all hours, otherwise each hour has its own. The bill is then charged line by line
+by the same functions as any other.
+"""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from breakeven.capacity.overflow import about_turned_away, share_turned_away
+from breakeven.capacity.sizing import ALWAYS_ON_TERMS, Sizing
+from breakeven.cost.api import api_costs, usd_per_request_by_hour
+from breakeven.cost.bill import Charge, total_usd_per_day
+from breakeven.cost.failover import failover_charges
+from breakeven.cost.fixed import fixed_charges, fixed_costs
+from breakeven.cost.hosting import HostedOptions, hosted_costs
+from breakeven.decision.curves import Curves
+from breakeven.options.columns import Floats, Ints, Mask
+from breakeven.performance.predict import Speed
+from breakeven.units import HOURS_PER_DAY, SECONDS_PER_DAY
+
+AMPLE = 9.0, 12.0
+"""So many standard deviations and places above the busiest hour nothing overflows."""
+BASE = "own machines: "
+OVERFLOW = "overflow to the API: "
+"""How the lines of the API's half begin."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Hybrids:
+    """Pairs of a hosted option and a paid API, each with its cheapest base, as columns."""
+
+    hosted: Ints
+    """The base, as a number of a hosted option."""
+    api: Ints
+    """Where the overflow goes, as a number of an API option."""
+    group: tuple[str, ...]
+    """The group of the ranking in which each competes."""
+    machines: Floats
+    """Own machines standing, hybrids x hours."""
+    in_flight: Floats
+    """Requests that would be in flight if the base had room for all, hybrids x hours."""
+    requests_per_hour: Floats
+    overflow_per_hour: Floats
+    """Requests that go to the API."""
+    charges: tuple[Charge, ...]
+    usd_per_day: Floats
+
+    @property
+    def share(self) -> Floats:
+        """Share of all requests that overflow."""
+        overflow: Floats = self.overflow_per_hour.sum(axis=1) / self.requests_per_hour.sum(axis=1)
+        return overflow
+
+
+def hybrids_at(hosted: Ints, api: Ints, requests_per_day: Floats, curves: Curves, group: tuple[str, ...]) -> Hybrids:
+    """The cheapest base of each pair at its own volume, and its bill."""
+    columns, sizing, speed = curves.sized(hosted, requests_per_day)
+    weights = sizing.demand.hours
+    requests = np.outer(requests_per_day / HOURS_PER_DAY, weights)
+    in_flight = np.outer(sizing.demand.load * speed.largest_concurrency, weights)
+    places = speed.largest_concurrency * sizing.pair_replicas_per_machine
+    machines = _cheapest_base(
+        _Trade(
+            in_flight=in_flight,
+            places_per_machine=places[:, None],
+            usd_per_machine_hour=_usd_per_machine_hour(columns, sizing, speed, curves)[:, None],
+            usd_at_stake=requests * _usd_saved_by_request(columns, sizing, speed, curves, api),
+            least=np.ceil(curves.policy.min_replicas / sizing.pair_replicas_per_machine)[:, None],
+            most=columns.by_offer([offer.available for offer in columns.offers])[:, None],
+            around_the_clock=columns.flag([sizing.fixed or o.term in ALWAYS_ON_TERMS for o in columns.offers]),
+        )
+    )
+    overflow = requests * share_turned_away(in_flight, machines * places[:, None])
+    charges = _charges(columns, _base(sizing, machines, requests - overflow), speed, curves, (hosted, api, overflow))
+    return Hybrids(
+        hosted=hosted,
+        api=api,
+        group=group,
+        machines=machines,
+        in_flight=in_flight,
+        requests_per_hour=requests,
+        overflow_per_hour=overflow,
+        charges=charges,
+        usd_per_day=total_usd_per_day(charges, len(hosted)),
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class _Trade:
+    """Machines against overflow: columns, hybrids x hours or x 1."""
+
+    in_flight: Floats
+    places_per_machine: Floats
+    usd_per_machine_hour: Floats
+    usd_at_stake: Floats
+    """What the hour's requests would cost more at the API than on one's own machines, these apart."""
+    least: Floats
+    most: Floats
+    around_the_clock: Mask
+
+    def summed(self, usd: Floats) -> Floats:
+        """A cost of each hour; where machines stand around the clock, its mean over the hours."""
+        return np.where(self.around_the_clock[:, None], usd.mean(axis=1, keepdims=True), usd)
+
+    def usd_saved_by_one_more(self, machines: Floats) -> Floats:
+        """What one machine more would save at the API, about."""
+        now, then = (about_turned_away(self.in_flight, (machines + n) * self.places_per_machine) for n in (0, 1))
+        return self.summed(self.usd_at_stake * (now - then) / np.maximum(self.in_flight, 1e-300))
+
+    def usd_per_hour(self, machines: Floats) -> Floats:
+        """What depends on the number of machines."""
+        turned_away = share_turned_away(self.in_flight, machines * self.places_per_machine)
+        return self.summed(self.usd_per_machine_hour * machines + self.usd_at_stake * turned_away)
+
+
+def _cheapest_base(trade: _Trade) -> Floats:
+    """The cheapest number of machines, hybrids x hours."""
+    busiest = trade.in_flight.max(axis=1, keepdims=True)
+    ample = np.ceil((busiest + AMPLE[0] * np.sqrt(busiest) + AMPLE[1]) / trade.places_per_machine)
+    most = np.maximum(np.minimum(trade.most, ample), trade.least)
+    shape = trade.in_flight.shape
+    low, high = np.broadcast_to(trade.least, shape), np.broadcast_to(most, shape)
+    while np.any(high > low):
+        middle = np.floor((low + high) / 2)
+        pays = trade.usd_saved_by_one_more(middle) > trade.usd_per_machine_hour
+        low, high = np.where(pays, middle + 1, low), np.where(pays, high, middle)
+    near = np.stack([np.clip(low + n, trade.least, most) for n in (-1, 0, 1)])
+    cheapest = np.stack([trade.usd_per_hour(machines) for machines in near]).argmin(axis=0)
+    found: Floats = np.take_along_axis(near, cheapest[None], axis=0)[0]
+    return found
+
+
+def _usd_per_machine_hour(columns: HostedOptions, sizing: Sizing, speed: Speed, curves: Curves) -> Floats:
+    """What one machine-hour more costs, disks included: the same bill with twice the machine-hours, less the bill."""
+    twice = replace(
+        sizing, machine_hours_per_day=2 * sizing.machine_hours_per_day, peak_machines=2 * sizing.peak_machines
+    )
+    usd = [hosted_costs(columns, speed, one, curves.snapshot, curves.policy) for one in (sizing, twice)]
+    hours = usd[0].charges[0].quantity_per_day
+    return (usd[1].usd_per_day - usd[0].usd_per_day) / hours
+
+
+def _usd_saved_by_request(columns: HostedOptions, sizing: Sizing, speed: Speed, curves: Curves, api: Ints) -> Floats:
+    """What a request costs more at the API than on machines that stand anyway, hybrids x hours.
+
+    Tiers of the serving path are taken at the whole traffic; the bill is charged at what the base serves.
+    """
+    idle = replace(sizing, requests_per_day=np.zeros_like(sizing.requests_per_day))
+    usd = [hosted_costs(columns, speed, one, curves.snapshot, curves.policy).usd_per_day for one in (sizing, idle)]
+    on_own = (usd[0] - usd[1]) / sizing.requests_per_day
+    unique, place = np.unique(api, return_inverse=True)
+    options = tuple(curves.api.options[number] for number in unique)
+    at_api = usd_per_request_by_hour(options, speed.workload, curves.policy, curves.snapshot.windows)
+    saved: Floats = at_api[place] - on_own[:, None]
+    return saved
+
+
+def _base(sizing: Sizing, machines: Floats, served_per_hour: Floats) -> Sizing:
+    """The sizing of the base: its machines, and the requests that find a place on them."""
+    served = served_per_hour.mean(axis=1) * HOURS_PER_DAY
+    replicas = np.maximum(machines.mean(axis=1) * sizing.pair_replicas_per_machine, 1.0)
+    return replace(
+        sizing,
+        requests_per_day=served,
+        machine_hours_per_day=machines.mean(axis=1) * HOURS_PER_DAY,
+        peak_machines=machines.max(axis=1),
+        rate_per_replica_per_s=served / SECONDS_PER_DAY / replicas,
+    )
+
+
+def _charges(
+    columns: HostedOptions, base: Sizing, speed: Speed, curves: Curves, halves: tuple[Ints, Ints, Floats]
+) -> tuple[Charge, ...]:
+    """The lines of both halves, and of their outages: the API takes over from the base, another one from the API.
+
+    ``halves``: the hosted options, the APIs, and what goes to these.
+    """
+    hosted, api, requests_per_hour = halves
+    fixed = fixed_charges(fixed_costs(curves.policy, "hybrid"), len(api))
+    own = hosted_costs(columns, speed, base, curves.snapshot, curves.policy, fixed)
+    options = tuple(curves.api.options[number] for number in api)
+    bought = api_costs(
+        options, speed.workload, curves.policy, curves.snapshot.windows, requests_per_hour=requests_per_hour
+    )
+    lines = (*own.charges, *(replace(charge, name=OVERFLOW + charge.name) for charge in bought.charges))
+    if curves.away is None:
+        return lines
+    of_apis, of_hosted = curves.away
+    overflow_per_day = requests_per_hour.mean(axis=1) * HOURS_PER_DAY
+    to_own_api = replace(of_hosted.take(hosted), to=api, usd_per_request=of_apis.usd_per_request_saved[api], lost=False)
+    return (
+        *lines,
+        *failover_charges(to_own_api, base.requests_per_day, BASE),
+        *failover_charges(of_apis.take(api), overflow_per_day, OVERFLOW),
+    )
