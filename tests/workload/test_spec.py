@@ -9,6 +9,7 @@ from breakeven.errors import SpecError, UnknownNameError
 from breakeven.workload.policy import ApiLatency, FixedCost, LambdaConfig, Only, People, Policy, Stated
 from breakeven.workload.profile import Slo
 from breakeven.workload.spec import Spec, read_specs
+from breakeven.workload.success import Answers, Checker, SuccessRate
 from breakeven.workload.usage import TokenUsage
 
 PROFILES = {"office": [0.0] * 12 + [1.0] * 12, "week": [1.0] * 168}
@@ -211,6 +212,14 @@ def test_every_field_of_the_policy_can_be_said_in_a_spec():
             "lambda": {"memory_mb": 512, "architecture": "x86_64"},
         },
         prices={"api_discount": {"openai": 0.1}},
+        quality={
+            "success": {"a": 0.9},
+            "floor": 0.95,
+            "retries": 1,
+            "cascade": True,
+            "checker": {"sensitivity": 0.9},
+            "shared_failures": 0.2,
+        },
         api_latency={"a/b": {"ttft_s": 0.5}},
         people={"hours_per_month": "20", "usd_per_hour": "90"},
         fixed_costs=[{"name": "audit", "usd_per_month": "100", "applies_to": "all"}],
@@ -230,6 +239,14 @@ def test_every_field_of_the_policy_can_be_said_in_a_spec():
         fixed_costs=(FixedCost(name="audit", usd_per_month=Decimal(100), applies_to="all"),),
         lambda_=LambdaConfig(memory_mb=512, architecture="x86_64"),
         stated=Stated(response_s=5.0, concurrency=3),
+        quality=Answers(
+            success={"a": SuccessRate(rate=0.9)},
+            floor=0.95,
+            retries=1,
+            cascade=True,
+            checker=Checker(sensitivity=0.9),
+            shared_failures=0.2,
+        ),
     )
     assert said == expected
     usual = Policy()

@@ -11,9 +11,11 @@ import numpy as np
 from breakeven.capacity.sizing import Sizing, size
 from breakeven.catalogue.load import Snapshot
 from breakeven.cost.api import ApiCosts
+from breakeven.cost.extras import Extras, no_extras
 from breakeven.cost.fixed import fixed_charges, fixed_costs
 from breakeven.cost.hosting import HostedCosts, HostedOptions, hosted_costs
 from breakeven.options.columns import Floats, Ints
+from breakeven.options.success import Successes
 from breakeven.performance.predict import Speed, paced, take
 from breakeven.workload.policy import Policy
 
@@ -35,10 +37,33 @@ class Curves:
     policy: Policy
     end: int = 0
     """0: speeds as predicted; -1: the fast end of their 80 % band; 1: the slow end."""
+    successes: Successes | None = None
+    by_success: bool = False
+    """Whether costs are those of as many right answers as there are requests."""
+    hosted_extras: Extras | None = None
+    api_extras: Extras | None = None
 
     def at_end(self, end: int) -> "Curves":
         """The same curves with speeds at one end of their band."""
         return replace(self, end=end)
+
+    def per_success(self) -> "Curves":
+        """The same curves, each divided by the share of right answers, where it is known."""
+        return replace(self, by_success=self.successes is not None)
+
+    @property
+    def usd_per_check(self) -> float | None:
+        """What a check of an answer costs; ``None`` where nobody said."""
+        return None if self.hosted_extras is None else self.hosted_extras.usd_per_check
+
+    def without_checks(self) -> "Curves":
+        """The same curves less the checks of answers."""
+        bare = [None if e is None else replace(e, checks=None) for e in (self.hosted_extras, self.api_extras)]
+        if self.usd_per_check is None or self.api_extras is None or self.api_extras.checks is None:
+            return replace(self, hosted_extras=bare[0], api_extras=bare[1])
+        usd = self.api_extras.checks * self.speed.workload.requests_per_day * self.usd_per_check
+        api = replace(self.api, usd_per_day=self.api.usd_per_day - usd)
+        return replace(self, hosted_extras=bare[0], api_extras=bare[1], api=api)
 
     def half_widths(self, options: Ints) -> Floats:
         """Half the 80 % band of each option's speed, in the logarithm; NaN where none is known."""
@@ -67,24 +92,38 @@ class Curves:
             speed = paced(speed, self.end * np.nan_to_num(speed.half_width))
         each = np.arange(len(options), dtype=np.int64)
         pairs = (each, self.per_machine[options])
-        sizing = size(speed, pairs, speed.workload, self.policy, requests_per_day)
+        attempts = 1.0 if self.successes is None else self.successes.hosted.attempts[rows]
+        sizing = size(speed, pairs, speed.workload, self.policy, requests_per_day * attempts)
         offer = self.hosted.options.offer[options]
         columns = HostedOptions(row=each, offer=offer, pair=each, offers=self.hosted.options.offers)
         return columns, sizing, speed
 
+    def costs_at(self, options: Ints, requests_per_day: Floats) -> tuple[HostedCosts, Sizing]:
+        """The bills of some options, each at its own volume, and the machines that stand behind them."""
+        columns, sizing, speed = self.sized(options, requests_per_day)
+        rows = self.hosted.options.row[options]
+        extras = (self.hosted_extras or no_extras(0)).charges(rows, requests_per_day)
+        fixed = (*fixed_charges(fixed_costs(self.policy, "hosted"), len(options)), *extras)
+        return hosted_costs(columns, speed, sizing, self.snapshot, self.policy, fixed), sizing
+
     def hosted_at(self, options: Ints, requests_per_day: Floats) -> Floats:
         """USD a day of each option at its own volume."""
-        columns, sizing, speed = self.sized(options, requests_per_day)
-        fixed = fixed_charges(fixed_costs(self.policy, "hosted"), len(options))
-        costs = hosted_costs(columns, speed, sizing, self.snapshot, self.policy, fixed)
-        count = columns.by_offer([offer.available for offer in columns.offers])
-        return np.where(sizing.peak_machines > count, np.inf, costs.usd_per_day)
+        costs, sizing = self.costs_at(options, requests_per_day)
+        count = costs.options.by_offer([offer.available for offer in costs.options.offers])
+        usd = np.where(sizing.peak_machines > count, np.inf, costs.usd_per_day)
+        if self.by_success and self.successes is not None:
+            return self.successes.hosted.compared(usd, self.hosted.options.row[options])
+        return usd
 
     def api_usd_per_day(self, option: int, requests_per_day: Floats) -> Floats:
         """USD a day of a paid API: fixed costs and so much a request."""
         fixed = sum(usd for _, usd in fixed_costs(self.policy, "api"))
+        fixed += (self.api_extras or no_extras(option + 1)).fixed_usd_per_day(option)
         variable = float(self.api.usd_per_day[option]) - fixed
-        return fixed + variable * requests_per_day / self.speed.workload.requests_per_day
+        usd = fixed + variable * requests_per_day / self.speed.workload.requests_per_day
+        if self.by_success and self.successes is not None:
+            return self.successes.api.compared(usd, np.full(len(usd), option))
+        return usd
 
 
 def take_one(speed: Speed, row: int) -> Speed:

@@ -14,6 +14,7 @@ from breakeven.decision.rank import Contender, Ranking
 from breakeven.options.columns import Floats, Ints
 from breakeven.options.hosted import HostedGrid
 from breakeven.options.quality import UNKNOWN_CLASS, Quality
+from breakeven.options.success import UNKNOWN_SUCCESS
 from breakeven.units import HOURS_PER_DAY, SECONDS_PER_DAY
 
 SCREENING = np.geomspace(1e2, 1e8, 13)
@@ -46,7 +47,7 @@ def envelopes_of(ranking: Ranking, curves: Curves, grid: HostedGrid, quality: Qu
 
     Options of unknown quality have none: the cheapest of them is not known to do what the next one does.
     """
-    groups = tuple(group for group in ranking.groups if group != UNKNOWN_CLASS)
+    groups = tuple(group for group in ranking.groups if group not in (UNKNOWN_CLASS, UNKNOWN_SUCCESS))
     candidates = _screened(curves, _members(groups, curves, grid, quality))
     drawn = curves.hosted_usd_per_day(np.concatenate([NOTHING, *candidates.values()]), volumes())
     ends = np.cumsum([len(rows) for rows in candidates.values()])
@@ -58,7 +59,7 @@ def envelopes_of(ranking: Ranking, curves: Curves, grid: HostedGrid, quality: Qu
 
 def _envelope(group: str, ranking: Ranking, curves: Curves, candidates: Ints, costs: Floats) -> Envelope:
     apis = (c for c in ranking.of(group) if c.kind == "api")
-    api = min(apis, key=lambda c: (c.meets_slo is None, c.usd_per_day), default=None)
+    api = min(apis, key=lambda c: (c.meets_slo is None, c.compared_usd_per_day), default=None)
     best = candidates[costs.argmin(axis=0)] if len(candidates) else None
     return Envelope(
         group=group,
@@ -73,6 +74,9 @@ def _envelope(group: str, ranking: Ranking, curves: Curves, candidates: Ints, co
 
 def _members(groups: tuple[str, ...], curves: Curves, grid: HostedGrid, quality: Quality) -> dict[str, Ints]:
     """The hosted options of each group."""
+    if curves.successes is not None:
+        success = curves.successes.hosted
+        return dict.fromkeys(groups, np.flatnonzero((success.known & success.passes)[curves.hosted.options.row]))
     scores = grid.score[curves.speed.rows[curves.hosted.options.row]]
     if quality.floor is not None:
         return dict.fromkeys(groups, np.arange(len(scores)))
@@ -91,6 +95,9 @@ def _screened(curves: Curves, members: dict[str, Ints]) -> dict[str, Ints]:
     costs = [curves.hosted.usd_per_day]
     costs += [usd + per_request * volume for volume, usd in zip(SCREENING, _machine_usd_per_day(curves), strict=True)]
     found: dict[str, list[Ints]] = {group: [NOTHING] for group in members}
+    if curves.by_success and curves.successes is not None:
+        success, row = curves.successes.hosted, curves.hosted.options.row
+        costs = [success.compared(cost, row) for cost in costs]
     for cost in costs:
         for group, rows in members.items():
             few = min(PER_VOLUME, len(rows))
@@ -106,6 +113,8 @@ def _machine_usd_per_day(curves: Curves) -> Iterator[Floats]:
     row, per_machine = options.row[first], curves.per_machine[first, None]
     weights, shares = _typical_hours(np.array(speed.workload.requests_per_hour))
     held_s = speed.latency(speed.largest_concurrency).held_s[row]
+    if curves.successes is not None:
+        held_s = held_s * curves.successes.hosted.attempts[row]
     room = speed.largest_concurrency[row, None]
     hourly = [float(o.price.usd_per_hour) if o.price else np.inf for o in options.offers]
     usd_per_day = HOURS_PER_DAY * options.by_offer(hourly)

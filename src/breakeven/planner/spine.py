@@ -10,6 +10,7 @@ import numpy as np
 from breakeven.capacity.sizing import Sizing, machine_pairs, size
 from breakeven.catalogue.load import Catalogue, Snapshot
 from breakeven.cost.api import ApiCosts, api_costs
+from breakeven.cost.extras import extras_of, with_attempts
 from breakeven.cost.fixed import fixed_charges, fixed_costs
 from breakeven.cost.hosting import HostedCosts, hosted_costs, hosted_options
 from breakeven.decision.crossover import Crossover, crossovers
@@ -22,6 +23,7 @@ from breakeven.options.hosted import HostedGrid, hosted_grid
 from breakeven.options.names import check_names, model_names
 from breakeven.options.quality import Quality, quality_of
 from breakeven.options.ruling import Rejected, Ruling
+from breakeven.options.success import UNKNOWN_SUCCESS, rule_below_floor, successes_of
 from breakeven.performance.calibration import Parameters
 from breakeven.performance.predict import Speed, predict
 from breakeven.planner.assumptions import assumptions_of
@@ -64,7 +66,7 @@ class Plan:
     def verdict(self, contender: Contender) -> Verdict:
         """One contender in full."""
         if contender.kind == "api":
-            return api_verdict(contender, self.api, self.quality)
+            return api_verdict(contender, self.curves, self.quality)
         return hosted_verdict(contender, self.grid, self.speed, self.sizing, self.curves, self.quality)
 
     def verdicts(self, top: int = 10) -> tuple[Verdict, ...]:
@@ -100,8 +102,9 @@ class Plan:
             return self.verdict(shown[int(name) - 1])
         of_model = [c for c in shown if self.model_of(c) == name]
         if of_model:  # the one known to keep the target, of known quality, and cheapest, in this order
-            return self.verdict(min(of_model, key=lambda c: (c.meets_slo is None, isnan(c.score), c.usd_per_day)))
-        every = rank(self.api, self.hosted, self.grid, self.speed, self.quality, by="option").contenders
+            return self.verdict(min(of_model, key=_first_of_a_model))
+        successes = self.curves.successes
+        every = rank(self.api, self.hosted, self.grid, self.speed, self.quality, "option", successes).contenders
         known = {self.option_id(c): c for c in every}
         for spelt in (name, f"api:{name}", f"host:{name}"):
             if spelt in known:
@@ -117,7 +120,8 @@ class Plan:
         before = [
             c
             for c in rivals
-            if (c.meets_slo is None, c.usd_per_day) < (contender.meets_slo is None, contender.usd_per_day)
+            if (c.meets_slo is None, c.compared_usd_per_day)
+            < (contender.meets_slo is None, contender.compared_usd_per_day)
         ]
         return 1 + len(before)
 
@@ -173,13 +177,19 @@ def plan(
     apis, apis_seen = api_options(catalogue, snapshot, workload, policy, quality, ruling)
     grid = hosted_grid(catalogue, snapshot, workload, policy, quality, ruling)
     speed = predict(grid, workload, ruling, policy.stated, parameters)
-    sizing = size(speed, machine_pairs(speed, grid), workload, policy)
+    successes = successes_of(policy.quality, apis, grid, speed.rows)
+    attempts = None if successes is None else workload.requests_per_day * successes.hosted.attempts
+    sizing = size(speed, machine_pairs(speed, grid), workload, policy, attempts)
     options = hosted_options(grid, speed, sizing, snapshot, ruling)
-    hosted_fixed = fixed_charges(fixed_costs(policy, "hosted"), len(options.row))
+    extras = extras_of(successes, len(apis), len(speed.rows))
+    beside = extras.hosted.charges(options.row, workload.requests_per_day)
+    hosted_fixed = (*fixed_charges(fixed_costs(policy, "hosted"), len(options.row)), *beside)
     hosted = hosted_costs(options, speed, sizing, snapshot, policy, hosted_fixed)
-    api_fixed = fixed_charges(fixed_costs(policy, "api"), len(apis))
-    api = api_costs(apis, workload, policy, snapshot.windows, api_fixed)
-    ranking = rank(api, hosted, grid, speed, quality, by)
+    beside = extras.api.charges(np.arange(len(apis)), workload.requests_per_day)
+    api_fixed = (*fixed_charges(fixed_costs(policy, "api"), len(apis)), *beside)
+    api = with_attempts(api_costs(apis, workload, policy, snapshot.windows), successes, api_fixed)
+    below = rule_below_floor(successes, apis, grid, speed.rows, options.row, ruling) if successes else 0
+    ranking = rank(api, hosted, grid, speed, quality, by, successes)
     if not ranking.contenders:
         raise _nothing_left(ruling)
     curves = Curves(
@@ -189,18 +199,22 @@ def plan(
         api=api,
         snapshot=snapshot,
         policy=policy,
+        successes=successes,
+        hosted_extras=extras.hosted,
+        api_extras=extras.api,
     )
-    envelopes = envelopes_of(ranking, curves, grid, quality)
+    compared = curves.per_success()
+    envelopes = envelopes_of(ranking, compared, grid, quality)
     return Plan(
         workload=workload,
         policy=policy,
         as_of=as_of,
         catalogue_digest=catalogue.digest,
         options_considered=int(grid.weight.sum()) + apis_seen,
-        competing=len(options.row) + len(apis),
+        competing=len(options.row) + len(apis) - below,
         ranking=ranking,
         rejected=ruling.rejected,
-        crossovers=crossovers(envelopes, curves, lambda number: hosted_id(grid, speed, hosted, number)),
+        crossovers=crossovers(envelopes, compared, lambda number: hosted_id(grid, speed, hosted, number)),
         envelopes=envelopes,
         assumptions=(*assumptions_of(workload, policy, grid, speed, hosted), *_beyond(as_of, catalogue)),
         catalogue=catalogue,
@@ -214,6 +228,11 @@ def plan(
         api=api,
         curves=curves,
     )
+
+
+def _first_of_a_model(contender: Contender) -> tuple[bool, bool, bool, float]:
+    unknown = contender.group == UNKNOWN_SUCCESS
+    return contender.meets_slo is None, unknown, isnan(contender.score), contender.compared_usd_per_day
 
 
 def _beyond(as_of: date, catalogue: Catalogue) -> tuple[str, ...]:

@@ -7,7 +7,6 @@ import msgspec
 import numpy as np
 
 from breakeven.capacity.sizing import ALWAYS_ON_TERMS, Sizing, headroom
-from breakeven.cost.api import ApiCosts
 from breakeven.cost.bill import Bill, bill_of
 from breakeven.cost.hosting import HostedCosts
 from breakeven.decision.curves import Curves, take_one
@@ -19,6 +18,7 @@ from breakeven.performance.band import banded, basis_of
 from breakeven.performance.predict import Speed
 from breakeven.performance.roofline import decode_step, prefill
 from breakeven.performance.serving import Latency
+from breakeven.planner.right_answers import Success, success_of
 
 CENTS_OF_A_CENT = Decimal("0.000001")
 """To how many dollars a band's ends are rounded."""
@@ -83,6 +83,8 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
     """The bill at the slow end."""
     performance: Performance
     capacity: Capacity
+    success: Success | None = None
+    """``None`` where no success rate is known."""
 
 
 NO_PERFORMANCE = Performance(
@@ -96,8 +98,10 @@ NO_PERFORMANCE = Performance(
 NO_CAPACITY = Capacity(replicas_by_hour=(), utilisation_by_hour=(), peak_machines=None, mean_utilisation=None)
 
 
-def api_verdict(contender: Contender, api: ApiCosts, quality: Quality) -> Verdict:
+def api_verdict(contender: Contender, curves: Curves, quality: Quality) -> Verdict:
     """The verdict on a paid API."""
+    api = curves.api
+    bill = bill_of(api.charges, contender.number)
     option = api.options[contender.number]
     offer = option.tariff.offer
     known = _known(contender.score)
@@ -117,9 +121,10 @@ def api_verdict(contender: Contender, api: ApiCosts, quality: Quality) -> Verdic
         meets_slo=contender.meets_slo,
         because=f"list price of {_newest(option.tariff.prices.values())}{latency}",
         basis="listed",
-        bill=bill_of(api.charges, contender.number),
+        bill=bill,
         performance=NO_PERFORMANCE,
         capacity=NO_CAPACITY,
+        success=success_of(contender, curves, bill.usd_per_day, None),
     )
 
 
@@ -196,6 +201,7 @@ def hosted_verdict(
         usd_per_day_high=high,
         performance=found,
         capacity=fleet,
+        success=success_of(contender, curves, bill.usd_per_day, found.response_s.mid if found.response_s else None),
     )
 
 

@@ -8,7 +8,7 @@ lm-evaluation-harness 0.4 (EleutherAI) and inspect_ai 0.3, log format 2 (UK AI S
 import json
 import math
 import zipfile
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -34,6 +34,32 @@ class _Metric:
     stderr: float | None
     answers: float | None
     counts_right: bool
+
+
+def read_evaluations(
+    wanted: Iterable[str | EvaluationFile],
+    place: Callable[[str], Path],
+    known: Collection[str],
+    stated: Mapping[str, SuccessRate],
+) -> dict[str, SuccessRate]:
+    """The stated rates with those of the evaluations. ``place``: where a file that a spec names lies.
+
+    Raises:
+        SpecError: two of them speak of one model, or a file is refused.
+        UnknownNameError: a file's model is not among ``known``.
+    """
+    found = dict(stated)
+    for entry in wanted:
+        one = EvaluationFile(file=entry) if isinstance(entry, str) else entry
+        model, rate = read_evaluation(place(one.file), one, known)
+        if model in found:
+            raise SpecError(
+                f"the success of {model} is given twice: by {found[model].told} and by {rate.told}",
+                expected="one figure a model",
+                do="Leave one of them out",
+            )
+        found[model] = rate
+    return found
 
 
 def read_evaluation(path: Path, wanted: EvaluationFile, known: Collection[str]) -> tuple[str, SuccessRate]:

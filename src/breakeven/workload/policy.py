@@ -9,6 +9,7 @@ import msgspec
 
 from breakeven.errors import SpecError, refuse_odd_number
 from breakeven.workload.profile import Slo
+from breakeven.workload.success import Answers
 from breakeven.yamlfile import said
 
 Architecture = Literal["arm64", "x86_64"]
@@ -122,6 +123,8 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
     fixed_costs: tuple[FixedCost, ...] = ()
     lambda_: LambdaConfig = LambdaConfig()
     stated: Stated | None = None
+    quality: Answers | None = None
+    """Success rates and what is done with a wrong answer; ``None``: every answer counts alike."""
 
     def __post_init__(self) -> None:
         refuse_odd_number("hosting.min_replicas", self.min_replicas, above_zero=True)

@@ -21,6 +21,7 @@ from breakeven.workload.policy import (
     Stated,
 )
 from breakeven.workload.profile import Slo, Task, Workload, refuse_odd_hours, spread
+from breakeven.workload.success import QualitySpec
 from breakeven.workload.usage import TOKENS_PER_WORD, TokenMix, TokenShape, TokenUsage
 from breakeven.yamlfile import read_yaml, said
 
@@ -165,6 +166,9 @@ class Spec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     ] = None
     quality_scale: Annotated[str, said("the scale of the scores")] = DEFAULT_SCALE
     scores: Annotated[dict[str, float], said("your own scores by model; they replace the scale")] = {}
+    quality: Annotated[QualitySpec | None, said("success rates on your own task; ranks by cost per right answer")] = (
+        None
+    )
     api_latency: Annotated[
         dict[str, ApiLatency],
         said("what you measured at paid APIs, by `provider/model` (`*` allowed), at the target's quantile"),
@@ -233,6 +237,7 @@ class Spec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
             people=self.people,
             fixed_costs=tuple(self.fixed_costs),
             lambda_=hosting.lambda_,
+            quality=None if self.quality is None else self.quality.answers(),
             stated=None
             if hosting.response_s is None
             else Stated(response_s=hosting.response_s, concurrency=hosting.concurrency),
