@@ -48,15 +48,7 @@ class Extras:
         """The lines of some options, each at its own volume of requests (of callers, not of attempts)."""
         found: list[Charge] = []
         if self.checks is not None and self.usd_per_check:
-            found.append(
-                Charge(
-                    name=CHECKS,
-                    unit="check",
-                    quantity_per_day=self.checks[rows] * requests_per_day,
-                    usd_per_unit=np.full(len(rows), self.usd_per_check),
-                    source=lambda _: (SPEC_SOURCE,),
-                )
-            )
+            found.append(checks_charge(self.checks[rows] * requests_per_day, self.usd_per_check))
         if self.trainings:
             found += self._training(self.training[rows])
         return tuple(found)
@@ -117,6 +109,17 @@ def extras_of(successes: Successes | None, apis: int, rows: int) -> BothExtras:
         api = replace(api, checks=successes.api.checks, usd_per_check=usd)
         hosted = replace(hosted, checks=successes.hosted.checks, usd_per_check=usd)
     return BothExtras(api=api, hosted=hosted)
+
+
+def checks_charge(checks_per_day: Floats, usd_per_check: float) -> Charge:
+    """So many checks of answers a day."""
+    return Charge(
+        name=CHECKS,
+        unit="check",
+        quantity_per_day=checks_per_day,
+        usd_per_unit=np.full(len(checks_per_day), usd_per_check),
+        source=lambda _: (SPEC_SOURCE,),
+    )
 
 
 def times(charge: Charge, factor: Floats | float) -> Charge:

@@ -29,9 +29,9 @@ OVERALL = "all that pass the floor"
 class Contender:
     """One choice in the ranking."""
 
-    kind: Literal["api", "hosted"]
+    kind: Literal["api", "hosted", "cascade"]
     number: int
-    """Its place in the API or hosted options."""
+    """Its place in the API or hosted options, or among the cascades."""
     usd_per_day: float
     score: float
     group: str
@@ -132,6 +132,11 @@ def rank(  # noqa: PLR0913, PLR0917 - the stages whose outcome it compares
         for number in _cheapest_hosted(hosted, grid, speed, by, successes).tolist()
     ]
     return Ranking(contenders=_ordered(unranked), floor=floor)
+
+
+def ranked_with(ranking: Ranking, others: list[Contender]) -> Ranking:
+    """The ranking with other contenders among the ones that it has; their ranks are set anew."""
+    return replace(ranking, contenders=_ordered([*ranking.contenders, *others])) if others else ranking
 
 
 def _groups_of(quality: Quality, by_success: bool, floor: bool) -> Callable[[float, float], str]:

@@ -1,6 +1,6 @@
 """Success rates as columns: how often each option is right at once, and what becomes of a request by its rules."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -54,6 +54,10 @@ class Successes:
     answers: Answers
     api: SuccessColumns
     hosted: SuccessColumns
+
+    def without_floor(self) -> "Successes":
+        """The same without a floor."""
+        return replace(self, api=replace(self.api, floor=0.0), hosted=replace(self.hosted, floor=0.0))
 
     @property
     def floor_words(self) -> str:

@@ -6,6 +6,7 @@ from typing import Literal
 import msgspec
 import numpy as np
 
+from breakeven.decision.cascades import columns_of
 from breakeven.decision.curves import Curves
 from breakeven.decision.rank import Contender
 from breakeven.options.success import SuccessColumns
@@ -19,7 +20,7 @@ class Success(msgspec.Struct, frozen=True, kw_only=True):
     """How often an option is right. Intervals are of 80 %, ``None`` where nobody counted answers."""
 
     first_attempt: float | None
-    """Share of right answers at the first attempt; ``None`` for a cascade, whose halves have their own."""
+    """Share of right answers at the first attempt; of a cascade, of its first half."""
     first_attempt_low: float | None = None
     first_attempt_high: float | None = None
     answers: float | None = None
@@ -46,7 +47,7 @@ def success_of(contender: Contender, curves: Curves, usd_per_day: Decimal, respo
     """The success of an option and what a right answer costs; ``None`` where no success rate is known."""
     if curves.successes is None or np.isnan(contender.success):
         return None
-    columns, place = _place(contender, curves)
+    columns, place = columns_of(contender, curves)
     rate = columns.rates[place]
     if rate is None:
         return None
@@ -68,13 +69,6 @@ def success_of(contender: Contender, curves: Curves, usd_per_day: Decimal, respo
         usd_per_right_answer_high=usd_per_right(low[1], requests, low[0]) if low else None,
         waits_s=None if response_s is None else (attempts - 1) * response_s,
     )
-
-
-def _place(contender: Contender, curves: Curves) -> tuple[SuccessColumns, int]:
-    assert curves.successes is not None
-    if contender.kind == "api":
-        return curves.successes.api, contender.number
-    return curves.successes.hosted, int(curves.hosted.options.row[contender.number])
 
 
 def usd_per_right(usd_per_day: Decimal | float, requests_per_day: float, success: float) -> Decimal | None:

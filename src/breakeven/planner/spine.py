@@ -13,10 +13,11 @@ from breakeven.cost.api import ApiCosts, api_costs
 from breakeven.cost.extras import extras_of, with_attempts
 from breakeven.cost.fixed import fixed_charges, fixed_costs
 from breakeven.cost.hosting import HostedCosts, hosted_costs, hosted_options
+from breakeven.decision.cascades import Cascade, cascades_of, contenders_of
 from breakeven.decision.crossover import Crossover, crossovers
 from breakeven.decision.curves import Curves
 from breakeven.decision.envelope import Envelope, envelopes_of
-from breakeven.decision.rank import By, Contender, Ranking, rank
+from breakeven.decision.rank import By, Contender, Ranking, rank, ranked_with
 from breakeven.errors import NoDataError, UnknownNameError
 from breakeven.options.api import api_options
 from breakeven.options.hosted import HostedGrid, hosted_grid
@@ -27,6 +28,7 @@ from breakeven.options.success import UNKNOWN_SUCCESS, rule_below_floor, success
 from breakeven.performance.calibration import Parameters
 from breakeven.performance.predict import Speed, predict
 from breakeven.planner.assumptions import assumptions_of
+from breakeven.planner.cascade_verdict import cascade_id, cascade_verdict
 from breakeven.planner.freshness import Freshness, freshness_of
 from breakeven.planner.verdict import Verdict, api_verdict, hosted_id, hosted_verdict
 from breakeven.workload.policy import Policy
@@ -62,9 +64,14 @@ class Plan:
     hosted: HostedCosts
     api: ApiCosts
     curves: Curves
+    cascades: tuple[Cascade, ...] = ()
 
     def verdict(self, contender: Contender) -> Verdict:
         """One contender in full."""
+        if contender.kind == "cascade":
+            one = self.cascades[contender.number]
+            halves = self.verdict(one.first), self.verdict(one.fallback)
+            return cascade_verdict(contender, one, halves, self.curves, self.quality)
         if contender.kind == "api":
             return api_verdict(contender, self.curves, self.quality)
         return hosted_verdict(contender, self.grid, self.speed, self.sizing, self.curves, self.quality)
@@ -83,6 +90,9 @@ class Plan:
 
     def option_id(self, contender: Contender) -> str:
         """The id of a contender's option, without building its verdict."""
+        if contender.kind == "cascade":
+            one = self.cascades[contender.number]
+            return cascade_id(self.option_id(one.first), self.option_id(one.fallback))
         if contender.kind == "api":
             return self.api.options[contender.number].id
         return hosted_id(self.grid, self.speed, self.hosted, contender.number)
@@ -105,8 +115,8 @@ class Plan:
             return self.verdict(min(of_model, key=_first_of_a_model))
         successes = self.curves.successes
         every = rank(self.api, self.hosted, self.grid, self.speed, self.quality, "option", successes).contenders
-        known = {self.option_id(c): c for c in every}
-        for spelt in (name, f"api:{name}", f"host:{name}"):
+        known = {self.option_id(c): c for c in (*every, *(c for c in shown if c.kind == "cascade"))}
+        for spelt in (name, f"api:{name}", f"host:{name}", f"cascade:{name}"):
             if spelt in known:
                 return self.verdict(replace(known[spelt], rank=self._place(known[spelt])))
         if name in model_names(self.catalogue):  # known, yet it does not compete: planned alone, it says why
@@ -135,16 +145,19 @@ class Plan:
         return hosted_id(self.grid, self.speed, self.hosted, best), float(self.hosted.usd_per_day[best])
 
     def model_of(self, contender: Contender) -> str:
-        """The name of a contender's model."""
-        if contender.kind == "api":
-            offer = self.api.options[contender.number].tariff.offer
-            return offer.canonical or offer.model
-        row = int(self.speed.rows[self.hosted.options.row[contender.number]])
-        return self.grid.models[int(self.grid.model[row])].name
+        """The name of a contender's model; of a cascade those of both."""
+        if contender.kind == "cascade":
+            one = self.cascades[contender.number]
+            return f"{self.model_of(one.first)}+{self.model_of(one.fallback)}"
+        return _model_of(contender, self.api, self.hosted, self.speed, self.grid)
 
     def freshness(self, top: int = 10) -> Freshness:
         """The oldest price among those that the bills of ``verdicts(top)`` are charged by, and its age."""
-        return freshness_of(self.ranking.first(top), self.api, self.hosted, self.as_of)
+        shown = self.ranking.first(top)
+        cascades = [self.cascades[c.number] for c in shown if c.kind == "cascade"]
+        halves = [half for one in cascades for half in (one.first, one.fallback)]
+        single = [c for c in shown if c.kind != "cascade"]
+        return freshness_of([*single, *halves], self.api, self.hosted, self.as_of)
 
 
 def plan(
@@ -204,6 +217,8 @@ def plan(
         api_extras=extras.api,
     )
     compared = curves.per_success()
+    cascades = _cascades(curves, grid, quality, by) if policy.quality and policy.quality.cascade else ()
+    ranking = ranked_with(ranking, contenders_of(cascades, ranking.floor))
     envelopes = envelopes_of(ranking, compared, grid, quality)
     return Plan(
         workload=workload,
@@ -227,7 +242,33 @@ def plan(
         hosted=hosted,
         api=api,
         curves=curves,
+        cascades=cascades,
     )
+
+
+def _cascades(curves: Curves, grid: HostedGrid, quality: Quality, by: By) -> tuple[Cascade, ...]:
+    """The cascades worth considering; halves need not pass the floor that the whole has to pass."""
+    if curves.successes is None:
+        return ()
+    freely = curves.successes.without_floor()
+    of_choice, of_machine = (
+        rank(curves.api, curves.hosted, grid, curves.speed, quality, line, freely).contenders
+        for line in (by, "machine")
+    )
+    known = [[c for c in some if c.group != UNKNOWN_SUCCESS] for some in (of_choice, of_machine)]
+
+    def model_of(contender: Contender) -> str:
+        return _model_of(contender, curves.api, curves.hosted, curves.speed, grid)
+
+    return cascades_of(known[0], known[1], curves, model_of)
+
+
+def _model_of(contender: Contender, api: ApiCosts, hosted: HostedCosts, speed: Speed, grid: HostedGrid) -> str:
+    """The name of the model of a single option."""
+    if contender.kind == "api":
+        offer = api.options[contender.number].tariff.offer
+        return offer.canonical or offer.model
+    return grid.models[int(grid.model[speed.rows[hosted.options.row[contender.number]]])].name
 
 
 def _first_of_a_model(contender: Contender) -> tuple[bool, bool, bool, float]:

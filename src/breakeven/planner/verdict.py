@@ -28,7 +28,7 @@ class Option(msgspec.Struct, frozen=True, kw_only=True):
     """What is bought or rented. Fields that do not apply to its kind are ``None``."""
 
     id: str
-    kind: Literal["api", "hosted", "hybrid"]
+    kind: Literal["api", "hosted", "hybrid", "cascade"]
     model: str
     provider: str
     quality_score: float | None
@@ -67,6 +67,24 @@ class Capacity(msgspec.Struct, frozen=True, kw_only=True):
     mean_utilisation: float | None
 
 
+class CascadeParts(msgspec.Struct, frozen=True, kw_only=True):
+    """A cheap model first, a stronger one for what is found wrong; and what a day costs with either alone."""
+
+    first: str
+    """The id of the option that is asked first."""
+    fallback: str
+    """The id of the option that what is found wrong goes to, sized for that."""
+    escalated: float
+    """Share of all requests that reach the fall-back."""
+    first_attempts: float
+    fallback_attempts: float
+    """Both a request of a caller."""
+    success_first_alone: float
+    success_fallback_alone: float
+    usd_per_day_first_alone: float
+    usd_per_day_fallback_alone: float
+
+
 class Verdict(msgspec.Struct, frozen=True, kw_only=True):
     """One option with its place, its bill, its speed and the reason."""
 
@@ -85,6 +103,8 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
     capacity: Capacity
     success: Success | None = None
     """``None`` where no success rate is known."""
+    cascade: CascadeParts | None = None
+    """``None`` for all other options."""
 
 
 NO_PERFORMANCE = Performance(
@@ -210,8 +230,13 @@ def _bill_band(curves: Curves, number: int, bill: Bill) -> tuple[Decimal | None,
     found = curves.band_at(number, curves.speed.workload.requests_per_day)
     if found is None:
         return None, None
-    low, high = (Decimal(repr(usd)).quantize(CENTS_OF_A_CENT) for usd in found)
+    low, high = (rounded(usd) for usd in found)
     return min(low, bill.usd_per_day), max(high, bill.usd_per_day)
+
+
+def rounded(usd: float) -> Decimal:
+    """Dollars as an end of a band shows them."""
+    return Decimal(repr(usd)).quantize(CENTS_OF_A_CENT)
 
 
 def _hosted_because(option: Option, fleet: Capacity, found: Performance, speed: Speed) -> str:
