@@ -6,6 +6,7 @@ import msgspec
 import pytest
 
 from breakeven.errors import SpecError, UnknownNameError
+from breakeven.workload.fine_tuning import FineTuning
 from breakeven.workload.policy import ApiLatency, FixedCost, LambdaConfig, Only, People, Policy, Stated
 from breakeven.workload.profile import Slo
 from breakeven.workload.spec import Spec, read_specs
@@ -220,6 +221,7 @@ def test_every_field_of_the_policy_can_be_said_in_a_spec():
             "checker": {"sensitivity": 0.9},
             "shared_failures": 0.2,
         },
+        fine_tuning=[{"model": "a", "method": "lora", "tokens": 1e6, "horizon_months": 12, "success": 0.9}],
         api_latency={"a/b": {"ttft_s": 0.5}},
         people={"hours_per_month": "20", "usd_per_hour": "90"},
         fixed_costs=[{"name": "audit", "usd_per_month": "100", "applies_to": "all"}],
@@ -247,6 +249,7 @@ def test_every_field_of_the_policy_can_be_said_in_a_spec():
             checker=Checker(sensitivity=0.9),
             shared_failures=0.2,
         ),
+        fine_tuning=(FineTuning(model="a", method="lora", tokens=1e6, horizon_months=12, success=0.9),),
     )
     assert said == expected
     usual = Policy()

@@ -100,15 +100,25 @@ def no_extras(options: int) -> Extras:
     return Extras(checks=None, usd_per_check=None, trainings=(), training=np.full(options, -1, dtype=np.int64))
 
 
-def extras_of(successes: Successes | None, apis: int, rows: int) -> BothExtras:
-    """What the user's rules add to the bills of so many APIs and rows."""
-    api, hosted = no_extras(apis), no_extras(rows)
+def extras_of(
+    successes: Successes | None, trainings: Sequence[TrainingCost], api_models: Sequence[str], row_models: Sequence[str]
+) -> BothExtras:
+    """What the user's rules add to the bills of APIs and rows, by the names of their models."""
+    api, hosted = (_trained(trainings, models) for models in (api_models, row_models))
     checker = successes.answers.checker if successes else None
     if successes is not None and checker is not None:
         usd = checker.usd_per_answer
         api = replace(api, checks=successes.api.checks, usd_per_check=usd)
         hosted = replace(hosted, checks=successes.hosted.checks, usd_per_check=usd)
     return BothExtras(api=api, hosted=hosted)
+
+
+def _trained(trainings: Sequence[TrainingCost], models: Sequence[str]) -> Extras:
+    """The trainings of some models; those of others are left out, as their units may differ."""
+    own = tuple(training for training in trainings if training.model in set(models))
+    place = {training.model: number for number, training in enumerate(own)}
+    found = np.array([place.get(model, -1) for model in models], dtype=np.int64)
+    return replace(no_extras(len(models)), trainings=own, training=found)
 
 
 def checks_charge(checks_per_day: Floats, usd_per_check: float) -> Charge:

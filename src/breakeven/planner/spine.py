@@ -11,6 +11,7 @@ from breakeven.capacity.sizing import Sizing, machine_pairs, size
 from breakeven.catalogue.load import Catalogue, Snapshot
 from breakeven.cost.api import ApiCosts, api_costs
 from breakeven.cost.extras import extras_of, with_attempts
+from breakeven.cost.fine_tuning import Training, trainings_of
 from breakeven.cost.fixed import fixed_charges, fixed_costs
 from breakeven.cost.hosting import HostedCosts, hosted_costs, hosted_options
 from breakeven.decision.cascades import Cascade, cascades_of, contenders_of
@@ -25,6 +26,7 @@ from breakeven.options.names import check_names, model_names
 from breakeven.options.quality import Quality, quality_of
 from breakeven.options.ruling import Rejected, Ruling
 from breakeven.options.success import UNKNOWN_SUCCESS, rule_below_floor, successes_of
+from breakeven.options.tuned import with_tuned
 from breakeven.performance.calibration import Parameters
 from breakeven.performance.predict import Speed, predict
 from breakeven.planner.assumptions import assumptions_of
@@ -65,6 +67,7 @@ class Plan:
     api: ApiCosts
     curves: Curves
     cascades: tuple[Cascade, ...] = ()
+    trainings: tuple[Training, ...] = ()
 
     def verdict(self, contender: Contender) -> Verdict:
         """One contender in full."""
@@ -184,6 +187,7 @@ def plan(
     policy = policy or Policy()
     as_of = policy.as_of or catalogue.last_day
     snapshot = catalogue.on(as_of, policy.region)
+    catalogue, policy = with_tuned(catalogue, policy)
     check_names(catalogue, snapshot, policy)
     quality = quality_of(catalogue, policy)
     ruling = Ruling()
@@ -194,7 +198,10 @@ def plan(
     attempts = None if successes is None else workload.requests_per_day * successes.hosted.attempts
     sizing = size(speed, machine_pairs(speed, grid), workload, policy, attempts)
     options = hosted_options(grid, speed, sizing, snapshot, ruling)
-    extras = extras_of(successes, len(apis), len(speed.rows))
+    trained = trainings_of(policy.fine_tuning, catalogue, snapshot, speed.parameters)
+    names = [row.name for row in grid.models]
+    row_models = [names[model] for model in grid.model[speed.rows].tolist()] if trained else [""] * len(speed.rows)
+    extras = extras_of(successes, [cost for _, cost in trained], [o.tariff.offer.model for o in apis], row_models)
     beside = extras.hosted.charges(options.row, workload.requests_per_day)
     hosted_fixed = (*fixed_charges(fixed_costs(policy, "hosted"), len(options.row)), *beside)
     hosted = hosted_costs(options, speed, sizing, snapshot, policy, hosted_fixed)
@@ -243,6 +250,7 @@ def plan(
         api=api,
         curves=curves,
         cascades=cascades,
+        trainings=tuple(training for training, _ in trained),
     )
 
 

@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 import msgspec
 
 from breakeven.errors import SpecError, refuse_odd_number
+from breakeven.workload.fine_tuning import FineTuning
 from breakeven.workload.profile import Slo
 from breakeven.workload.success import Answers
 from breakeven.yamlfile import said
@@ -125,6 +126,7 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
     stated: Stated | None = None
     quality: Answers | None = None
     """Success rates and what is done with a wrong answer; ``None``: every answer counts alike."""
+    fine_tuning: tuple[FineTuning, ...] = ()
 
     def __post_init__(self) -> None:
         refuse_odd_number("hosting.min_replicas", self.min_replicas, above_zero=True)

@@ -9,6 +9,7 @@ import msgspec
 
 from breakeven.errors import SpecError, UnknownNameError, refuse_odd_number
 from breakeven.units import HOURS_PER_DAY
+from breakeven.workload.fine_tuning import FineTuning
 from breakeven.workload.policy import (
     DEFAULT_SCALE,
     ApiLatency,
@@ -169,6 +170,9 @@ class Spec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     quality: Annotated[QualitySpec | None, said("success rates on your own task; ranks by cost per right answer")] = (
         None
     )
+    fine_tuning: Annotated[
+        list[FineTuning], said("models to fine-tune for this workload, each an option of its own")
+    ] = []
     api_latency: Annotated[
         dict[str, ApiLatency],
         said("what you measured at paid APIs, by `provider/model` (`*` allowed), at the target's quantile"),
@@ -237,6 +241,7 @@ class Spec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
             people=self.people,
             fixed_costs=tuple(self.fixed_costs),
             lambda_=hosting.lambda_,
+            fine_tuning=tuple(self.fine_tuning),
             quality=None if self.quality is None else self.quality.answers(),
             stated=None
             if hosting.response_s is None

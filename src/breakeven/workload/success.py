@@ -144,7 +144,7 @@ class QualitySpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     def answers(self) -> Answers:
         """What the spec says itself; evaluation files are read by whoever may touch the disk."""
         return Answers(
-            success={model: _stated(found) for model, found in self.success.items()},
+            success={model: stated_rate(found) for model, found in self.success.items()},
             floor=self.floor,
             retries=self.retries,
             cascade=self.cascade,
@@ -153,7 +153,8 @@ class QualitySpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
         )
 
 
-def _stated(found: float | CountedSuccess) -> SuccessRate:
+def stated_rate(found: float | CountedSuccess) -> SuccessRate:
+    """A rate as a spec gives it, with its interval where answers were counted."""
     if isinstance(found, CountedSuccess):
         return counted(found.share, found.answers)
     return SuccessRate(rate=float(found))
