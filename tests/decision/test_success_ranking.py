@@ -83,7 +83,7 @@ def test_a_floor_rules_out_with_its_reason_and_makes_a_winner(plan_small):
     assert {answer.model_of(c) for c in answer.ranking.of(OVERALL)} == {"llama-70b"}
     assert answer.winner.option.model == "llama-70b"
     reason = next(r for r in answer.rejected if "success floor" in r.because)
-    assert reason.because == "below the success floor (at least 0.8 of the answers right)"
+    assert reason.because == "below the success floor (at least 80 % of the answers right)"
     assert "api:acme/small: 0.3" in reason.examples
     assert answer.options_considered == answer.competing + sum(r.count for r in answer.rejected)
     with pytest.raises(NoDataError, match="below the success floor"):

@@ -23,6 +23,8 @@ from breakeven.performance.predict import Speed
 By = Literal["model", "machine", "option"]
 """What one contender stands for: a model, a model on a machine type, or every single option."""
 OVERALL = "all that pass the floor"
+APART = 3
+"""Options of unknown success that are shown beside those that are compared."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,12 +70,15 @@ class Ranking:
         return tuple(c for c in self.contenders if c.group == group)
 
     def first(self, top: int) -> tuple[Contender, ...]:
-        """The first ``top`` of every group known to keep the target, and as many of which that is not known."""
+        """The first ``top`` of every group known to keep the target, and as many of which that is not known.
+
+        Of what stands apart because its success is not known, no more than ``APART``.
+        """
         seen: dict[tuple[str, bool | None], int] = {}
         shown = []
         for c in self.contenders:
             seen[c.group, c.meets_slo] = place = seen.get((c.group, c.meets_slo), 0) + 1
-            if place <= top:
+            if place <= (min(top, APART) if c.group == UNKNOWN_SUCCESS else top):
                 shown.append(c)
         return tuple(shown)
 

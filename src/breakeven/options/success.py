@@ -63,7 +63,7 @@ class Successes:
     def floor_words(self) -> str:
         """The floor in words; nothing without one."""
         floor = self.answers.floor
-        return "" if floor is None else f"at least {floor:.4g} of the answers right"
+        return "" if floor is None else f"at least {floor * 100:.4g} % of the answers right"
 
 
 def successes_of(

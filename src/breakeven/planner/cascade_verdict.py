@@ -96,7 +96,7 @@ def _because(first: Verdict, fallback: Verdict, cascade: Cascade, waits_s: float
     alone = cascade.first.success, cascade.fallback.success
     worse = ""
     if cascade.success < max(alone):
-        worse = ", less often than its stronger half because the checker lets wrong answers pass"
+        worse = ", less often than with its stronger half, because the checker errs"
     target = "; the latency target is kept by each half for itself" if curves.speed.workload.slo.named else ""
     return (
         f"{first.option.model} answers first, and {cascade.escalated:.1%} of the requests go on to "

@@ -91,6 +91,17 @@ class Plan:
         """The overall winner; ``None`` without a quality floor, because unlike options have no common winner."""
         return self.verdict(self.ranking.winner) if self.ranking.winner else None
 
+    @property
+    def by_success(self) -> bool:
+        """Whether the ranking is by the cost of a right answer."""
+        return self.curves.successes is not None
+
+    @property
+    def floor_words(self) -> str:
+        """What an option must reach to compete, in words; nothing without a floor."""
+        of_success = self.curves.successes.floor_words if self.curves.successes else ""
+        return " and ".join(filter(None, (self.quality.floor_words, of_success)))
+
     def option_id(self, contender: Contender) -> str:
         """The id of a contender's option, without building its verdict."""
         if contender.kind == "cascade":
@@ -140,11 +151,15 @@ class Plan:
 
     def cheapest_hosted(self, term: str) -> tuple[str, float] | None:
         """Id and USD a day of the cheapest self-hosting under a purchase term; ``None`` if there is none."""
-        options = self.hosted.options
-        numbers = np.flatnonzero(options.flag([offer.term == term for offer in options.offers]))
+        options, usd = self.hosted.options, self.hosted.usd_per_day
+        fit = options.flag([offer.term == term for offer in options.offers])
+        if self.curves.successes is not None:
+            success = self.curves.successes.hosted
+            usd, fit = success.compared(usd, options.row), fit & (success.known & success.passes)[options.row]
+        numbers = np.flatnonzero(fit)
         if not len(numbers):
             return None
-        best = int(numbers[np.argmin(self.hosted.usd_per_day[numbers])])
+        best = int(numbers[np.argmin(usd[numbers])])
         return hosted_id(self.grid, self.speed, self.hosted, best), float(self.hosted.usd_per_day[best])
 
     def model_of(self, contender: Contender) -> str:

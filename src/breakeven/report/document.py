@@ -10,11 +10,13 @@ from typing import Any, Literal
 import msgspec
 
 from breakeven.cost.bill import Bill, CostLine
+from breakeven.cost.fine_tuning import Training
 from breakeven.decision.crossover import Crossover
 from breakeven.evidence import Basis, Source
 from breakeven.options.ruling import Rejected
 from breakeven.planner import Plan
-from breakeven.planner.verdict import Capacity, Option, Performance, Verdict
+from breakeven.planner.right_answers import Success
+from breakeven.planner.verdict import Capacity, CascadeParts, Option, Performance, Verdict
 from breakeven.units import TOKENS_PER_MTOK
 from breakeven.workload.policy import Policy
 
@@ -66,6 +68,10 @@ class VerdictDocument(msgspec.Struct, frozen=True, kw_only=True):
     bill: BillDocument
     performance: Performance
     capacity: Capacity
+    success: Success | None
+    """How often it is right and what a right answer costs; ``null`` where no success rate is known."""
+    cascade: CascadeParts | None
+    """The halves of a cascade; ``null`` for all other options."""
 
 
 class FreshnessDocument(msgspec.Struct, frozen=True, kw_only=True):
@@ -93,6 +99,8 @@ class PlanDocument(msgspec.Struct, frozen=True, kw_only=True):
     verdicts: tuple[VerdictDocument, ...]
     rejected: tuple[Rejected, ...]
     crossovers: tuple[Crossover, ...]
+    """With success rates: where as many right answers cost the same."""
+    fine_tunings: tuple[Training, ...]
     assumptions: tuple[str, ...]
     freshness: FreshnessDocument
     sources: tuple[Source, ...]
@@ -115,6 +123,7 @@ def plan_document(plan: Plan, top: int = 10) -> PlanDocument:
         verdicts=verdicts,
         rejected=plan.rejected,
         crossovers=plan.crossovers,
+        fine_tunings=plan.trainings,
         assumptions=plan.assumptions,
         freshness=FreshnessDocument(
             oldest_effective_from=fresh.oldest_effective_from, item=fresh.item, age_days=fresh.age_days

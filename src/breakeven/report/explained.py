@@ -10,6 +10,7 @@ from breakeven.evidence import Estimate
 from breakeven.planner import Plan
 from breakeven.planner.verdict import Verdict
 from breakeven.report.document import usd_per_mtok
+from breakeven.report.right_answers import right_answers
 from breakeven.report.tables import WIDTH, titled
 from breakeven.report.words import quantity, seconds, share, unit_price, usd
 
@@ -20,7 +21,7 @@ def print_verdict(verdict: Verdict, plan: Plan, console: Console) -> None:
     console.print(Text(f"rank {verdict.rank} in {verdict.group}; {verdict.because}"))
     sources = list(dict.fromkeys(source for line in verdict.bill.lines for source in line.source))
     console.print(_bill(verdict, plan, {source: f"[{n}]" for n, source in enumerate(sources, 1)}))
-    for name, value in _facts(verdict):
+    for name, value in _facts(verdict, plan):
         console.print(Text(f"  {name:<24}{value}"))
     console.print(titled("Sources"))
     console.print(_sources(sources, plan))
@@ -62,7 +63,7 @@ def _total_words(verdict: Verdict, plan: Plan) -> str:
     return f"total: {month} a month, {usd(usd_per_mtok(verdict.bill, plan))} a million tokens{missing}"
 
 
-def _facts(verdict: Verdict) -> list[tuple[str, str]]:
+def _facts(verdict: Verdict, plan: Plan) -> list[tuple[str, str]]:
     option, found, fleet = verdict.option, verdict.performance, verdict.capacity
 
     def told(estimate: Estimate | None, as_seconds: bool = True) -> str | None:
@@ -90,4 +91,5 @@ def _facts(verdict: Verdict) -> list[tuple[str, str]]:
         ("machines at peak", None if fleet.peak_machines is None else f"{fleet.peak_machines}"),
         ("mean utilisation", None if fleet.mean_utilisation is None else share(fleet.mean_utilisation)),
     ]
-    return [(name, value) for name, value in rows if value is not None]
+    known = [(name, value) for name, value in rows if value is not None]
+    return [*known, *right_answers(verdict, plan)]

@@ -17,6 +17,7 @@ from breakeven.evidence import Source
 from breakeven.planner import Plan
 from breakeven.report import words
 from breakeven.report.cited import Sources
+from breakeven.report.right_answers import success_words, thousand_words
 from breakeven.report.sections import cost_table, heading, load_table, section
 from breakeven.units import DAYS_PER_MONTH
 
@@ -84,7 +85,14 @@ def _environment() -> "Environment":
         breakable=breakable,
         sentence=sentence,
     )
-    found.globals.update(cost_table=cost_table, load_table=load_table, heading=heading, monthly=monthly)
+    found.globals.update(
+        cost_table=cost_table,
+        success_words=success_words,
+        thousand_words=thousand_words,
+        load_table=load_table,
+        heading=heading,
+        monthly=monthly,
+    )
     return found
 
 
@@ -138,6 +146,6 @@ def sentence(text: str) -> "Markup":
     for word in text.split(" "):
         name = word.rstrip(",;")
         name = name[:-1] if name.endswith((":", ".")) else name
-        named = word.startswith(("host:", "api:")) and len(name) > len("host:")
+        named = word.startswith(("host:", "api:", "cascade:")) and len(name) > len("host:")
         parts.append(Markup("<code>{}</code>{}").format(breakable(name), word[len(name) :]) if named else escape(word))
     return Markup(" ").join(parts)
