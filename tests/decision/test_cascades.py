@@ -66,6 +66,13 @@ def test_a_model_below_the_floor_may_be_the_first_half_of_a_cascade_above_it(pla
     assert answer.explain("acme/small+api:acme/big".join(["api:", ""])) == answer.winner
 
 
+def test_a_cascade_may_be_all_that_passes_the_floor(plan_small):
+    floored = msgspec.structs.replace(TWO, floor=0.98)
+    answer = plan_small(WORK, kinds=("api",), models=("big", "small"), quality=floored)
+    assert [c.kind for c in answer.ranking.contenders] == ["cascade"]
+    assert answer.winner.option.kind == "cascade"
+
+
 def test_a_fall_back_on_machines_is_sized_for_what_reaches_it(plan_small):
     much = WORK.scaled_to(3e7)
     answer = plan_small(much, by="machine", models=("llama-8b", "llama-70b"), kinds=("hosted",), quality=TWO)

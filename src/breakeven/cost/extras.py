@@ -8,9 +8,12 @@ import numpy as np
 from breakeven.catalogue.schema import PriceRow
 from breakeven.cost.api import ApiCosts
 from breakeven.cost.bill import Charge, sources_of, total_usd_per_day
-from breakeven.cost.fixed import SPEC_SOURCE
+from breakeven.cost.fixed import SPEC_SOURCE, fixed_charges, fixed_costs
+from breakeven.options.api import ApiOption
 from breakeven.options.columns import Floats, Ints
+from breakeven.options.hosted import HostedGrid
 from breakeven.options.success import Successes
+from breakeven.workload.policy import Policy
 
 CHECKS = "checks of answers"
 TRAINING = "fine-tuning"
@@ -53,6 +56,10 @@ class Extras:
             found += self._training(self.training[rows])
         return tuple(found)
 
+    def beside(self, policy: Policy, kind: str, rows: Ints, requests_per_day: Floats | float) -> tuple[Charge, ...]:
+        """All lines that are not paid by the attempt, fixed costs of this kind of option first."""
+        return (*fixed_charges(fixed_costs(policy, kind), len(rows)), *self.charges(rows, requests_per_day))
+
     def fixed_usd_per_day(self, row: int) -> float:
         """What does not depend on traffic."""
         place = int(self.training[row]) if self.trainings else -1
@@ -94,6 +101,15 @@ class BothExtras:
     api: Extras
     hosted: Extras
 
+    @property
+    def usd_per_check(self) -> float:
+        """What a check of an answer costs; nothing where nobody said."""
+        return self.hosted.usd_per_check or 0.0
+
+    def without_checks(self) -> "BothExtras":
+        """The same less the checks of answers."""
+        return BothExtras(api=replace(self.api, checks=None), hosted=replace(self.hosted, checks=None))
+
 
 def no_extras(options: int) -> Extras:
     """Nothing beside serving."""
@@ -101,10 +117,17 @@ def no_extras(options: int) -> Extras:
 
 
 def extras_of(
-    successes: Successes | None, trainings: Sequence[TrainingCost], api_models: Sequence[str], row_models: Sequence[str]
+    successes: Successes | None,
+    trainings: Sequence[TrainingCost],
+    apis: Sequence[ApiOption],
+    grid: HostedGrid,
+    rows: Ints,
 ) -> BothExtras:
-    """What the user's rules add to the bills of APIs and rows, by the names of their models."""
-    api, hosted = (_trained(trainings, models) for models in (api_models, row_models))
+    """What checks and trainings add to the bills of the APIs and of some rows of the grid."""
+    api, hosted = no_extras(len(apis)), no_extras(len(rows))
+    if trainings:
+        api = _trained(api, trainings, [option.tariff.offer.model for option in apis])
+        hosted = _trained(hosted, trainings, [grid.models[model].name for model in grid.model[rows].tolist()])
     checker = successes.answers.checker if successes else None
     if successes is not None and checker is not None:
         usd = checker.usd_per_answer
@@ -113,12 +136,12 @@ def extras_of(
     return BothExtras(api=api, hosted=hosted)
 
 
-def _trained(trainings: Sequence[TrainingCost], models: Sequence[str]) -> Extras:
-    """The trainings of some models; those of others are left out, as their units may differ."""
-    own = tuple(training for training in trainings if training.model in set(models))
+def _trained(bare: Extras, trainings: Sequence[TrainingCost], models: Sequence[str]) -> Extras:
+    """With the trainings of some models; those of others are left out, as their units may differ."""
+    names = set(models)
+    own = tuple(training for training in trainings if training.model in names)
     place = {training.model: number for number, training in enumerate(own)}
-    found = np.array([place.get(model, -1) for model in models], dtype=np.int64)
-    return replace(no_extras(len(models)), trainings=own, training=found)
+    return replace(bare, trainings=own, training=np.array([place.get(name, -1) for name in models], dtype=np.int64))
 
 
 def checks_charge(checks_per_day: Floats, usd_per_check: float) -> Charge:

@@ -49,13 +49,14 @@ class Training(msgspec.Struct, frozen=True, kw_only=True):
 
 def trainings_of(
     tunings: tuple[FineTuning, ...], catalogue: Catalogue, snapshot: Snapshot, parameters: Parameters
-) -> tuple[tuple[Training, TrainingCost], ...]:
-    """Every fine-tuning with what it adds to a bill.
+) -> tuple[tuple[Training, ...], tuple[TrainingCost, ...]]:
+    """Every fine-tuning, and what each adds to a bill.
 
     Raises:
         NoDataError: no machine with a price holds one of them.
     """
-    return tuple(_one(tuning, catalogue, snapshot, parameters) for tuning in tunings)
+    found = [_one(tuning, catalogue, snapshot, parameters) for tuning in tunings]
+    return tuple(training for training, _ in found), tuple(cost for _, cost in found)
 
 
 def _one(

@@ -11,7 +11,7 @@ import numpy as np
 
 from breakeven.cost.fixed import fixed_costs
 from breakeven.decision.curves import Curves
-from breakeven.decision.rank import OVERALL, Contender
+from breakeven.decision.rank import OVERALL, Contender, Ranking, joined
 from breakeven.options.columns import Floats, Mask
 from breakeven.options.success import KNOWN_SUCCESS, SuccessColumns
 from breakeven.workload.attempts import Handed, handed
@@ -70,7 +70,7 @@ def cascades_of(
     ends = handed(first.rate[:, None], fallback.rate[None, :], answers)
     share = ends.fallback_attempts / fallback.attempts
     usd = first.usd_per_day[:, None] + _fallback_usd(first, fallback, share, curves) - _twice(first, fallback, curves)
-    usd = usd + ends.checks * requests * (curves.usd_per_check or 0.0)
+    usd = usd + ends.checks * requests * curves.usd_per_check
     names = [np.array([model_of(c) for c in half.contenders]) for half in (first, fallback)]
     fit = (names[0][:, None] != names[1][None, :]) & (first.success[:, None] < fallback.success) & np.isfinite(usd)
     fit &= ends.success >= (answers.floor or 0.0)
@@ -87,21 +87,22 @@ def cascades_of(
     )
 
 
-def contenders_of(cascades: Sequence[Cascade], floor: bool) -> list[Contender]:
-    """The cascades as they stand in the ranking; their score is that of their weaker half."""
-    return [
+def ranked_with(ranking: Ranking, cascades: Sequence[Cascade]) -> Ranking:
+    """The ranking with the cascades in it; their score is that of their weaker half."""
+    found = [
         Contender(
             kind="cascade",
             number=number,
             usd_per_day=one.usd_per_day,
             score=float(np.minimum(one.first.score, one.fallback.score)),  # unknown where either is
-            group=OVERALL if floor else KNOWN_SUCCESS,
+            group=OVERALL if ranking.floor else KNOWN_SUCCESS,
             rank=0,
             meets_slo=True if one.first.meets_slo and one.fallback.meets_slo else None,
             success=one.success,
         )
         for number, one in enumerate(cascades)
     ]
+    return joined(ranking, found)
 
 
 def columns_of(contender: Contender, curves: Curves) -> tuple[SuccessColumns, int]:
@@ -121,7 +122,7 @@ def _halves(contenders: Sequence[Contender], curves: Curves) -> _Halves:
         contenders=tuple(contenders),
         rate=np.array([columns.rate[place] for columns, place in places], dtype=np.float64),
         attempts=np.array([columns.attempts[place] for columns, place in places], dtype=np.float64),
-        usd_per_day=alone - checks * curves.speed.workload.requests_per_day * (curves.usd_per_check or 0.0),
+        usd_per_day=alone - checks * curves.speed.workload.requests_per_day * curves.usd_per_check,
         keeps_target=np.array([c.meets_slo is True for c in contenders], dtype=np.bool_),
     )
 

@@ -11,8 +11,8 @@ import numpy as np
 from breakeven.capacity.sizing import Sizing, size
 from breakeven.catalogue.load import Snapshot
 from breakeven.cost.api import ApiCosts
-from breakeven.cost.extras import Extras, no_extras
-from breakeven.cost.fixed import fixed_charges, fixed_costs
+from breakeven.cost.extras import BothExtras, no_extras
+from breakeven.cost.fixed import fixed_costs
 from breakeven.cost.hosting import HostedCosts, HostedOptions, hosted_costs
 from breakeven.options.columns import Floats, Ints
 from breakeven.options.success import Successes
@@ -40,8 +40,7 @@ class Curves:
     successes: Successes | None = None
     by_success: bool = False
     """Whether costs are those of as many right answers as there are requests."""
-    hosted_extras: Extras | None = None
-    api_extras: Extras | None = None
+    extras: BothExtras | None = None
 
     def at_end(self, end: int) -> "Curves":
         """The same curves with speeds at one end of their band."""
@@ -52,18 +51,18 @@ class Curves:
         return replace(self, by_success=self.successes is not None)
 
     @property
-    def usd_per_check(self) -> float | None:
-        """What a check of an answer costs; ``None`` where nobody said."""
-        return None if self.hosted_extras is None else self.hosted_extras.usd_per_check
+    def usd_per_check(self) -> float:
+        """What a check of an answer costs; nothing where nobody said."""
+        return self.extras.usd_per_check if self.extras else 0.0
 
     def without_checks(self) -> "Curves":
         """The same curves less the checks of answers."""
-        bare = [None if e is None else replace(e, checks=None) for e in (self.hosted_extras, self.api_extras)]
-        if self.usd_per_check is None or self.api_extras is None or self.api_extras.checks is None:
-            return replace(self, hosted_extras=bare[0], api_extras=bare[1])
-        usd = self.api_extras.checks * self.speed.workload.requests_per_day * self.usd_per_check
-        api = replace(self.api, usd_per_day=self.api.usd_per_day - usd)
-        return replace(self, hosted_extras=bare[0], api_extras=bare[1], api=api)
+        if self.extras is None or self.extras.api.checks is None:
+            return self
+        usd = self.extras.api.checks * self.speed.workload.requests_per_day * self.usd_per_check
+        return replace(
+            self, extras=self.extras.without_checks(), api=replace(self.api, usd_per_day=self.api.usd_per_day - usd)
+        )
 
     def half_widths(self, options: Ints) -> Floats:
         """Half the 80 % band of each option's speed, in the logarithm; NaN where none is known."""
@@ -101,9 +100,8 @@ class Curves:
     def costs_at(self, options: Ints, requests_per_day: Floats) -> tuple[HostedCosts, Sizing]:
         """The bills of some options, each at its own volume, and the machines that stand behind them."""
         columns, sizing, speed = self.sized(options, requests_per_day)
-        rows = self.hosted.options.row[options]
-        extras = (self.hosted_extras or no_extras(0)).charges(rows, requests_per_day)
-        fixed = (*fixed_charges(fixed_costs(self.policy, "hosted"), len(options)), *extras)
+        extras = self.extras.hosted if self.extras else no_extras(len(self.speed.rows))
+        fixed = extras.beside(self.policy, "hosted", self.hosted.options.row[options], requests_per_day)
         return hosted_costs(columns, speed, sizing, self.snapshot, self.policy, fixed), sizing
 
     def hosted_at(self, options: Ints, requests_per_day: Floats) -> Floats:
@@ -118,12 +116,24 @@ class Curves:
     def api_usd_per_day(self, option: int, requests_per_day: Floats) -> Floats:
         """USD a day of a paid API: fixed costs and so much a request."""
         fixed = sum(usd for _, usd in fixed_costs(self.policy, "api"))
-        fixed += (self.api_extras or no_extras(option + 1)).fixed_usd_per_day(option)
+        fixed += self.extras.api.fixed_usd_per_day(option) if self.extras else 0.0
         variable = float(self.api.usd_per_day[option]) - fixed
         usd = fixed + variable * requests_per_day / self.speed.workload.requests_per_day
         if self.by_success and self.successes is not None:
             return self.successes.api.compared(usd, np.full(len(usd), option))
         return usd
+
+
+def curves_of(sizing: Sizing, hosted: HostedCosts, api: ApiCosts, snapshot: Snapshot, policy: Policy) -> Curves:
+    """The curves of a plan, from its stages."""
+    return Curves(
+        speed=sizing.speed,
+        hosted=hosted,
+        per_machine=sizing.pair_replicas_per_machine[hosted.options.pair],
+        api=api,
+        snapshot=snapshot,
+        policy=policy,
+    )
 
 
 def take_one(speed: Speed, row: int) -> Speed:

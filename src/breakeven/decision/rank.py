@@ -139,7 +139,7 @@ def rank(  # noqa: PLR0913, PLR0917 - the stages whose outcome it compares
     return Ranking(contenders=_ordered(unranked), floor=floor)
 
 
-def ranked_with(ranking: Ranking, others: list[Contender]) -> Ranking:
+def joined(ranking: Ranking, others: list[Contender]) -> Ranking:
     """The ranking with other contenders among the ones that it has; their ranks are set anew."""
     return replace(ranking, contenders=_ordered([*ranking.contenders, *others])) if others else ranking
 

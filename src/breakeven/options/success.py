@@ -10,6 +10,7 @@ from breakeven.options.columns import Floats, Ints, Mask
 from breakeven.options.hosted import HostedGrid, vouched
 from breakeven.options.ruling import EXAMPLES, Ruling
 from breakeven.workload.attempts import tried
+from breakeven.workload.profile import Workload
 from breakeven.workload.success import FORMAT_SIGN, Answers, SuccessRate
 
 KNOWN_SUCCESS = "success known"
@@ -29,6 +30,8 @@ class SuccessColumns:
     success: Floats
     """Share of the requests that end with a right answer."""
     floor: float
+    known_only: bool = False
+    """Whether what is of unknown success passes, to stand apart, or is left out."""
 
     @property
     def known(self) -> Mask:
@@ -38,7 +41,7 @@ class SuccessColumns:
     @property
     def passes(self) -> Mask:
         """Where it is not known to be below the floor."""
-        return ~(self.success < self.floor)
+        return self.success >= self.floor if self.known_only else ~(self.success < self.floor)
 
     def compared(self, usd: Floats, rows: Ints | None = None) -> Floats:
         """USD for as many right answers as there are requests; plain USD where the success is not known."""
@@ -55,9 +58,10 @@ class Successes:
     api: SuccessColumns
     hosted: SuccessColumns
 
-    def without_floor(self) -> "Successes":
-        """The same without a floor."""
-        return replace(self, api=replace(self.api, floor=0.0), hosted=replace(self.hosted, floor=0.0))
+    def known_alone(self) -> "Successes":
+        """The same without a floor, and without what is of unknown success."""
+        api, hosted = (replace(columns, floor=0.0, known_only=True) for columns in (self.api, self.hosted))
+        return replace(self, api=api, hosted=hosted)
 
     @property
     def floor_words(self) -> str:
@@ -121,13 +125,25 @@ def _columns(rates: list[SuccessRate | None], answers: Answers) -> SuccessColumn
     )
 
 
+def attempts_per_day(successes: Successes | None, workload: Workload) -> Floats | None:
+    """How often each row of the speed is asked a day; ``None``: as often as requests come."""
+    return None if successes is None else workload.requests_per_day * successes.hosted.attempts
+
+
 def rule_below_floor(
-    successes: Successes, apis: tuple[ApiOption, ...], grid: HostedGrid, rows: Ints, option_row: Ints, ruling: Ruling
+    successes: Successes | None,
+    apis: tuple[ApiOption, ...],
+    grid: HostedGrid,
+    rows: Ints,
+    option_row: Ints,
+    ruling: Ruling,
 ) -> int:
     """Hand the options whose success is below the floor to the ruling; how many they are.
 
     ``rows``: row of the grid for each row of the speed; ``option_row``: row of the speed for each hosted option.
     """
+    if successes is None:
+        return 0
     tries = successes.answers.retries
     after = f", {tries} retr{'y' if tries == 1 else 'ies'} counted" if tries else ""
     because = f"below the success floor ({successes.floor_words}{after})"

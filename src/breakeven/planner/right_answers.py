@@ -98,6 +98,6 @@ def _ends(
         usd = bare.api_usd_per_day(contender.number, volume)
     else:
         usd = bare.hosted_at(np.full(2, contender.number), volume)
-    checks = ends.checks * curves.speed.workload.requests_per_day * (curves.usd_per_check or 0.0)
+    checks = ends.checks * curves.speed.workload.requests_per_day * curves.usd_per_check
     low, high = zip(ends.success.tolist(), (usd + checks).tolist(), strict=True)
     return low, high

@@ -12,20 +12,19 @@ from breakeven.catalogue.load import Catalogue, Snapshot
 from breakeven.cost.api import ApiCosts, api_costs
 from breakeven.cost.extras import extras_of, with_attempts
 from breakeven.cost.fine_tuning import Training, trainings_of
-from breakeven.cost.fixed import fixed_charges, fixed_costs
 from breakeven.cost.hosting import HostedCosts, hosted_costs, hosted_options
-from breakeven.decision.cascades import Cascade, cascades_of, contenders_of
+from breakeven.decision.cascades import Cascade, cascades_of, ranked_with
 from breakeven.decision.crossover import Crossover, crossovers
-from breakeven.decision.curves import Curves
+from breakeven.decision.curves import Curves, curves_of
 from breakeven.decision.envelope import Envelope, envelopes_of
-from breakeven.decision.rank import By, Contender, Ranking, rank, ranked_with
+from breakeven.decision.rank import By, Contender, Ranking, rank
 from breakeven.errors import NoDataError, UnknownNameError
 from breakeven.options.api import api_options
 from breakeven.options.hosted import HostedGrid, hosted_grid
 from breakeven.options.names import check_names, model_names
 from breakeven.options.quality import Quality, quality_of
 from breakeven.options.ruling import Rejected, Ruling
-from breakeven.options.success import UNKNOWN_SUCCESS, rule_below_floor, successes_of
+from breakeven.options.success import UNKNOWN_SUCCESS, attempts_per_day, rule_below_floor, successes_of
 from breakeven.options.tuned import with_tuned
 from breakeven.performance.calibration import Parameters
 from breakeven.performance.predict import Speed, predict
@@ -67,6 +66,7 @@ class Plan:
     api: ApiCosts
     curves: Curves
     cascades: tuple[Cascade, ...] = ()
+    """Those that no single option and no other cascade beats on both success and cost."""
     trainings: tuple[Training, ...] = ()
 
     def verdict(self, contender: Contender) -> Verdict:
@@ -199,10 +199,9 @@ def plan(
     >>> answer.options_considered > 10_000
     True
     """
-    policy = policy or Policy()
+    catalogue, policy = with_tuned(catalogue, policy or Policy())
     as_of = policy.as_of or catalogue.last_day
     snapshot = catalogue.on(as_of, policy.region)
-    catalogue, policy = with_tuned(catalogue, policy)
     check_names(catalogue, snapshot, policy)
     quality = quality_of(catalogue, policy)
     ruling = Ruling()
@@ -210,37 +209,22 @@ def plan(
     grid = hosted_grid(catalogue, snapshot, workload, policy, quality, ruling)
     speed = predict(grid, workload, ruling, policy.stated, parameters)
     successes = successes_of(policy.quality, apis, grid, speed.rows)
-    attempts = None if successes is None else workload.requests_per_day * successes.hosted.attempts
-    sizing = size(speed, machine_pairs(speed, grid), workload, policy, attempts)
+    sizing = size(speed, machine_pairs(speed, grid), workload, policy, attempts_per_day(successes, workload))
     options = hosted_options(grid, speed, sizing, snapshot, ruling)
-    trained = trainings_of(policy.fine_tuning, catalogue, snapshot, speed.parameters)
-    names = [row.name for row in grid.models]
-    row_models = [names[model] for model in grid.model[speed.rows].tolist()] if trained else [""] * len(speed.rows)
-    extras = extras_of(successes, [cost for _, cost in trained], [o.tariff.offer.model for o in apis], row_models)
-    beside = extras.hosted.charges(options.row, workload.requests_per_day)
-    hosted_fixed = (*fixed_charges(fixed_costs(policy, "hosted"), len(options.row)), *beside)
-    hosted = hosted_costs(options, speed, sizing, snapshot, policy, hosted_fixed)
-    beside = extras.api.charges(np.arange(len(apis)), workload.requests_per_day)
-    api_fixed = (*fixed_charges(fixed_costs(policy, "api"), len(apis)), *beside)
-    api = with_attempts(api_costs(apis, workload, policy, snapshot.windows), successes, api_fixed)
-    below = rule_below_floor(successes, apis, grid, speed.rows, options.row, ruling) if successes else 0
-    ranking = rank(api, hosted, grid, speed, quality, by, successes)
+    trainings, costs = trainings_of(policy.fine_tuning, catalogue, snapshot, speed.parameters)
+    extras = extras_of(successes, costs, apis, grid, speed.rows)
+    beside = extras.hosted.beside(policy, "hosted", options.row, workload.requests_per_day)
+    hosted = hosted_costs(options, speed, sizing, snapshot, policy, beside)
+    beside = extras.api.beside(policy, "api", np.arange(len(apis)), workload.requests_per_day)
+    api = with_attempts(api_costs(apis, workload, policy, snapshot.windows), successes, beside)
+    below = rule_below_floor(successes, apis, grid, speed.rows, options.row, ruling)
+    curves = curves_of(sizing, hosted, api, snapshot, policy)
+    curves = replace(curves, successes=successes, extras=extras)
+    cascades = _cascades(curves, grid, quality, by)
+    ranking = ranked_with(rank(api, hosted, grid, speed, quality, by, successes), cascades)
     if not ranking.contenders:
         raise _nothing_left(ruling)
-    curves = Curves(
-        speed=speed,
-        hosted=hosted,
-        per_machine=sizing.pair_replicas_per_machine[options.pair],
-        api=api,
-        snapshot=snapshot,
-        policy=policy,
-        successes=successes,
-        hosted_extras=extras.hosted,
-        api_extras=extras.api,
-    )
     compared = curves.per_success()
-    cascades = _cascades(curves, grid, quality, by) if policy.quality and policy.quality.cascade else ()
-    ranking = ranked_with(ranking, contenders_of(cascades, ranking.floor))
     envelopes = envelopes_of(ranking, compared, grid, quality)
     return Plan(
         workload=workload,
@@ -265,25 +249,24 @@ def plan(
         api=api,
         curves=curves,
         cascades=cascades,
-        trainings=tuple(training for training, _ in trained),
+        trainings=trainings,
     )
 
 
 def _cascades(curves: Curves, grid: HostedGrid, quality: Quality, by: By) -> tuple[Cascade, ...]:
     """The cascades worth considering; halves need not pass the floor that the whole has to pass."""
-    if curves.successes is None:
+    if curves.successes is None or not curves.successes.answers.cascade:
         return ()
-    freely = curves.successes.without_floor()
+    known = curves.successes.known_alone()
+    lines: tuple[By, By] = ("model" if by == "model" else "machine", "machine")
     of_choice, of_machine = (
-        rank(curves.api, curves.hosted, grid, curves.speed, quality, line, freely).contenders
-        for line in (by, "machine")
+        rank(curves.api, curves.hosted, grid, curves.speed, quality, line, known).contenders for line in lines
     )
-    known = [[c for c in some if c.group != UNKNOWN_SUCCESS] for some in (of_choice, of_machine)]
 
     def model_of(contender: Contender) -> str:
         return _model_of(contender, curves.api, curves.hosted, curves.speed, grid)
 
-    return cascades_of(known[0], known[1], curves, model_of)
+    return cascades_of(of_choice, of_machine, curves, model_of)
 
 
 def _model_of(contender: Contender, api: ApiCosts, hosted: HostedCosts, speed: Speed, grid: HostedGrid) -> str:

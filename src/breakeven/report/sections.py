@@ -99,11 +99,16 @@ def section(plan: Plan, top: int, key: str, sources: Sources) -> Section:
         changes=changes,
         contests=[found for group in plan.ranking.groups if (found := _contest(plan, group))],
         costs=cost_lines(plan),
-        bars=bill_bars([row.verdict for group in groups for row in group.rows]),
+        bars=bill_bars(_compared([row.verdict for group in groups for row in group.rows])),
         load=best_load(plan),
         groups=groups,
         stale=f"{fresh.item}, dated {fresh.oldest_effective_from} ({fresh.age_days:,} days old)",
     )
+
+
+def _compared(verdicts: list[Verdict]) -> list[Verdict]:
+    """The verdicts less what stands apart because its success is not known, if there is anything else."""
+    return [v for v in verdicts if v.group != UNKNOWN_SUCCESS] or verdicts
 
 
 def _lead(plan: Plan) -> str | None:
