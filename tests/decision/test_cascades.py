@@ -88,7 +88,9 @@ def test_what_two_halves_share_is_paid_once(plan_small):
     people = People(hours_per_month=Decimal(73), usd_per_hour=Decimal(100))
     audit = FixedCost(name="audit", usd_per_month=Decimal(730), applies_to="all")
     answer = plan_small(WORK, quality=TWO, people=people, fixed_costs=(audit,), by="machine")
-    for found in cascades(answer).values():
+    for contender in (c for c in answer.ranking.contenders if c.kind == "cascade"):
+        found = answer.verdict(contender)
+        assert float(found.bill.usd_per_day) == pytest.approx(contender.usd_per_day)
         names = [line.name.split(": ")[-1] for line in found.bill.lines]
         assert names.count("audit") == 1
         assert names.count("people, 73 hours a month") == int("host:" in found.option.id)

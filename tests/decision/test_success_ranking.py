@@ -176,6 +176,17 @@ def test_the_break_even_is_where_right_answers_cost_the_same(plan_small):
     assert compared.hosted_usd_per_day(hosted, at).min() <= compared.api_usd_per_day(api, at)[0] * 1.002
 
 
+def test_the_line_of_self_hosting_holds_the_cheapest_right_answer_at_every_volume(plan_small):
+    """A weak model that is asked four times needs room for it, which the choice of what to draw must know."""
+    answers = Answers(success=rates(llama_8b=0.22, mixtral_8x7b=0.9, llama_70b=0.95), retries=6)
+    answer = plan_small(WORK, quality=answers, kinds=("hosted",))
+    lines, compared = answer.envelopes[0], answer.curves.per_success()
+    known = np.flatnonzero(answer.curves.successes.hosted.known[answer.hosted.options.row])
+    some = slice(0, None, 16)
+    least = compared.hosted_usd_per_day(known, lines.requests_per_day[some]).min(axis=0)
+    assert lines.hosted_usd_per_day[some] == pytest.approx(least, rel=0.02)
+
+
 def test_rules_without_any_rate_are_refused(plan_small):
     with pytest.raises(SpecError, match="gives no success rate"):
         plan_small(WORK, quality=Answers(floor=0.9))
