@@ -10,16 +10,18 @@ from breakeven.units import FLOPS_PER_TFLOPS, TOKENS_PER_MTOK
 
 THOUSAND = 1000
 FEW = 10
+ALMOST_ALL = 0.999
 AS_MANY = "for as many right answers as there are requests"
 
 
 def percent(share: float) -> str:
-    """A share in percent, to a tenth.
+    """A share in percent, to a tenth; finer where that would hide the last failures.
 
-    >>> percent(0.9), percent(0.9846)
-    ('90 %', '98.5 %')
+    >>> percent(0.9), percent(0.9846), percent(0.99966)
+    ('90 %', '98.5 %', '99.97 %')
     """
-    return f"{share * 100:.3g} %"
+    digits = 4 if ALMOST_ALL < share < 1 else 3
+    return f"{share * 100:.{digits}g} %"
 
 
 def per_thousand(usd_per_right_answer: Decimal | None) -> Decimal | None:
