@@ -3,6 +3,8 @@ from pathlib import Path
 import pytest
 
 from breakeven.catalogue.overlay import Overlay, with_overlay
+from breakeven.options.names import model_names
+from breakeven.workload.evaluations import read_evaluations
 from breakeven.workload.spec import Spec, read_specs
 from breakeven.yamlfile import read_yaml
 
@@ -16,7 +18,8 @@ def by_name(path: Path) -> str:
 
 
 def test_everything_in_examples_is_a_spec_an_overlay_or_a_log():
-    assert sorted([*SPECS, *OVERLAYS, EXAMPLES / "usage.jsonl"]) == sorted(EXAMPLES.iterdir())
+    others = [EXAMPLES / "usage.jsonl", EXAMPLES / "support-tickets.evaluation.json"]
+    assert sorted([*SPECS, *OVERLAYS, *others]) == sorted(EXAMPLES.iterdir())
     assert SPECS
     assert OVERLAYS
 
@@ -49,6 +52,14 @@ def test_the_documents_of_an_example_have_names_of_their_own(path):
 def test_the_overlay_that_an_example_names_lies_beside_it(path):
     for spec in read_specs(path):
         assert spec.overlay is None or path.parent / spec.overlay in OVERLAYS
+
+
+@pytest.mark.parametrize("path", SPECS, ids=by_name)
+def test_the_evaluations_that_an_example_names_lie_beside_it_and_read(path, shipped):
+    for spec in read_specs(path):
+        wanted = spec.quality.evaluations if spec.quality else []
+        found = read_evaluations(wanted, lambda name: path.parent / name, model_names(shipped), {})
+        assert len(found) == len(wanted)
 
 
 @pytest.mark.parametrize("path", OVERLAYS, ids=by_name)

@@ -261,3 +261,25 @@ def test_bands_are_drawn_unless_they_are_switched_off_and_a_seed_repeats_them(ru
     assert first["classes"] != other["classes"]
     assert off is None
     assert sum(option["chance_cheapest"] for option in first["classes"][0]["options"]) == pytest.approx(1)
+
+
+def test_success_rates_come_from_evaluations_beside_the_spec(run):
+    _, out, _ = run(str(ROOT / "examples/support-tickets.yaml"), "--as-of", "2026-11-24", "--json", "-", "--top", "50")
+    document = json.loads(out)
+    jsonschema.Draft202012Validator(json_schema()).validate(document)
+    told = {v["option"]["model"]: v["success"] for v in document["verdicts"] if v["success"] and not v["cascade"]}
+    assert told["llama-3.3-70b"]["basis"] == "measured"
+    assert told["llama-3.3-70b"]["answers"] == 400
+    assert told["llama3.1-8b-tuned"]["success"] > 0.9
+    assert "llama3.1-8b" not in told
+    assert any("below the success floor" in reason["because"] for reason in document["rejected"])
+
+
+def test_an_evaluation_that_cannot_be_read_is_told_in_one_message(run, tmp_path):
+    spec = tmp_path / "spec.yaml"
+    spec.write_text(
+        "traffic: {requests_per_day: 1}\ntokens: {input: 1, output: 1}\nquality: {evaluations: [none.json]}\n"
+    )
+    code, _, err = run(str(spec))
+    assert code == BAD_INPUT
+    assert "none.json cannot be read" in err

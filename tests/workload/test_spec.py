@@ -7,9 +7,11 @@ import pytest
 
 from breakeven.errors import SpecError, UnknownNameError
 from breakeven.workload.availability import Availability
+from breakeven.workload.fine_tuning import FineTuning
 from breakeven.workload.policy import ApiLatency, FixedCost, LambdaConfig, Only, People, Policy, Stated
 from breakeven.workload.profile import Slo
 from breakeven.workload.spec import Spec, read_specs
+from breakeven.workload.success import Answers, Checker, SuccessRate
 from breakeven.workload.uncertainty import Growth, Uncertainty
 from breakeven.workload.usage import TokenUsage
 
@@ -214,6 +216,15 @@ def test_every_field_of_the_policy_can_be_said_in_a_spec():
             "lambda": {"memory_mb": 512, "architecture": "x86_64"},
         },
         prices={"api_discount": {"openai": 0.1}},
+        quality={
+            "success": {"a": 0.9},
+            "floor": 0.95,
+            "retries": 1,
+            "cascade": True,
+            "checker": {"sensitivity": 0.9},
+            "shared_failures": 0.2,
+        },
+        fine_tuning=[{"model": "a", "method": "lora", "tokens": 1e6, "horizon_months": 12, "success": 0.9}],
         api_latency={"a/b": {"ttft_s": 0.5}},
         people={"hours_per_month": "20", "usd_per_hour": "90"},
         fixed_costs=[{"name": "audit", "usd_per_month": "100", "applies_to": "all"}],
@@ -245,6 +256,15 @@ def test_every_field_of_the_policy_can_be_said_in_a_spec():
         availability=Availability(
             apis={"openai/*": 0.998}, machines={"ec2": 0.99}, failover="lost", lost_request_usd=Decimal("0.01")
         ),
+        quality=Answers(
+            success={"a": SuccessRate(rate=0.9)},
+            floor=0.95,
+            retries=1,
+            cascade=True,
+            checker=Checker(sensitivity=0.9),
+            shared_failures=0.2,
+        ),
+        fine_tuning=(FineTuning(model="a", method="lora", tokens=1e6, horizon_months=12, success=0.9),),
     )
     assert said == expected
     usual = Policy()

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from breakeven.catalogue.load import Catalogue
     from breakeven.performance.calibration import Parameters
     from breakeven.planner import Plan
+    from breakeven.workload.policy import Policy
     from breakeven.workload.spec import Spec
 
 Flags = dict[str, dict[str, Any]]
@@ -89,12 +90,32 @@ def _plan(spec: "Spec", path: Path | None, by: str, measured: Path | None) -> "P
     if by not in get_args(By):
         raise SpecError(f"--by {by} is not known", expected=" or ".join(get_args(By)), do="Choose one of them")
     catalogue = _catalogue(spec, path)
-    policy = spec.policy()
+    policy = _with_evaluations(spec.policy(), spec, path, catalogue)
     if policy.as_of is None:
         policy = msgspec.structs.replace(policy, as_of=max(date.today(), catalogue.last_day))
     profiles = {name: row.weights for name, row in catalogue.profiles.items()}
     parameters = parameters_with(measured, catalogue)
     return plan(spec.workload(profiles), catalogue, policy, by, parameters)  # type: ignore[arg-type]
+
+
+def _with_evaluations(policy: "Policy", spec: "Spec", path: Path | None, catalogue: "Catalogue") -> "Policy":
+    """The policy with the success rates of the evaluation files that the spec names."""
+    if spec.quality is None or not spec.quality.evaluations or policy.quality is None:
+        return policy
+    from breakeven.options.names import model_names  # noqa: PLC0415
+    from breakeven.workload.evaluations import read_evaluations  # noqa: PLC0415
+
+    known = model_names(catalogue) | set(policy.quality.success)
+    found = read_evaluations(spec.quality.evaluations, lambda name: _beside(name, path), known, policy.quality.success)
+    answers = msgspec.structs.replace(policy.quality, success=found)
+    return msgspec.structs.replace(policy, quality=answers)
+
+
+def _beside(name: str, path: Path | None) -> Path:
+    """A file that a spec names: from the spec's folder, else from here."""
+    named = Path(name)
+    beside = path.parent / named if path else named
+    return beside if beside.exists() or not named.exists() else named
 
 
 def _catalogue(spec: "Spec", path: Path | None) -> "Catalogue":
@@ -105,6 +126,4 @@ def _catalogue(spec: "Spec", path: Path | None) -> "Catalogue":
         return load_catalogue()
     from breakeven.catalogue.overlay import with_overlay  # noqa: PLC0415
 
-    named = Path(spec.overlay)
-    beside = path.parent / named if path else named
-    return with_overlay(load_catalogue(), beside if beside.exists() or not named.exists() else named)
+    return with_overlay(load_catalogue(), _beside(spec.overlay, path))

@@ -23,6 +23,7 @@ SPLITS = 16, 20
 """Into how many parts an interval between two points of a line is split, and each part that is still in doubt: steps of
 half the tolerance at last, so that no step of the machines that is dearer by the whole of it falls between them."""
 TOLERANCE = 1e-3
+THOUSAND = 1000
 EVERY = 6
 """Of the points of a line, every so many is looked at for the ends of the band."""
 
@@ -257,6 +258,12 @@ def _never(pair: _Pair, curves: Curves) -> str:
     if np.isinf(hosted[-1]):
         last = volume[np.isfinite(hosted)][-1:] if np.isfinite(hosted).any() else volume[:1]
         return f"the machines there are carry at most about {float(f'{last[0]:.3g}'):,.0f} requests a day"
+    if curves.by_success:
+        thousands = volume[-1] / THOUSAND
+        return (
+            f"even at {volume[-1]:,.0f} requests a day full machines cost {hosted[-1] / thousands:.3g} USD for 1,000 "
+            f"right answers against {pair.api_usd_per_day[-1] / thousands:.3g}"
+        )
     mean = curves.speed.workload.mix.mean
     mtok = volume[-1] * (mean.input + mean.output) / TOKENS_PER_MTOK
     return (

@@ -12,10 +12,12 @@ from breakeven.capacity.sizing import Sizing, size
 from breakeven.catalogue.load import Snapshot
 from breakeven.cost.api import ApiCosts
 from breakeven.cost.bill import total_usd_per_day
+from breakeven.cost.extras import BothExtras, no_extras
 from breakeven.cost.failover import Failover, failover_charges
-from breakeven.cost.fixed import fixed_charges, fixed_costs
+from breakeven.cost.fixed import fixed_costs
 from breakeven.cost.hosting import HostedCosts, HostedOptions, hosted_costs
 from breakeven.options.columns import Floats, Ints
+from breakeven.options.success import Successes
 from breakeven.performance.predict import Speed, paced, take
 from breakeven.workload.policy import Policy
 
@@ -39,10 +41,32 @@ class Curves:
     """Outages of the APIs and of the hosted options, where the bills count them."""
     end: int = 0
     """0: speeds as predicted; -1: the fast end of their 80 % band; 1: the slow end."""
+    successes: Successes | None = None
+    by_success: bool = False
+    """Whether costs are those of as many right answers as there are requests."""
+    extras: BothExtras | None = None
 
     def at_end(self, end: int) -> "Curves":
         """The same curves with speeds at one end of their band."""
         return replace(self, end=end)
+
+    def per_success(self) -> "Curves":
+        """The same curves, each divided by the share of right answers, where it is known."""
+        return replace(self, by_success=self.successes is not None)
+
+    @property
+    def usd_per_check(self) -> float:
+        """What a check of an answer costs; nothing where nobody said."""
+        return self.extras.usd_per_check if self.extras else 0.0
+
+    def without_checks(self) -> "Curves":
+        """The same curves less the checks of answers."""
+        if self.extras is None or self.extras.api.checks is None:
+            return self
+        usd = self.extras.api.checks * self.speed.workload.requests_per_day * self.usd_per_check
+        return replace(
+            self, extras=self.extras.without_checks(), api=replace(self.api, usd_per_day=self.api.usd_per_day - usd)
+        )
 
     def half_widths(self, options: Ints) -> Floats:
         """Half the 80 % band of each option's speed, in the logarithm; NaN where none is known."""
@@ -71,22 +95,31 @@ class Curves:
             speed = paced(speed, self.end * np.nan_to_num(speed.half_width))
         each = np.arange(len(options), dtype=np.int64)
         pairs = (each, self.per_machine[options])
-        sizing = size(speed, pairs, speed.workload, self.policy, requests_per_day)
+        attempts = 1.0 if self.successes is None else self.successes.hosted.attempts[rows]
+        sizing = size(speed, pairs, speed.workload, self.policy, requests_per_day * attempts)
         offer = self.hosted.options.offer[options]
         columns = HostedOptions(row=each, offer=offer, pair=each, offers=self.hosted.options.offers)
         return columns, sizing, speed
 
+    def costs_at(self, options: Ints, requests_per_day: Floats) -> tuple[HostedCosts, Sizing]:
+        """The bills of some options, each at its own volume, and the machines that stand behind them."""
+        columns, sizing, speed = self.sized(options, requests_per_day)
+        extras = self.extras.hosted if self.extras else no_extras(len(self.speed.rows))
+        fixed = extras.beside(self.policy, "hosted", self.hosted.options.row[options], requests_per_day)
+        return hosted_costs(columns, speed, sizing, self.snapshot, self.policy, fixed), sizing
+
     def hosted_at(self, options: Ints, requests_per_day: Floats) -> Floats:
         """USD a day of each option at its own volume."""
-        columns, sizing, speed = self.sized(options, requests_per_day)
-        fixed = fixed_charges(fixed_costs(self.policy, "hosted"), len(options))
-        costs = hosted_costs(columns, speed, sizing, self.snapshot, self.policy, fixed)
-        count = columns.by_offer([offer.available for offer in columns.offers])
+        costs, sizing = self.costs_at(options, requests_per_day)
+        count = costs.options.by_offer([offer.available for offer in costs.options.offers])
         usd = costs.usd_per_day
         if self.away:
             lines = failover_charges(self.away[1].take(options), requests_per_day)
             usd = usd + total_usd_per_day(lines, len(options))
-        return np.where(sizing.peak_machines > count, np.inf, usd)
+        usd = np.where(sizing.peak_machines > count, np.inf, usd)
+        if self.by_success and self.successes is not None:
+            return self.successes.hosted.compared(usd, self.hosted.options.row[options])
+        return usd
 
     @property
     def api_fixed_usd_per_day(self) -> float:
@@ -96,8 +129,24 @@ class Curves:
     def api_usd_per_day(self, option: int, requests_per_day: Floats) -> Floats:
         """USD a day of a paid API: fixed costs and so much a request."""
         fixed = self.api_fixed_usd_per_day
+        fixed += self.extras.api.fixed_usd_per_day(option) if self.extras else 0.0
         variable = float(self.api.usd_per_day[option]) - fixed
-        return fixed + variable * requests_per_day / self.speed.workload.requests_per_day
+        usd = fixed + variable * requests_per_day / self.speed.workload.requests_per_day
+        if self.by_success and self.successes is not None:
+            return self.successes.api.compared(usd, np.full(len(usd), option))
+        return usd
+
+
+def curves_of(sizing: Sizing, hosted: HostedCosts, api: ApiCosts, snapshot: Snapshot, policy: Policy) -> Curves:
+    """The curves of a plan, from its stages."""
+    return Curves(
+        speed=sizing.speed,
+        hosted=hosted,
+        per_machine=sizing.pair_replicas_per_machine[hosted.options.pair],
+        api=api,
+        snapshot=snapshot,
+        policy=policy,
+    )
 
 
 def take_one(speed: Speed, row: int) -> Speed:

@@ -14,6 +14,7 @@ from breakeven.decision.rank import Contender, Ranking
 from breakeven.options.columns import Floats, Ints
 from breakeven.options.hosted import HostedGrid
 from breakeven.options.quality import UNKNOWN_CLASS, Quality
+from breakeven.options.success import UNKNOWN_SUCCESS
 from breakeven.units import HOURS_PER_DAY, SECONDS_PER_DAY
 
 SCREENING = np.geomspace(1e2, 1e8, 13)
@@ -54,7 +55,7 @@ def envelopes_of(ranking: Ranking, members: dict[str, Ints], curves: Curves) -> 
 
 def _envelope(group: str, ranking: Ranking, curves: Curves, candidates: Ints, costs: Floats) -> Envelope:
     apis = (c for c in ranking.of(group) if c.kind == "api")
-    api = min(apis, key=lambda c: (c.meets_slo is None, c.usd_per_day), default=None)
+    api = min(apis, key=lambda c: (c.meets_slo is None, c.compared_usd_per_day), default=None)
     best = candidates[costs.argmin(axis=0)] if len(candidates) else None
     return Envelope(
         group=group,
@@ -72,7 +73,10 @@ def members_of(ranking: Ranking, curves: Curves, grid: HostedGrid, quality: Qual
 
     Options of unknown quality are in none: the cheapest of them is not known to do what the next one does.
     """
-    groups = tuple(group for group in ranking.groups if group != UNKNOWN_CLASS)
+    groups = tuple(group for group in ranking.groups if group not in (UNKNOWN_CLASS, UNKNOWN_SUCCESS))
+    if curves.successes is not None:
+        success = curves.successes.hosted
+        return dict.fromkeys(groups, np.flatnonzero((success.known & success.passes)[curves.hosted.options.row]))
     scores = grid.score[curves.speed.rows[curves.hosted.options.row]]
     if quality.floor is not None:
         return dict.fromkeys(groups, np.arange(len(scores)))
@@ -91,6 +95,9 @@ def _screened(curves: Curves, members: dict[str, Ints]) -> dict[str, Ints]:
     costs = [curves.hosted.usd_per_day]
     costs += [usd + per_request * volume for volume, usd in zip(SCREENING, _machine_usd_per_day(curves), strict=True)]
     found: dict[str, list[Ints]] = {group: [NOTHING] for group in members}
+    if curves.by_success and curves.successes is not None:
+        success, row = curves.successes.hosted, curves.hosted.options.row
+        costs = [success.compared(cost, row) for cost in costs]
     for cost in costs:
         for group, rows in members.items():
             few = min(PER_VOLUME, len(rows))
@@ -107,6 +114,8 @@ def _machine_usd_per_day(curves: Curves) -> Iterator[Floats]:
     weights, shares = _typical_hours(np.array(speed.workload.requests_per_hour))
     full = speed.latency(speed.largest_concurrency)
     busy_s = (full.held_s / speed.largest_concurrency)[row]
+    if curves.successes is not None:
+        busy_s = busy_s * curves.successes.hosted.attempts[row]
     room = headroom_of(speed, full)[row]
     hourly = [float(o.price.usd_per_hour) if o.price else np.inf for o in options.offers]
     usd_per_day = HOURS_PER_DAY * options.by_offer(hourly)

@@ -47,6 +47,7 @@ def api_options(
     if policy.only.kinds and "api" not in policy.only.kinds:
         return (), 0
     contexts = _context_tokens(catalogue)
+    tuned = {one.model for one in policy.fine_tuning}
     competing: list[ApiOption] = []
     considered = 0
     for tariff in snapshot.tariffs:
@@ -59,7 +60,7 @@ def api_options(
             max_input_tokens=tariff.offer.max_input_tokens or contexts.get(tariff.offer.canonical or ""),
             meets_slo=_meets(tariff, workload.slo, policy),
         )
-        reason = _ruled_out(option, snapshot.as_of, workload, quality)
+        reason = _ruled_out(option, snapshot.as_of, workload, quality, tuned)
         if reason:
             because, detail, about = reason
             ruling.add(because, 1, [f"{option.id}: {detail}" if detail else option.id], about=about)
@@ -93,9 +94,11 @@ def _meets(tariff: ApiTariff, slo: Slo, policy: Policy) -> bool | None:
     return next((found.keeps(slo) for key, found in policy.api_latency.items() if fnmatchcase(name, key)), None)
 
 
-def _ruled_out(option: ApiOption, as_of: date, workload: Workload, quality: Quality) -> tuple[str, str, About] | None:
+def _ruled_out(
+    option: ApiOption, as_of: date, workload: Workload, quality: Quality, tuned: set[str]
+) -> tuple[str, str, About] | None:
     """Why an offer does not compete: reason, a detail if it helps, and whose doing; ``None`` if it does."""
-    fact = _gone(option.tariff.offer, as_of) or _unsuited(option, workload)
+    fact = _gone(option.tariff.offer, as_of) or _unsuited(option, workload, tuned)
     if fact:
         return *fact, "catalogue"
     demand = _out_of_bounds(option, workload) or _misses(option) or _not_good_enough(option.score, quality)
@@ -120,8 +123,10 @@ def _gone(offer: ApiOffer, as_of: date) -> tuple[str, str] | None:
     return None
 
 
-def _unsuited(option: ApiOption, workload: Workload) -> tuple[str, str] | None:
+def _unsuited(option: ApiOption, workload: Workload, tuned: set[str]) -> tuple[str, str] | None:
     mode, tier = option.tariff.offer.mode, option.tariff.tier
+    if mode == "fine-tuned" and option.tariff.offer.model in tuned:
+        mode = "chat"
     if mode == "fine-tuned":
         return "fine-tuned model: needs a training run of yours", ""
     if mode != ("chat" if workload.task == "generate" else "embedding"):

@@ -151,10 +151,16 @@ def _scores(
     number_format: Ints,
 ) -> Floats:
     """The score of each row: the model's, unknown where the format is narrower than the score vouches for."""
+    holds = vouched(models, formats)[model, number_format] if len(model) else np.empty(0, dtype=np.bool_)
+    return np.where(holds, scores[model] if len(model) else 0.0, np.nan)
+
+
+def vouched(models: tuple[ModelSpec, ...], formats: tuple[NumberFormat, ...]) -> Mask:
+    """Models x formats: whether what was measured on the published weights is taken to hold in that format."""
     native = np.array([[row.native_format == f.name for f in formats] for row in models], dtype=np.bool_)
     wide = np.array([f.weight_bits >= WIDE_BITS for f in formats], dtype=np.bool_)
-    holds = native[model, number_format] | wide[number_format] if len(model) else np.empty(0, dtype=np.bool_)
-    return np.where(holds, scores[model] if len(model) else 0.0, np.nan)
+    holds: Mask = native.reshape(len(models), len(formats)) | wide
+    return holds
 
 
 def _ruled(

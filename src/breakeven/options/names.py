@@ -7,6 +7,7 @@ from breakeven.catalogue.load import SAGEMAKER_PREFIX, Catalogue, Snapshot
 from breakeven.catalogue.schema import ApiOffer
 from breakeven.errors import NoDataError, UnknownNameError
 from breakeven.workload.policy import Policy
+from breakeven.workload.success import FORMAT_SIGN
 
 UNKNOWN_LICENCE = "unknown"
 SEARCH = "breakeven catalogue search"
@@ -31,6 +32,7 @@ def check_names(catalogue: Catalogue, snapshot: Snapshot, policy: Policy) -> Non
     _look_up("purchase term", only.terms, {row.term for row in tables.machine_prices})
     _look_up("API tier", only.tiers, {row.tier for row in tables.api_prices})
     _look_up("model", policy.scores, model_names(catalogue), search=SEARCH)
+    _check_success(catalogue, policy)
     _check_models(catalogue, snapshot, only.models)
 
 
@@ -51,6 +53,19 @@ def _look_up(kind: str, names: Iterable[str] | Mapping[str, object], known: Iter
     for name in names:
         if not any(fnmatchcase(row, name) for row in known):
             raise UnknownNameError(kind, name, known, search=search or None)
+
+
+def _check_success(catalogue: Catalogue, policy: Policy) -> None:
+    """Names under which a success rate is given: a model, ``provider/model`` or ``model:format``."""
+    success = policy.quality.success if policy.quality else {}
+    if not success:
+        return
+    formats = {row.name for row in catalogue.tables.formats}
+    known = model_names(catalogue) | {f"{o.provider}/{o.model}" for o in catalogue.tables.api_offers}
+    for name in success:
+        model, _, number_format = name.rpartition(FORMAT_SIGN)
+        if name not in known and not (model in catalogue.models and number_format in formats):
+            raise UnknownNameError("model", name, known, search=SEARCH)
 
 
 def _check_models(catalogue: Catalogue, snapshot: Snapshot, names: tuple[str, ...]) -> None:

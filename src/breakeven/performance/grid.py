@@ -6,6 +6,7 @@ from breakeven.catalogue.schema import NumberFormat
 from breakeven.options.columns import Ints
 from breakeven.options.hosted import HostedGrid
 from breakeven.options.machines import Hardware
+from breakeven.options.tuned import as_measured
 from breakeven.performance.hardware import accelerator_device, cpu_device
 from breakeven.performance.kinds import Device, Kinds, Precision, Stack
 from breakeven.units import BITS_PER_BYTE
@@ -21,7 +22,7 @@ def kinds_of(grid: HostedGrid, rows: Ints) -> Kinds:
     degree = np.array([h.tensor_parallel for h in grid.fleet.hardware], dtype=np.float64)[hardware]
     ones = np.ones(len(rows))
     return Kinds(
-        models=grid.models,
+        models=tuple(map(as_measured, grid.models)),
         devices=tuple(device_of(h) for h in grid.fleet.hardware),
         precisions=tuple(precision_of(f) for f in grid.formats),
         stacks=tuple(Stack(name=e.overheads) for e in grid.engines) or (NO_ENGINE,),

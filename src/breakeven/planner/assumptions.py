@@ -11,7 +11,7 @@ def assumptions_of(
     workload: Workload, policy: Policy, grid: HostedGrid, speed: Speed, hosted: HostedCosts, hybrids: int = 0
 ) -> tuple[str, ...]:
     """What nobody stated and the plan took anyway, in sentences."""
-    found = list(workload.assumptions)
+    found = [*workload.assumptions, *_on_success(policy), *_on_fine_tuning(policy)]
     if not len(speed.rows):
         return (*found, *_on_outages(policy))
     if policy.stated:
@@ -92,4 +92,46 @@ def _on_outages(policy: Policy) -> list[str]:
     ]
     if policy.availability.failover != "replica":
         found.append("a machine of one's own that is away sheds its part of the traffic: no other takes it over")
+    return found
+
+
+def _on_success(policy: Policy) -> list[str]:
+    """What the cost of a right answer takes for granted."""
+    answers = policy.quality
+    if answers is None or not answers.success:
+        return []
+    found = [
+        "success rates are those you gave, on your own task; that of a model is taken to hold with all who sell it and "
+        "in formats of 8 bits or more, and not below"
+    ]
+    if answers.repeats:
+        checker = answers.checker
+        if checker is None:
+            found.append("every wrong answer is found and no right one is sent back, for free (`quality.checker`)")
+        elif checker.usd_per_answer is None:
+            found.append("checks of answers are not counted (`quality.checker.usd_per_answer`)")
+        if answers.shared_failures is None:
+            found.append(
+                "attempts fail by chance alone: where the hard requests are the same for every attempt and model, "
+                "retries and fall-backs help less (`quality.shared_failures`)"
+            )
+        found.append(
+            "the latency target is kept by each attempt for itself; a request that is tried again waits for the whole "
+            "answer before"
+        )
+    return found
+
+
+def _on_fine_tuning(policy: Policy) -> list[str]:
+    """What the price of training takes for granted."""
+    if not policy.fine_tuning:
+        return []
+    found = ["the success after fine-tuning is what you stated; its quality score is not known"]
+    if any(tuning.method for tuning in policy.fine_tuning):
+        found.append(
+            "training reaches the share of the datasheet's rate that reading prompts does, unless stated; LoRA's "
+            "matrices are added to the weights before it serves, so it is as fast as its base"
+        )
+    if any(tuning.examples_usd is None for tuning in policy.fine_tuning):
+        found.append("gathering examples is not counted (`fine_tuning.examples_usd`)")
     return found

@@ -11,24 +11,29 @@ from breakeven.capacity.sizing import Sizing, machine_pairs, size
 from breakeven.catalogue.load import Catalogue, Snapshot
 from breakeven.cost.api import ApiCosts, api_costs
 from breakeven.cost.bill import Charge
-from breakeven.cost.fixed import fixed_charges, fixed_costs
+from breakeven.cost.extras import extras_of, with_attempts
+from breakeven.cost.fine_tuning import Training, trainings_of
 from breakeven.cost.hosting import HostedCosts, hosted_costs, hosted_options
 from breakeven.cost.outages import outages_of, with_outages
+from breakeven.decision.cascades import Cascade, cascades_of, ranked_with
 from breakeven.decision.crossover import Crossover, crossovers
-from breakeven.decision.curves import Curves
+from breakeven.decision.curves import Curves, curves_of
 from breakeven.decision.envelope import Envelope, envelopes_of, members_of
 from breakeven.decision.hybrids import Hybrids
 from breakeven.decision.pairs import best_hybrids, contenders_of
-from breakeven.decision.rank import By, Contender, Ranking, rank, ranked_with
+from breakeven.decision.rank import By, Contender, Ranking, joined, rank
 from breakeven.errors import NoDataError, UnknownNameError
 from breakeven.options.api import api_options
 from breakeven.options.hosted import HostedGrid, hosted_grid
 from breakeven.options.names import check_names, model_names
 from breakeven.options.quality import Quality, quality_of
 from breakeven.options.ruling import Rejected, Ruling
+from breakeven.options.success import UNKNOWN_SUCCESS, attempts_per_day, rule_below_floor, successes_of
+from breakeven.options.tuned import with_tuned
 from breakeven.performance.calibration import Parameters
 from breakeven.performance.predict import Speed, predict
 from breakeven.planner.assumptions import assumptions_of
+from breakeven.planner.cascade_verdict import cascade_id, cascade_verdict
 from breakeven.planner.freshness import Freshness, freshness_of
 from breakeven.planner.hybrid_verdict import cheaper_between, hybrid_id, hybrid_verdict
 from breakeven.planner.mixed import MixedFleet, MixedMachines
@@ -70,11 +75,18 @@ class Plan:
     hybrids: Hybrids
     """Own machines for the base with a paid API for the overflow, where that is cheaper than either alone."""
     curves: Curves
+    cascades: tuple[Cascade, ...] = ()
+    """Those that no single option and no other cascade beats on both success and cost."""
+    trainings: tuple[Training, ...] = ()
 
     def verdict(self, contender: Contender) -> Verdict:
         """One contender in full."""
+        if contender.kind == "cascade":
+            one = self.cascades[contender.number]
+            halves = self.verdict(one.first), self.verdict(one.fallback)
+            return cascade_verdict(contender, one, halves, self.curves, self.quality)
         if contender.kind == "api":
-            return api_verdict(contender, self.api, self.quality)
+            return api_verdict(contender, self.curves, self.quality)
         if contender.kind == "hybrid":
             alone = self._hosted_alone(contender)
             return hybrid_verdict(contender, self.hybrids, self.grid, self.curves, self.quality, alone)
@@ -92,8 +104,22 @@ class Plan:
         """The overall winner; ``None`` without a quality floor, because unlike options have no common winner."""
         return self.verdict(self.ranking.winner) if self.ranking.winner else None
 
+    @property
+    def by_success(self) -> bool:
+        """Whether the ranking is by the cost of a right answer."""
+        return self.curves.successes is not None
+
+    @property
+    def floor_words(self) -> str:
+        """What an option must reach to compete, in words; nothing without a floor."""
+        of_success = self.curves.successes.floor_words if self.curves.successes else ""
+        return " and ".join(filter(None, (self.quality.floor_words, of_success)))
+
     def option_id(self, contender: Contender) -> str:
         """The id of a contender's option, without building its verdict."""
+        if contender.kind == "cascade":
+            one = self.cascades[contender.number]
+            return cascade_id(self.option_id(one.first), self.option_id(one.fallback))
         if contender.kind == "api":
             return self.api.options[contender.number].id
         if contender.kind == "hybrid":
@@ -119,10 +145,11 @@ class Plan:
             return shown[int(name) - 1]
         of_model = [c for c in shown if self.model_of(c) == name]
         if of_model:  # the one known to keep the target, of known quality, and cheapest, in this order
-            return min(of_model, key=lambda c: (c.meets_slo is None, isnan(c.score), c.usd_per_day))
-        every = rank(self.api, self.hosted, self.grid, self.speed, self.quality, by="option").contenders
-        known = {self.option_id(c): c for c in (*every, *(c for c in shown if c.kind == "hybrid"))}
-        for spelt in (name, f"api:{name}", f"host:{name}", f"hybrid:{name}"):
+            return min(of_model, key=_first_of_a_model)
+        successes = self.curves.successes
+        every = rank(self.api, self.hosted, self.grid, self.speed, self.quality, "option", successes).contenders
+        known = {self.option_id(c): c for c in (*every, *(c for c in shown if c.kind in ("hybrid", "cascade")))}
+        for spelt in (name, f"api:{name}", f"host:{name}", f"hybrid:{name}", f"cascade:{name}"):
             if spelt in known:
                 return replace(known[spelt], rank=self._place(known[spelt]))
         if name in model_names(self.catalogue):  # known, yet it does not compete: planned alone, it says why
@@ -136,28 +163,33 @@ class Plan:
         before = [
             c
             for c in rivals
-            if (c.meets_slo is None, c.usd_per_day) < (contender.meets_slo is None, contender.usd_per_day)
+            if (c.meets_slo is None, c.compared_usd_per_day)
+            < (contender.meets_slo is None, contender.compared_usd_per_day)
         ]
         return 1 + len(before)
 
     def cheapest_hosted(self, term: str) -> tuple[str, float] | None:
         """Id and USD a day of the cheapest self-hosting under a purchase term; ``None`` if there is none."""
-        options = self.hosted.options
-        numbers = np.flatnonzero(options.flag([offer.term == term for offer in options.offers]))
+        options, usd = self.hosted.options, self.hosted.usd_per_day
+        fit = options.flag([offer.term == term for offer in options.offers])
+        if self.curves.successes is not None:
+            success = self.curves.successes.hosted
+            usd, fit = success.compared(usd, options.row), fit & (success.known & success.passes)[options.row]
+        numbers = np.flatnonzero(fit)
         if not len(numbers):
             return None
-        best = int(numbers[np.argmin(self.hosted.usd_per_day[numbers])])
+        best = int(numbers[np.argmin(usd[numbers])])
         return hosted_id(self.grid, self.speed, self.hosted, best), float(self.hosted.usd_per_day[best])
 
     def model_of(self, contender: Contender) -> str:
-        """The name of a contender's model."""
-        if contender.kind == "api":
-            offer = self.api.options[contender.number].tariff.offer
-            return offer.canonical or offer.model
-        hosted = self.hybrids.hosted if contender.kind == "hybrid" else None
-        number = contender.number if hosted is None else int(hosted[contender.number])
-        row = int(self.speed.rows[self.hosted.options.row[number]])
-        return self.grid.models[int(self.grid.model[row])].name
+        """The name of a contender's model; of a cascade those of both."""
+        if contender.kind == "cascade":
+            one = self.cascades[contender.number]
+            return f"{self.model_of(one.first)}+{self.model_of(one.fallback)}"
+        if contender.kind == "hybrid":
+            base = replace(contender, kind="hosted", number=int(self.hybrids.hosted[contender.number]))
+            return _model_of(base, self.api, self.hosted, self.speed, self.grid)
+        return _model_of(contender, self.api, self.hosted, self.speed, self.grid)
 
     def hybrid_range(self, contender: Contender) -> tuple[float, float] | None:
         """Between which requests a day, about, a hybrid is cheaper than its API alone and its machines alone."""
@@ -176,7 +208,11 @@ class Plan:
 
     def freshness(self, top: int = 10) -> Freshness:
         """The oldest price among those that the bills of ``verdicts(top)`` are charged by, and its age."""
-        return freshness_of(self.ranking.first(top), self.charges_of, self.as_of)
+        shown = self.ranking.first(top)
+        cascades = [self.cascades[c.number] for c in shown if c.kind == "cascade"]
+        halves = [half for one in cascades for half in (one.first, one.fallback)]
+        single = [c for c in shown if c.kind != "cascade"]
+        return freshness_of([*single, *halves], self.charges_of, self.as_of)
 
 
 def plan(
@@ -200,7 +236,7 @@ def plan(
     >>> answer.options_considered > 10_000
     True
     """
-    policy = policy or Policy()
+    catalogue, policy = with_tuned(catalogue, policy or Policy())
     as_of = policy.as_of or catalogue.last_day
     snapshot = catalogue.on(as_of, policy.region)
     check_names(catalogue, snapshot, policy)
@@ -209,22 +245,29 @@ def plan(
     apis, apis_seen = api_options(catalogue, snapshot, workload, policy, quality, ruling)
     grid = hosted_grid(catalogue, snapshot, workload, policy, quality, ruling)
     speed = predict(grid, workload, ruling, policy.stated, parameters)
-    sizing = size(speed, machine_pairs(speed, grid), workload, policy)
+    successes = successes_of(policy.quality, apis, grid, speed.rows)
+    sizing = size(speed, machine_pairs(speed, grid), workload, policy, attempts_per_day(successes, workload))
     options = hosted_options(grid, speed, sizing, snapshot, ruling)
-    hosted_fixed = fixed_charges(fixed_costs(policy, "hosted"), len(options.row))
-    hosted = hosted_costs(options, speed, sizing, snapshot, policy, hosted_fixed)
-    api = api_costs(apis, workload, policy, snapshot.windows, fixed_charges(fixed_costs(policy, "api"), len(apis)))
+    trainings, costs = trainings_of(policy.fine_tuning, catalogue, snapshot, speed.parameters)
+    extras = extras_of(successes, costs, apis, grid, speed.rows)
+    beside = extras.hosted.beside(policy, "hosted", options.row, workload.requests_per_day)
+    hosted = hosted_costs(options, speed, sizing, snapshot, policy, beside)
+    beside = extras.api.beside(policy, "api", np.arange(len(apis)), workload.requests_per_day)
+    api = with_attempts(api_costs(apis, workload, policy, snapshot.windows), successes, beside)
     outages = outages_of(policy.availability, catalogue.tables.uptimes, as_of, quality, workload.requests_per_day)
     api, hosted, away = with_outages(outages, api, hosted, grid.score[speed.rows[options.row]])
-    ranking = rank(api, hosted, grid, speed, quality, by)
+    below = rule_below_floor(successes, apis, grid, speed.rows, options.row, ruling)
+    curves = curves_of(sizing, hosted, api, snapshot, policy)
+    curves = replace(curves, successes=successes, extras=extras, away=away)
+    cascades = _cascades(curves, grid, quality, by)
+    ranking = ranked_with(rank(api, hosted, grid, speed, quality, by, successes), cascades)
     if not ranking.contenders:
         raise _nothing_left(ruling)
-    each = sizing.pair_replicas_per_machine[options.pair]
-    curves = Curves(speed=speed, hosted=hosted, per_machine=each, api=api, snapshot=snapshot, policy=policy, away=away)
-    members = members_of(ranking, curves, grid, quality)
-    hybrids = best_hybrids(ranking, members, curves, grid, by)
-    ranking = ranked_with(ranking, contenders_of(hybrids, curves, grid))
-    envelopes = envelopes_of(ranking, members, curves)
+    compared = curves.per_success()
+    members = members_of(ranking, compared, grid, quality)
+    hybrids = best_hybrids(ranking, members if successes is None else {}, curves, grid, by)
+    ranking = joined(ranking, contenders_of(hybrids, curves, grid))
+    envelopes = envelopes_of(ranking, members, compared)
     mixed = MixedMachines(workload, policy, catalogue, snapshot, quality, speed.parameters)
     return Plan(
         workload=workload,
@@ -232,10 +275,10 @@ def plan(
         as_of=as_of,
         catalogue_digest=catalogue.digest,
         options_considered=int(grid.weight.sum()) + apis_seen,
-        competing=len(options.row) + len(apis),
+        competing=len(options.row) + len(apis) - below,
         ranking=ranking,
         rejected=ruling.rejected,
-        crossovers=crossovers(envelopes, curves, lambda number: hosted_id(grid, speed, hosted, number)),
+        crossovers=crossovers(envelopes, compared, lambda number: hosted_id(grid, speed, hosted, number)),
         envelopes=envelopes,
         assumptions=assumptions_of(workload, policy, grid, speed, hosted, len(hybrids.hosted))
         + _beyond(as_of, catalogue),
@@ -251,7 +294,38 @@ def plan(
         mixed=mixed.of_leading(ranking, lambda number: grid.models[grid.model[speed.rows[options.row[number]]]].name),
         hybrids=hybrids,
         curves=curves,
+        cascades=cascades,
+        trainings=trainings,
     )
+
+
+def _cascades(curves: Curves, grid: HostedGrid, quality: Quality, by: By) -> tuple[Cascade, ...]:
+    """The cascades worth considering; halves need not pass the floor that the whole has to pass."""
+    if curves.successes is None or not curves.successes.answers.cascade:
+        return ()
+    known = curves.successes.known_alone()
+    lines: tuple[By, By] = ("model" if by == "model" else "machine", "machine")
+    of_choice, of_machine = (
+        rank(curves.api, curves.hosted, grid, curves.speed, quality, line, known).contenders for line in lines
+    )
+
+    def model_of(contender: Contender) -> str:
+        return _model_of(contender, curves.api, curves.hosted, curves.speed, grid)
+
+    return cascades_of(of_choice, of_machine, curves, model_of)
+
+
+def _model_of(contender: Contender, api: ApiCosts, hosted: HostedCosts, speed: Speed, grid: HostedGrid) -> str:
+    """The name of the model of a single option."""
+    if contender.kind == "api":
+        offer = api.options[contender.number].tariff.offer
+        return offer.canonical or offer.model
+    return grid.models[int(grid.model[speed.rows[hosted.options.row[contender.number]]])].name
+
+
+def _first_of_a_model(contender: Contender) -> tuple[bool, bool, bool, float]:
+    unknown = contender.group == UNKNOWN_SUCCESS
+    return contender.meets_slo is None, unknown, isnan(contender.score), contender.compared_usd_per_day
 
 
 def _beyond(as_of: date, catalogue: Catalogue) -> tuple[str, ...]:

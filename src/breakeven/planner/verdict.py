@@ -7,7 +7,6 @@ import msgspec
 import numpy as np
 
 from breakeven.capacity.sizing import ALWAYS_ON_TERMS, Sizing
-from breakeven.cost.api import ApiCosts
 from breakeven.cost.bill import Bill, bill_of
 from breakeven.cost.hosting import HostedCosts
 from breakeven.decision.curves import Curves, take_one
@@ -20,6 +19,7 @@ from breakeven.performance.predict import Speed
 from breakeven.performance.roofline import decode_step, prefill
 from breakeven.performance.serving import Latency
 from breakeven.planner.busiest import busiest
+from breakeven.planner.right_answers import Success, success_of
 
 CENTS_OF_A_CENT = Decimal("0.000001")
 """To how many dollars a band's ends are rounded."""
@@ -29,7 +29,7 @@ class Option(msgspec.Struct, frozen=True, kw_only=True):
     """What is bought or rented. Fields that do not apply to its kind are ``None``."""
 
     id: str
-    kind: Literal["api", "hosted", "hybrid"]
+    kind: Literal["api", "hosted", "hybrid", "cascade"]
     model: str
     provider: str
     quality_score: float | None
@@ -86,6 +86,24 @@ class Hybrid(msgspec.Struct, frozen=True, kw_only=True):
     """The cheapest self-hosting of the same model."""
 
 
+class CascadeParts(msgspec.Struct, frozen=True, kw_only=True):
+    """A cheap model first, a stronger one for what is found wrong; and what a day costs with either alone."""
+
+    first: str
+    """The id of the option that is asked first."""
+    fallback: str
+    """The id of the option that what is found wrong goes to, sized for that."""
+    escalated: float
+    """Share of all requests that reach the fall-back."""
+    first_attempts: float
+    fallback_attempts: float
+    """Both a request of a caller."""
+    success_first_alone: float
+    success_fallback_alone: float
+    usd_per_day_first_alone: float
+    usd_per_day_fallback_alone: float
+
+
 class Verdict(msgspec.Struct, frozen=True, kw_only=True):
     """One option with its place, its bill, its speed and the reason."""
 
@@ -108,6 +126,10 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
     """Of a hybrid: its base."""
     hybrid: Hybrid | None = None
     """``None`` for options of one kind."""
+    success: Success | None = None
+    """``None`` where no success rate is known."""
+    cascade: CascadeParts | None = None
+    """``None`` for all other options."""
 
 
 NO_PERFORMANCE = Performance(
@@ -121,8 +143,10 @@ NO_PERFORMANCE = Performance(
 NO_CAPACITY = Capacity(replicas_by_hour=(), utilisation_by_hour=(), peak_machines=None, mean_utilisation=None)
 
 
-def api_verdict(contender: Contender, api: ApiCosts, quality: Quality) -> Verdict:
+def api_verdict(contender: Contender, curves: Curves, quality: Quality) -> Verdict:
     """The verdict on a paid API."""
+    api = curves.api
+    bill = bill_of(api.charges, contender.number)
     option = api.options[contender.number]
     offer = option.tariff.offer
     latency = "" if contender.meets_slo else "; its latency is not known, so the target is not counted as kept"
@@ -141,9 +165,10 @@ def api_verdict(contender: Contender, api: ApiCosts, quality: Quality) -> Verdic
         meets_slo=contender.meets_slo,
         because=f"list price of {_newest(option.tariff.prices.values())}{latency}",
         basis="listed",
-        bill=bill_of(api.charges, contender.number),
+        bill=bill,
         performance=NO_PERFORMANCE,
         capacity=NO_CAPACITY,
+        success=success_of(contender, curves, bill.usd_per_day, None),
     )
 
 
@@ -222,6 +247,7 @@ def hosted_verdict(
         usd_per_day_high=high,
         performance=found,
         capacity=fleet,
+        success=success_of(contender, curves, bill.usd_per_day, found.response_s.mid if found.response_s else None),
     )
 
 
@@ -230,8 +256,13 @@ def _bill_band(curves: Curves, number: int, bill: Bill) -> tuple[Decimal | None,
     found = curves.band_at(number, curves.speed.workload.requests_per_day)
     if found is None:
         return None, None
-    low, high = (Decimal(repr(usd)).quantize(CENTS_OF_A_CENT) for usd in found)
+    low, high = (rounded(usd) for usd in found)
     return min(low, bill.usd_per_day), max(high, bill.usd_per_day)
+
+
+def rounded(usd: float) -> Decimal:
+    """Dollars as an end of a band shows them."""
+    return Decimal(repr(usd)).quantize(CENTS_OF_A_CENT)
 
 
 def _hosted_because(option: Option, fleet: Capacity, found: Performance, speed: Speed, chance: float | None) -> str:

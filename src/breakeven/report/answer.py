@@ -1,11 +1,15 @@
 """The answer in sentences: who wins, what would change it, and what was left out of the sum."""
 
+from math import isnan
+
 from breakeven.decision.crossover import Crossover
 from breakeven.decision.curves import HIGHEST_REQUESTS_PER_DAY
 from breakeven.decision.rank import Contender
+from breakeven.options.success import UNKNOWN_SUCCESS
 from breakeven.planner import Plan
 from breakeven.planner.mixed import MixedFleet
 from breakeven.planner.verdict import Verdict
+from breakeven.report.right_answers import percent, thousand_words
 from breakeven.report.words import count, seconds, small_share, usd, usd_range
 from breakeven.units import DAYS_PER_MONTH
 
@@ -15,6 +19,7 @@ KINDS = {
     "hosted": "self-hosting",
     "api": "a paid API",
     "hybrid": "a base of one's own with a paid API for the overflow",
+    "cascade": "a cheap model with a stronger one as fall-back",
 }
 ROUNDING = 1e-6
 NARROW = 1.02
@@ -26,6 +31,11 @@ EXAMPLE_WAGE_USD_PER_HOUR = 100
 def answer(plan: Plan) -> tuple[str, ...]:
     """The answer of a plan with a quality floor, in sentences; without one, why there is no single answer."""
     ranking = plan.ranking
+    if not ranking.floor and plan.by_success:
+        return (
+            "No floor is set, and a cheap model that often fails does not beat a good one: below stands what is of "
+            "known success by the cost of a right answer. Set quality.floor to get one answer.",
+        )
     if not ranking.floor:
         return (
             "No quality floor is set, and a cheap weak model does not beat a good one: below stands the cheapest of "
@@ -71,11 +81,23 @@ def _winner(plan: Plan) -> str:
     least = " at least" if verdict.bill.unpriced else ""
     what = KINDS[first.kind]
     among = "Of what is known or predicted to keep the target, " if plan.workload.slo.named else ""
-    sentence = f"{among}{what} is cheapest with {plan.quality.floor_words}: "
+    sentence = f"{among}{what} is cheapest{_measure(plan)} with {plan.floor_words}: "
     return (
         f"{sentence[0].upper()}{sentence[1:]}{verdict.option.id} costs{least} {usd(first.usd_per_day)} a day, "
-        f"{usd(first.usd_per_day * DAYS_PER_MONTH)} a month{_band(verdict)}."
+        f"{usd(first.usd_per_day * DAYS_PER_MONTH)} a month{_band(verdict)}{_right(verdict)}."
     )
+
+
+def _measure(plan: Plan) -> str:
+    return " for a right answer" if plan.by_success else ""
+
+
+def _right(verdict: Verdict) -> str:
+    """What a winner's right answers cost."""
+    if verdict.success is None:
+        return ""
+    thousand = thousand_words(verdict)
+    return f"; {percent(verdict.success.success)} of its answers are right, which makes {thousand} for 1,000 of them"
 
 
 def _band(verdict: Verdict) -> str:
@@ -136,15 +158,15 @@ def _slowness(plan: Plan) -> list[str]:
 
 def _unknown(plan: Plan) -> list[Contender]:
     """Contenders of which it is not known whether they keep the target."""
-    return [c for c in plan.ranking.contenders if c.meets_slo is None]
+    return [c for c in plan.ranking.contenders if c.meets_slo is None and c.group != UNKNOWN_SUCCESS]
 
 
 def _cheaper_but_unknown(plan: Plan) -> list[str]:
     first, unknown = plan.ranking.winner, _unknown(plan)
     if not unknown:
         return []
-    cheapest = min(unknown, key=lambda c: c.usd_per_day)
-    if first is not None and cheapest.usd_per_day >= first.usd_per_day:
+    cheapest = min(unknown, key=lambda c: c.compared_usd_per_day)
+    if first is not None and cheapest.compared_usd_per_day >= first.compared_usd_per_day:
         return []
     costs, whose = ("comes to", "the latency of its API") if cheapest.kind == "hybrid" else ("lists at", "its latency")
     return [
@@ -164,11 +186,12 @@ def break_even_sentence(crossover: Crossover) -> str:
 def people_margin(plan: Plan) -> list[str]:
     """How many hours of work a month would eat up what hosting saves, if the spec names no people."""
     first = plan.ranking.winner
-    apis = [c for c in plan.ranking.contenders if c.kind == "api"]
-    if first is None or first.kind == "api" or plan.policy.people is not None or not apis:
+    apis = [c for c in plan.ranking.contenders if c.kind == "api" and c.group != UNKNOWN_SUCCESS]
+    if first is None or first.kind in ("api", "cascade") or plan.policy.people is not None or not apis:
         return []
-    cheapest = min(apis, key=lambda c: (c.meets_slo is None, c.usd_per_day))
-    saved = (cheapest.usd_per_day - first.usd_per_day) * DAYS_PER_MONTH
+    cheapest = min(apis, key=lambda c: (c.meets_slo is None, c.compared_usd_per_day))
+    success = 1.0 if isnan(first.success) else first.success
+    saved = (cheapest.compared_usd_per_day - first.compared_usd_per_day) * success * DAYS_PER_MONTH
     if saved <= 0:
         return []
     hours = saved / EXAMPLE_WAGE_USD_PER_HOUR

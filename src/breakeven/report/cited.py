@@ -13,6 +13,7 @@ from breakeven.evidence import Estimate, Source
 from breakeven.options.quality import OWN_SCALE
 from breakeven.planner import Plan
 from breakeven.planner.verdict import Verdict
+from breakeven.report.right_answers import right_answers
 from breakeven.report.words import seconds, share, small_share, unit_price
 
 
@@ -83,8 +84,17 @@ class Figure:
 
 def figures(verdict: Verdict, contender: Contender, plan: Plan) -> list[Figure]:
     """Prices in force, quality, speed and fleet of one option."""
-    prices = [*_machine_price(contender, plan), *_api_prices(verdict, contender, plan)]
-    return [*prices, *_quality(verdict, plan), *_speed(verdict), *_fleet(verdict)]
+    basis = verdict.success.basis if verdict.success else "nobody said"
+    right = [Figure(name=name, value=value, basis=basis) for name, value in right_answers(verdict, plan)]
+    return [*_prices(verdict, contender, plan), *_quality(verdict, plan), *right, *_speed(verdict), *_fleet(verdict)]
+
+
+def _prices(verdict: Verdict, contender: Contender, plan: Plan) -> list[Figure]:
+    if contender.kind == "cascade":
+        one = plan.cascades[contender.number]
+        both = [_prices(plan.verdict(half), half, plan) for half in (one.first, one.fallback)]
+        return list(dict.fromkeys(figure for half in both for figure in half))
+    return [*_machine_price(contender, plan), *_api_prices(verdict, contender, plan)]
 
 
 def _since(row: ApiPrice | MachinePrice) -> str:

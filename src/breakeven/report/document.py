@@ -10,13 +10,15 @@ from typing import Any, Literal
 import msgspec
 
 from breakeven.cost.bill import Bill, CostLine
+from breakeven.cost.fine_tuning import Training
 from breakeven.decision.crossover import Crossover
 from breakeven.evidence import Basis, Source
 from breakeven.options.ruling import Rejected
 from breakeven.planner import Plan
 from breakeven.planner.mixed import MixedFleet
+from breakeven.planner.right_answers import Success
 from breakeven.planner.spread import Ranges
-from breakeven.planner.verdict import Capacity, Hybrid, Option, Performance, Verdict
+from breakeven.planner.verdict import Capacity, CascadeParts, Hybrid, Option, Performance, Verdict
 from breakeven.units import TOKENS_PER_MTOK
 from breakeven.workload.policy import Policy
 from breakeven.workload.profile import Burstiness
@@ -73,6 +75,10 @@ class VerdictDocument(msgspec.Struct, frozen=True, kw_only=True):
     capacity: Capacity
     hybrid: Hybrid | None
     """Base, overflow and both ends; ``null`` for options of one kind."""
+    success: Success | None
+    """How often it is right and what a right answer costs; ``null`` where no success rate is known."""
+    cascade: CascadeParts | None
+    """The halves of a cascade; ``null`` for all other options."""
 
 
 class FreshnessDocument(msgspec.Struct, frozen=True, kw_only=True):
@@ -104,6 +110,8 @@ class PlanDocument(msgspec.Struct, frozen=True, kw_only=True):
     ranges: Ranges | None
     """Bands over the horizon, chances, regret and what a benchmark is worth; ``null`` where they were switched off."""
     mixed: tuple[MixedFleet, ...]
+    """With success rates: where as many right answers cost the same."""
+    fine_tunings: tuple[Training, ...]
     assumptions: tuple[str, ...]
     freshness: FreshnessDocument
     sources: tuple[Source, ...]
@@ -128,6 +136,7 @@ def plan_document(plan: Plan, top: int = 10, ranges: Ranges | None = None) -> Pl
         crossovers=plan.crossovers,
         ranges=ranges,
         mixed=plan.mixed,
+        fine_tunings=plan.trainings,
         assumptions=plan.assumptions,
         freshness=FreshnessDocument(
             oldest_effective_from=fresh.oldest_effective_from, item=fresh.item, age_days=fresh.age_days

@@ -12,6 +12,7 @@ from breakeven.planner.spread import Ranges
 from breakeven.planner.verdict import Verdict
 from breakeven.report.answer import ahead_words
 from breakeven.report.document import usd_per_mtok
+from breakeven.report.right_answers import right_answers
 from breakeven.report.spread import band_words
 from breakeven.report.tables import WIDTH, titled
 from breakeven.report.words import count, quantity, seconds, share, small_share, unit_price, usd
@@ -25,7 +26,7 @@ def print_verdict(verdict: Verdict, plan: Plan, console: Console, ranges: Ranges
     console.print(Text(f"rank {verdict.rank} in {verdict.group}; {verdict.because}"))
     sources = list(dict.fromkeys(source for line in verdict.bill.lines for source in line.source))
     console.print(_bill(verdict, plan, {source: f"[{n}]" for n, source in enumerate(sources, 1)}))
-    for name, value in (*_facts(verdict), *_halves(verdict, plan), *_ranged(verdict, ranges)):
+    for name, value in (*_facts(verdict, plan), *_halves(verdict, plan), *_ranged(verdict, ranges)):
         console.print(Text(f"  {name:<24}{value}"))
     console.print(titled("Sources"))
     console.print(_sources(sources, plan))
@@ -97,7 +98,7 @@ def _ranged(verdict: Verdict, ranges: Ranges | None) -> list[tuple[str, str]]:
     return rows + [("a benchmark is worth", f"up to {usd(m.usd_over_horizon)} over these months") for m in worth]
 
 
-def _facts(verdict: Verdict) -> list[tuple[str, str]]:
+def _facts(verdict: Verdict, plan: Plan) -> list[tuple[str, str]]:
     option, found, fleet = verdict.option, verdict.performance, verdict.capacity
 
     def told(estimate: Estimate | None, as_seconds: bool = True) -> str | None:
@@ -128,7 +129,8 @@ def _facts(verdict: Verdict) -> list[tuple[str, str]]:
         ("machines at peak", None if fleet.peak_machines is None else f"{fleet.peak_machines}"),
         ("mean utilisation", None if fleet.mean_utilisation is None else share(fleet.mean_utilisation)),
     ]
-    return [(name, value) for name, value in rows if value is not None]
+    known = [(name, value) for name, value in rows if value is not None]
+    return [*known, *right_answers(verdict, plan)]
 
 
 def _halves(verdict: Verdict, plan: Plan) -> list[tuple[str, str]]:

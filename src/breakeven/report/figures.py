@@ -109,8 +109,8 @@ def _lines(envelope: Envelope, plan: Plan) -> CostLines:
 
 
 def cheapest(contenders: Sequence[Contender], kind: str) -> float | None:
-    """USD a day of the cheapest contender of a kind, ``None`` if there is none."""
-    return min((c.usd_per_day for c in contenders if c.kind == kind), default=None)
+    """USD a day of the cheapest contender of a kind, as it is compared; ``None`` if there is none."""
+    return min((c.compared_usd_per_day for c in contenders if c.kind == kind), default=None)
 
 
 def _crossings(envelope: Envelope) -> tuple[float, ...]:

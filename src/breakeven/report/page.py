@@ -18,6 +18,7 @@ from breakeven.planner import Plan
 from breakeven.planner.spread import Ranges
 from breakeven.report import words
 from breakeven.report.cited import Sources
+from breakeven.report.right_answers import success_words, thousand_words
 from breakeven.report.sections import cost_table, heading, load_table, section
 from breakeven.report.spread import band_words, range_foot, signed_usd
 from breakeven.units import DAYS_PER_MONTH
@@ -94,8 +95,15 @@ def _environment() -> "Environment":
         signed=signed_usd,
         share=words.share,
     )
-    found.globals.update(cost_table=cost_table, load_table=load_table, heading=heading, monthly=monthly)
     found.globals.update(band_words=band_words, range_foot=range_foot)
+    found.globals.update(
+        cost_table=cost_table,
+        success_words=success_words,
+        thousand_words=thousand_words,
+        load_table=load_table,
+        heading=heading,
+        monthly=monthly,
+    )
     return found
 
 
@@ -149,6 +157,6 @@ def sentence(text: str) -> "Markup":
     for word in text.split(" "):
         name = word.rstrip(",;")
         name = name[:-1] if name.endswith((":", ".")) else name
-        named = word.startswith(("host:", "api:", "hybrid:")) and len(name) > len("host:")
+        named = word.startswith(("host:", "api:", "hybrid:", "cascade:")) and len(name) > len("host:")
         parts.append(Markup("<code>{}</code>{}").format(breakable(name), word[len(name) :]) if named else escape(word))
     return Markup(" ").join(parts)

@@ -6,6 +6,7 @@ from decimal import Decimal
 import numpy as np
 
 from breakeven.decision.rank import Contender
+from breakeven.options.success import UNKNOWN_SUCCESS
 from breakeven.planner import Plan
 from breakeven.planner.spread import ClassRange, Ranges
 from breakeven.planner.verdict import Option, Verdict
@@ -13,6 +14,7 @@ from breakeven.report.answer import answer
 from breakeven.report.cited import Figure, Sources, figures
 from breakeven.report.document import usd_per_mtok
 from breakeven.report.figures import Bars, CostLines, Load, best_load, bill_bars, cost_lines
+from breakeven.report.right_answers import thousand_words
 from breakeven.report.spread import range_sentences
 from breakeven.report.words import count, seconds, share, small_share, usd
 from breakeven.units import DAYS_PER_WEEK, HOURS_PER_DAY, HOURS_PER_WEEK
@@ -113,12 +115,17 @@ def section(plan: Plan, top: int, key: str, sources: Sources, ranges: Ranges | N
         changes=changes,
         contests=[found for group in plan.ranking.groups if (found := _contest(plan, group))],
         costs=cost_lines(plan),
-        bars=bill_bars([row.verdict for group in groups for row in group.rows]),
+        bars=bill_bars(_compared([row.verdict for group in groups for row in group.rows])),
         load=best_load(plan),
         groups=groups,
         ranges=ranges,
         stale=f"{fresh.item}, dated {fresh.oldest_effective_from} ({fresh.age_days:,} days old)",
     )
+
+
+def _compared(verdicts: list[Verdict]) -> list[Verdict]:
+    """The verdicts less what stands apart because its success is not known, if there is anything else."""
+    return [v for v in verdicts if v.group != UNKNOWN_SUCCESS] or verdicts
 
 
 def _lead(plan: Plan) -> str | None:
@@ -129,17 +136,23 @@ def _lead(plan: Plan) -> str | None:
     option, bill = winner.option, winner.bill
     least = "at least " if bill.unpriced else ""
     what = f"The paid API {option.provider}/{option.model}"
-    if option.kind != "api":
+    if option.kind == "cascade":
+        what = "{} with {} as fall-back".format(*option.model.split("+", 1))
+    elif option.kind != "api":
         what = f"Self-hosting {option.model} in {option.number_format} on {option.machine}"
     if winner.hybrid is not None:
         what = (
             f"{what}, with {winner.hybrid.overflow_to.removeprefix('api:')} for the "
             f"{small_share(winner.hybrid.overflow_share)} of requests that overflow,"
         )
+    right = ""
+    if winner.success is not None:
+        right = f", {thousand_words(winner)} for 1,000 right answers"
     known = "known or predicted to keep the latency target " if plan.workload.slo.named else ""
+    measure = "for a right answer " if plan.by_success else ""
     return (
-        f"{what} costs {least}{usd(bill.usd_per_day)} a day ({least}{usd(bill.usd_per_month)} a month): the cheapest "
-        f"way {known}with {plan.quality.floor_words}."
+        f"{what} costs {least}{usd(bill.usd_per_day)} a day ({least}{usd(bill.usd_per_month)} a month{right}): the "
+        f"cheapest way {known}{measure}with {plan.floor_words}."
     )
 
 
@@ -172,6 +185,8 @@ def titled(option: Option) -> tuple[str, str]:
     """
     if option.kind == "api":
         return option.model, f"paid API, {option.provider}, {option.tier} tier"
+    if option.kind == "cascade":
+        return option.model.replace("+", ", then "), "cascade: a cheap model first, its failures to a stronger one"
     where = f"{option.number_format} on {option.machine}, {option.accelerator} x{option.tensor_parallel}"
     hosted = f"{where}, path {option.serving_path}, {option.term}"
     if option.kind == "hybrid":
@@ -206,6 +221,8 @@ def _group_words(plan: Plan, group: str, unknown: bool) -> str:
     kept = ""
     if plan.workload.slo.named:
         kept = "latency not known here, never counted as keeping the target" if unknown else "keeps the target"
+    if group == UNKNOWN_SUCCESS:
+        return ": ".join(filter(None, ("Success not known, not compared", kept)))
     if plan.ranking.floor:
         return kept[:1].upper() + kept[1:]
     return ": ".join(filter(None, (heading(plan, group), kept)))
@@ -232,7 +249,7 @@ def _contest(plan: Plan, group: str) -> Contest | None:
     winner = next((c for c in members if c.meets_slo), None)
     sides = []
     for kind in ("hosted", "api"):
-        best = min((c for c in members if c.kind == kind), key=lambda c: c.usd_per_day, default=None)
+        best = min((c for c in members if c.kind == kind), key=lambda c: c.compared_usd_per_day, default=None)
         if best is not None:
             verdict = plan.verdict(best)
             title, detail = titled(verdict.option)

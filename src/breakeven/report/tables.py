@@ -13,11 +13,13 @@ from rich.text import Text
 from breakeven.decision.crossover import Crossover
 from breakeven.decision.envelope import Envelope
 from breakeven.options.quality import UNKNOWN_CLASS
+from breakeven.options.success import UNKNOWN_SUCCESS
 from breakeven.planner import Plan
 from breakeven.planner.spread import Ranges
 from breakeven.planner.verdict import Verdict
 from breakeven.report.answer import answer, break_even_sentence
 from breakeven.report.range_table import range_part
+from breakeven.report.right_answers import AS_MANY, success_words, thousand_words
 from breakeven.report.spread import band_words, range_foot
 from breakeven.report.words import count, folded, seconds, share, usd, usd_range
 from breakeven.units import HOURS_PER_DAY
@@ -78,34 +80,44 @@ def _ranking(plan: Plan, top: int, ranges: Ranges | None) -> RenderableType:
     table.add_column("#", justify="right", no_wrap=True)
     table.add_column("option", ratio=1)
     band_name = "80 % band" if ranges is None else f"{ranges.horizon_months}m, 80 %"
-    for name in ("score", "USD/day", band_name, "USD/month", "TPOT"):
+    names = ("right", "USD/day", band_name, "USD/1k right", "TPOT")
+    for name in names if plan.by_success else ("score", "USD/day", band_name, "USD/month", "TPOT"):
         table.add_column(name, justify="right", no_wrap=True)
     if promised:
         table.add_column("target", no_wrap=True)
     group, known = "", True
     for verdict in plan.verdicts(top):
-        if verdict.group != group and not plan.ranking.floor:
-            table.add_row("", Text(f"{plan.quality.scale} {verdict.group}", style="bold"))
+        if verdict.group != group and (not plan.ranking.floor or len(plan.ranking.groups) > 1):
+            table.add_row("", Text(_group_words(verdict.group, plan), style="bold"))
         if verdict.meets_slo is None and (known or verdict.group != group):
             table.add_row("", Text("latency not known, never a pass:", style="dim"))
         group, known = verdict.group, verdict.meets_slo is not None
         band_told = band(verdict) if ranges is None else band_words(ranges.of(verdict.option.id))
         table.add_row(*_row(verdict, plan, band_told, OPTION_WIDTH - (TARGET_WIDTH if promised else 0)))
+    first = "" if not plan.by_success else "by the cost of a right answer, retries and checks counted; "
     number = ", its model or its number" if plan.ranking.floor else " or its model"
-    note = f"  {ONE_LINE[plan.by]}; --explain shows the bill of one, by its id{number}"
+    note = f"  {first}{ONE_LINE[plan.by]}; --explain shows the bill of one, by its id{number}"
     return Group(titled("Ranking"), table, Text(note, style="dim"))
+
+
+def _group_words(group: str, plan: Plan) -> str:
+    if group == UNKNOWN_SUCCESS:
+        return "success unknown, not compared:"
+    return group if plan.by_success else f"{plan.quality.scale} {group}"
 
 
 def _row(verdict: Verdict, plan: Plan, band_told: str, width: int) -> Sequence[RenderableType]:
     bill, option, tpot = verdict.bill, verdict.option, verdict.performance.tpot_s
     least = "≥ " if bill.unpriced else ""
+    score = "unknown" if option.quality_score is None else f"{option.quality_score:.0f}"
+    right = "" if verdict.success is None else least
     return (
         str(verdict.rank),
         escape(folded(option.id, width)),
-        "unknown" if option.quality_score is None else f"{option.quality_score:.0f}",
+        success_words(verdict) if plan.by_success else score,
         least + usd(bill.usd_per_day),
         band_told,
-        least + usd(bill.usd_per_month),
+        right + thousand_words(verdict) if plan.by_success else least + usd(bill.usd_per_month),
         "-" if tpot is None else seconds(tpot.mid),
         *([target_words(verdict)] if plan.workload.slo.named else []),
     )
@@ -146,6 +158,8 @@ def _break_evens(plan: Plan) -> RenderableType:
 
 
 def _no_pair(plan: Plan) -> str:
+    if plan.by_success:
+        return "nothing to compare: what is of known success has not both a paid API and self-hosting"
     if plan.ranking.groups == (UNKNOWN_CLASS,):
         return (
             f"nothing to compare: the quality of these models is not known on {plan.quality.scale}; give your own "
@@ -193,7 +207,7 @@ def _chart(lines: Envelope, plan: Plan, crossover: Crossover | None) -> Renderab
         width=CHART_WIDTH,
         height=CHART_HEIGHT,
         color=True,
-        title=f"USD a day against requests a day ({lines.group})",
+        title=f"USD a day{f' {AS_MANY}' if plan.by_success else ''} against requests a day ({lines.group})",
     )
     text = Text.from_ansi("\n".join(drawn) if isinstance(drawn, list) else drawn)
     return Padding(text, (1, 0, 0, 2))

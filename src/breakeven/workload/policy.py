@@ -9,7 +9,9 @@ import msgspec
 
 from breakeven.errors import SpecError, refuse_odd_number
 from breakeven.workload.availability import Availability
+from breakeven.workload.fine_tuning import FineTuning
 from breakeven.workload.profile import Slo
+from breakeven.workload.success import Answers
 from breakeven.workload.uncertainty import Uncertainty
 from breakeven.yamlfile import said
 
@@ -132,6 +134,9 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
     """Whether fleets of several machine types are looked for, one for some kinds of requests each."""
     availability: Availability | None = None
     """``None``: no bill counts outages."""
+    quality: Answers | None = None
+    """Success rates and what is done with a wrong answer; ``None``: every answer counts alike."""
+    fine_tuning: tuple[FineTuning, ...] = ()
 
     def __post_init__(self) -> None:
         refuse_odd_number("hosting.min_replicas", self.min_replicas, above_zero=True)

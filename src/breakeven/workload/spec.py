@@ -10,6 +10,7 @@ import msgspec
 from breakeven.errors import SpecError, UnknownNameError, refuse_odd_number
 from breakeven.units import HOURS_PER_DAY
 from breakeven.workload.availability import Availability
+from breakeven.workload.fine_tuning import FineTuning
 from breakeven.workload.policy import (
     DEFAULT_SCALE,
     ApiLatency,
@@ -22,6 +23,7 @@ from breakeven.workload.policy import (
     Stated,
 )
 from breakeven.workload.profile import Burstiness, Slo, Task, Workload, refuse_odd_hours, spread
+from breakeven.workload.success import QualitySpec
 from breakeven.workload.uncertainty import Uncertainty
 from breakeven.workload.usage import TOKENS_PER_WORD, TokenMix, TokenShape, TokenUsage
 from breakeven.yamlfile import read_yaml, said
@@ -178,6 +180,12 @@ class Spec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     ] = None
     quality_scale: Annotated[str, said("the scale of the scores")] = DEFAULT_SCALE
     scores: Annotated[dict[str, float], said("your own scores by model; they replace the scale")] = {}
+    quality: Annotated[QualitySpec | None, said("success rates on your own task; ranks by cost per right answer")] = (
+        None
+    )
+    fine_tuning: Annotated[
+        list[FineTuning], said("models to fine-tune for this workload, each an option of its own")
+    ] = []
     api_latency: Annotated[
         dict[str, ApiLatency],
         said("what you measured at paid APIs, by `provider/model` (`*` allowed), at the target's quantile"),
@@ -255,6 +263,8 @@ class Spec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
             lambda_=hosting.lambda_,
             uncertainty=self.uncertainty,
             availability=self.availability,
+            fine_tuning=tuple(self.fine_tuning),
+            quality=None if self.quality is None else self.quality.answers(),
             stated=None
             if hosting.response_s is None
             else Stated(response_s=hosting.response_s, concurrency=hosting.concurrency),
