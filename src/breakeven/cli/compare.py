@@ -78,7 +78,18 @@ def compare(  # noqa: PLR0913, PLR0917 - one parameter a flag
     }
     plans = plans_of(spec, flags, by, measured)
     explained = _explained(plans, explain) if explain else None
-    drawn = _ranges(plans, seed, wanted=bands)
+    _tell(plans, _ranges(plans, seed, wanted=bands), top, explained, (json, html))
+
+
+def _tell(
+    plans: "list[Plan]",
+    drawn: "Drawn",
+    top: int | None,
+    explained: "list[tuple[Plan, Verdict]] | None",
+    files: tuple[str | None, Path | None],
+) -> None:
+    """Write the files that were asked for; print, unless the document goes to where it would be printed."""
+    json, html = files
     _write(plans, drawn, json, html, top)
     if json != "-":
         _show(plans, drawn, top, explained)

@@ -23,12 +23,12 @@ from breakeven.decision.hybrids import Hybrids
 from breakeven.decision.pairs import best_hybrids, contenders_of
 from breakeven.decision.rank import By, Contender, Ranking, joined, rank
 from breakeven.errors import NoDataError, UnknownNameError
-from breakeven.options.api import api_options
+from breakeven.options.api import ApiOption, api_options
 from breakeven.options.hosted import HostedGrid, hosted_grid
 from breakeven.options.names import check_names, model_names
 from breakeven.options.quality import Quality, quality_of
 from breakeven.options.ruling import Rejected, Ruling
-from breakeven.options.success import UNKNOWN_SUCCESS, attempts_per_day, rule_below_floor, successes_of
+from breakeven.options.success import UNKNOWN_SUCCESS, Successes, attempts_per_day, rule_below_floor, successes_of
 from breakeven.options.tuned import with_tuned
 from breakeven.performance.calibration import Parameters
 from breakeven.performance.predict import Speed, predict
@@ -247,18 +247,10 @@ def plan(
     speed = predict(grid, workload, ruling, policy.stated, parameters)
     successes = successes_of(policy.quality, apis, grid, speed.rows)
     sizing = size(speed, machine_pairs(speed, grid), workload, policy, attempts_per_day(successes, workload))
-    options = hosted_options(grid, speed, sizing, snapshot, ruling)
-    trainings, costs = trainings_of(policy.fine_tuning, catalogue, snapshot, speed.parameters)
-    extras = extras_of(successes, costs, apis, grid, speed.rows)
-    beside = extras.hosted.beside(policy, "hosted", options.row, workload.requests_per_day)
-    hosted = hosted_costs(options, speed, sizing, snapshot, policy, beside)
-    beside = extras.api.beside(policy, "api", np.arange(len(apis)), workload.requests_per_day)
-    api = with_attempts(api_costs(apis, workload, policy, snapshot.windows), successes, beside)
-    outages = outages_of(policy.availability, catalogue.tables.uptimes, as_of, quality, workload.requests_per_day)
-    api, hosted, away = with_outages(outages, api, hosted, grid.score[speed.rows[options.row]])
+    market = Market(catalogue=catalogue, snapshot=snapshot, policy=policy, quality=quality, as_of=as_of)
+    curves, trainings = _charged(market, apis, grid, sizing, successes, ruling)
+    api, hosted, options = curves.api, curves.hosted, curves.hosted.options
     below = rule_below_floor(successes, apis, grid, speed.rows, options.row, ruling)
-    curves = curves_of(sizing, hosted, api, snapshot, policy)
-    curves = replace(curves, successes=successes, extras=extras, away=away)
     cascades = _cascades(curves, grid, quality, by)
     ranking = ranked_with(rank(api, hosted, grid, speed, quality, by, successes), cascades)
     if not ranking.contenders:
@@ -297,6 +289,42 @@ def plan(
         cascades=cascades,
         trainings=trainings,
     )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Market:
+    """What everything is charged by: the facts of a day, and what the user will and will not consider."""
+
+    catalogue: Catalogue
+    snapshot: Snapshot
+    policy: Policy
+    quality: Quality
+    as_of: date
+
+
+def _charged(
+    market: Market,
+    apis: tuple[ApiOption, ...],
+    grid: HostedGrid,
+    sizing: Sizing,
+    successes: Successes | None,
+    ruling: Ruling,
+) -> tuple[Curves, tuple[Training, ...]]:
+    """Every option charged: machines, tokens, training, attempts and outages; and what was trained."""
+    policy, snapshot, speed = market.policy, market.snapshot, sizing.speed
+    workload, volume = speed.workload, speed.workload.requests_per_day
+    options = hosted_options(grid, speed, sizing, snapshot, ruling)
+    trainings, costs = trainings_of(policy.fine_tuning, market.catalogue, snapshot, speed.parameters)
+    extras = extras_of(successes, costs, apis, grid, speed.rows)
+    beside = extras.hosted.beside(policy, "hosted", options.row, volume)
+    hosted = hosted_costs(options, speed, sizing, snapshot, policy, beside)
+    beside = extras.api.beside(policy, "api", np.arange(len(apis)), volume)
+    api = with_attempts(api_costs(apis, workload, policy, snapshot.windows), successes, beside)
+    uptimes = market.catalogue.tables.uptimes
+    outages = outages_of(policy.availability, uptimes, market.as_of, market.quality, volume)
+    api, hosted, away = with_outages(outages, api, hosted, grid.score[speed.rows[options.row]])
+    curves = curves_of(sizing, hosted, api, snapshot, policy)
+    return replace(curves, successes=successes, extras=extras, away=away), trainings
 
 
 def _cascades(curves: Curves, grid: HostedGrid, quality: Quality, by: By) -> tuple[Cascade, ...]:
