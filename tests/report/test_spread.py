@@ -51,6 +51,11 @@ def test_where_no_benchmark_is_worth_its_while_that_is_said():
     assert next_step((), 12) == ""
 
 
+def test_a_round_figure_for_the_others_is_never_above_the_first():
+    told = next_step((measured("a", 27_213.0), measured("b", 26_900.0)), 12)
+    assert told.endswith("; the next best up to $26,900.")
+
+
 @pytest.mark.parametrize(
     ("later", "months", "told"),
     [

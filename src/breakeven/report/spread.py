@@ -100,7 +100,11 @@ def next_step(measurements: tuple[Measurement, ...], months: int) -> str:
             f"Next step: no benchmark is worth more than {usd(first.usd_over_horizon)} over {over}; the speeds do not "
             "decide this."
         )
-    others = f"; everything else under {usd(_rounded_up(rest[0].usd_over_horizon))}" if rest else ""
+    others = ""
+    if rest:
+        below, second = _rounded_up(rest[0].usd_over_horizon), rest[0].usd_over_horizon
+        apart = below <= first.usd_over_horizon  # else a round figure would hide that the next one is worth as much
+        others = f"; everything else under {usd(below)}" if apart else f"; the next best up to {usd(second)}"
     return f"Next step: benchmark {first.configuration}: worth up to {usd(first.usd_over_horizon)} over {over}{others}."
 
 
