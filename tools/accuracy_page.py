@@ -50,10 +50,10 @@ def _goals(unseen: Figures, other: Figures, learnt: Learnt, configurations_per_s
     new, known = _total(unseen), _total(other)
 
     def both(score: Score) -> str:
-        return f"{_share(score.median_absolute_error)} / {_share(score.mean_absolute_error)}"
+        return f"{percent(score.median_absolute_error)} / {percent(score.mean_absolute_error)}"
 
     regret = unseen.regret
-    spread = ", ".join(_share(value) for value in unseen.fold_medians)
+    spread = ", ".join(percent(value) for value in unseen.fold_medians)
     rows = [
         ("tokens/s, median / mean, pairs never seen", "15.7 / 25.8 %", "11 / 18 %", both(new["output_tokens_per_s"])),
         (
@@ -73,7 +73,7 @@ def _goals(unseen: Figures, other: Figures, learnt: Learnt, configurations_per_s
             _regret(regret, "configuration"),
         ),
         ("dollar regret, choose the GPU, mean / p90", "2.7 / 10.9 %", "1.5 / 5 %", _regret(regret, "device")),
-        ("rows covered", "", "98 %", _share(unseen.parts[0].covered / unseen.parts[0].rows)),
+        ("rows covered", "", "98 %", percent(unseen.parts[0].covered / unseen.parts[0].rows)),
         ("configurations a second and core", "490,000", "1,000,000", f"{configurations_per_s:,.0f}"),
     ]
     return [
@@ -84,27 +84,27 @@ def _goals(unseen: Figures, other: Figures, learnt: Learnt, configurations_per_s
         f"Medians of tokens/s in the five folds of pairs never seen: {spread}.",
         "",
         f"One row of a kept-back (GPU, model, stack) group moves the median error on the rest of it from "
-        f"{_share(learnt.median_before)} to {_share(learnt.median_after)} ({learnt.groups} groups); the narrowed band "
-        f"holds {_share(learnt.inside_after)} of them.",
+        f"{percent(learnt.median_before)} to {percent(learnt.median_after)} ({learnt.groups} groups); the narrowed "
+        f"band holds {percent(learnt.inside_after)} of them.",
     ]
 
 
 def _two(one: Score, other: Score) -> str:
-    return f"{_share(one.median_absolute_error)}; {_share(other.median_absolute_error)}"
+    return f"{percent(one.median_absolute_error)}; {percent(other.median_absolute_error)}"
 
 
 def _biases(unseen: Figures, other: Figures) -> str:
-    return "; ".join(_share(_total(f)["output_tokens_per_s"].bias, "+") for f in (unseen, other))
+    return "; ".join(percent(_total(f)["output_tokens_per_s"].bias, "+") for f in (unseen, other))
 
 
 def _insides(unseen: Figures, other: Figures) -> str:
-    return "; ".join(_share(_total(f)["output_tokens_per_s"].inside_band) for f in (unseen, other))
+    return "; ".join(percent(_total(f)["output_tokens_per_s"].inside_band) for f in (unseen, other))
 
 
 def _regret(regret: Mapping[str, object], what: str) -> str:
     found = regret[what]
     mean, p90, works = (getattr(found, name) for name in ("mean", "p90", "works"))
-    return "" if mean is None else f"{_share(mean)} / {_share(p90)} ({works} works)"
+    return "" if mean is None else f"{percent(mean)} / {percent(p90)} ({works} works)"
 
 
 def _fails(figures: Figures) -> list[str]:
@@ -119,7 +119,7 @@ def _fails(figures: Figures) -> list[str]:
         key=lambda found: -found[0],
     )
     lines = [
-        f"* {HEADS[target]}, {part.by} {part.part}: {_share(error)} (bias {_share(part.scores[target].bias, '+')}, "
+        f"* {HEADS[target]}, {part.by} {part.part}: {percent(error)} (bias {percent(part.scores[target].bias, '+')}, "
         f"{part.scores[target].predicted:,} rows)"
         for error, part, target in far
         if error > FAR_OFF
@@ -133,8 +133,9 @@ def _floor(scatter: Scatter) -> list[str]:
         "",
         f"{scatter.rows:,} rows are alike in everything that the table tells with at least one other "
         f"({scatter.groups:,} groups). Predicting the median of its own group would leave each of them an error of "
-        f"{_share(scatter.median)} in the median, {_share(scatter.mean)} in the mean: repeats that differ severalfold "
-        "(endpoints measured once, several runs of one configuration in one source) are no property of the hardware.",
+        f"{percent(scatter.median)} in the median, {percent(scatter.mean)} in the mean: repeats that differ "
+        "severalfold (endpoints measured once, several runs of one configuration in one source) are no property of the "
+        "hardware.",
     ]
 
 
@@ -145,8 +146,8 @@ def _others(errors: dict[str, Floats]) -> list[str]:
     for name, logs in errors.items():
         far, bias = np.abs(np.expm1(logs)), float(np.median(logs))
         rows.append(
-            f"| {names[name]} | {len(logs)} | {_share(float(np.median(far)))} | {_share(float(far.mean()))} | "
-            f"{_share(bias, '+')} |"
+            f"| {names[name]} | {len(logs)} | {percent(float(np.median(far)))} | {percent(float(far.mean()))} | "
+            f"{percent(bias, '+')} |"
         )
     return [
         "## Encoders and encoder-decoders",
@@ -161,8 +162,8 @@ def _others(errors: dict[str, Floats]) -> list[str]:
 
 def _table(target: str, parts: tuple[Part, ...]) -> list[str]:
     rows = [
-        f"| {part.by}: {part.part} | {s.predicted:,} | {_share(s.median_absolute_error)} | "
-        f"{_share(s.mean_absolute_error)} | {_share(s.bias, '+')} | {_share(s.inside_band)} |"
+        f"| {part.by}: {part.part} | {s.predicted:,} | {percent(s.median_absolute_error)} | "
+        f"{percent(s.mean_absolute_error)} | {percent(s.bias, '+')} | {percent(s.inside_band)} |"
         for part in parts
         if (s := part.scores[target]).predicted >= FEWEST
     ]
@@ -170,5 +171,6 @@ def _table(target: str, parts: tuple[Part, ...]) -> list[str]:
     return [head, "|---|--:|--:|--:|--:|--:|", *rows, ""]
 
 
-def _share(value: float | None, sign: str = "") -> str:
+def percent(value: float | None, sign: str = "") -> str:
+    """A share as a person reads it; empty where there is none."""
     return "" if value is None else f"{value * 100:{sign}.1f} %"

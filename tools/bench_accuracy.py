@@ -14,7 +14,6 @@ import hashlib
 import json
 import re
 import subprocess
-import tomllib
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
@@ -26,18 +25,17 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table as Printed
 
+from accuracy_page import FEWEST, HEADS, percent
 from banding import generations_of
 from bench import PEER, PEER_HOME, PEER_PINS, ROOT, BenchError, install_peer
 from breakeven import load_catalogue
 from breakeven.options.columns import Floats, Mask
-from breakeven.performance.calibration import parameters_of
 from breakeven.performance.measured import TARGETS, Table, shipped_measurements
-from fitting import Problem
+from fitting import Problem, prior_parameters
 from heldout import held_out
 from peer_rows import CURRENT, Ask, Listed, ask
 
 MEASUREMENTS = ROOT / "src" / "breakeven" / "performance" / "data" / "measurements.csv"
-PRIORS = ROOT / "tools" / "priors.toml"
 LIST_OF_RUNS = Path("aiconfigurator_core", "systems", "silicon_sample.csv")
 FITTED_FROM = (
     "src/breakeven/performance/*.py",
@@ -49,9 +47,6 @@ FITTED_FROM = (
 """On what held-out predictions depend: when it changes they are made again."""
 CACHE = ROOT / ".peers" / "accuracy"
 WAYS = ("peer", "never seen", "other runs")
-HEADS = dict(zip(TARGETS, ("tokens/s", "TTFT", "TPOT"), strict=True))
-FEWEST = 20
-"""Rows that a part needs to be told of."""
 REASONS_TOLD = 6
 
 
@@ -103,18 +98,13 @@ def behind(compared: Compared, named: Iterable[tuple[str, Mask]]) -> list[str]:
     for name, rows in named:
         told = [compared.medians(target, rows) for target in range(len(TARGETS))]
         lower = [
-            f"{HEADS[TARGETS[target]]} {share(medians['peer'])} against {share(medians['never seen'])}"
+            f"{HEADS[TARGETS[target]]} {percent(medians['peer'])} against {percent(medians['never seen'])}"
             for target, (count, medians) in enumerate(told)
             if count >= FEWEST and medians["peer"] < medians["never seen"]
         ]
         if lower:
             found.append(f"{name.strip()}: {', '.join(lower)}")
     return found
-
-
-def share(value: float) -> str:
-    """A share as a person reads it."""
-    return f"{value * 100:.1f} %"
 
 
 def digest(*texts: bytes) -> str:
@@ -129,8 +119,7 @@ def ours(table: Table, file: Path) -> tuple[Floats, Floats]:
         with np.load(file) as kept:
             if str(kept["made_from"]) == now:
                 return kept["unseen"], kept["seen"]
-    priors = parameters_of(tomllib.loads(PRIORS.read_text(encoding="utf-8")))
-    unseen, seen = held_out(Problem(table, priors))
+    unseen, seen = held_out(Problem(table, prior_parameters()))
     file.parent.mkdir(parents=True, exist_ok=True)
     np.savez(file, unseen=unseen, seen=seen, made_from=now)
     return unseen, seen

@@ -5,7 +5,6 @@ python tools/check_accuracy.py           exit 1 if the total is worse by more th
 """
 
 import sys
-import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +12,9 @@ import msgspec
 
 from accuracy_page import page
 from breakeven import load_catalogue
-from breakeven.performance.calibration import parameters_of, typical_parameters
+from breakeven.performance.calibration import typical_parameters
 from breakeven.performance.measured import shipped_measurements
-from fitting import Problem
+from fitting import Problem, prior_parameters
 from heldout import Figures, configurations_per_s, judged, scatter_of
 from others import held_out_others, other_errors, without_paces
 
@@ -53,8 +52,7 @@ def worse(committed: dict[str, float], now: dict[str, float]) -> list[str]:
 def main() -> int:
     """Write or compare; the exit code."""
     table = shipped_measurements(load_catalogue())
-    priors = parameters_of(tomllib.loads((ROOT / "tools" / "priors.toml").read_text(encoding="utf-8")))
-    ways, learnt = judged(Problem(table, priors))
+    ways, learnt = judged(Problem(table, prior_parameters()))
     now = guarded(ways)
     if "--write" in sys.argv:
         speed = configurations_per_s(table, typical_parameters())

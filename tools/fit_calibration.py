@@ -17,12 +17,11 @@ from banding import bands_of
 from breakeven import load_catalogue
 from breakeven.performance.calibration import BETWEEN_LEVELS, COUNT, EVERYTHING, parameters_of
 from breakeven.performance.measured import Table, shipped_measurements
-from fitting import Fitted, Problem
+from fitting import PRIORS, Fitted, Problem
 from heldout import held_out
 from others import other_errors, other_paces, pass_widths
 
 ROOT = Path(__file__).parent.parent
-PRIORS = ROOT / "tools" / "priors.toml"
 TARGET = ROOT / "src" / "breakeven" / "performance" / "parameters.toml"
 WORTH_WRITING = 0.015
 """Effects smaller than this in the logarithm are left out."""

@@ -6,17 +6,20 @@ The mode of the posterior is found by Gauss-Newton on robust log errors. A quant
 predictor, and the normal equations are sums over pairs of levels, so NumPy is enough.
 """
 
+import tomllib
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
 
 from breakeven.options.columns import Floats, Ints, Mask
-from breakeven.performance.calibration import Parameters
+from breakeven.performance.calibration import Parameters, parameters_of
 from breakeven.performance.effects import Axes
 from breakeven.performance.measured import TARGETS, Table
 from breakeven.performance.replica import scaled, uncalibrated
 from breakeven.performance.table import predict_runs, prepared
 
+PRIORS = Path(__file__).parent / "priors.toml"
 STEP = 0.01
 """By how much a quantity's logarithm is moved to find its derivative."""
 TURN = 0.05
@@ -29,6 +32,11 @@ ROUNDS = 12
 ALIKE = 0.5
 """Rows of one group share what the equations miss: n of them count as n^(1 - this)."""
 SAME = ("gpu", "model", "engine", "engine_version", "compute_format", "mode")
+
+
+def prior_parameters() -> Parameters:
+    """The parameters before any measurement has spoken."""
+    return parameters_of(tomllib.loads(PRIORS.read_text(encoding="utf-8")))
 
 
 @dataclass(frozen=True, slots=True)

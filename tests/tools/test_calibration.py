@@ -3,13 +3,12 @@
 import csv
 import io
 import sys
-import tomllib
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from breakeven.performance.calibration import QUANTITIES, parameters_of, typical_parameters
+from breakeven.performance.calibration import QUANTITIES, typical_parameters
 from breakeven.performance.kinds import AXES
 from breakeven.performance.measured import shipped_measurements, table_of
 from breakeven.performance.table import predict_runs
@@ -34,8 +33,8 @@ def tools():
 
 
 @pytest.fixture(scope="module")
-def priors():
-    return parameters_of(tomllib.loads((TOOLS / "priors.toml").read_text(encoding="utf-8")))
+def priors(tools):
+    return tools["fitting"].prior_parameters()
 
 
 def slow_rows(runs_csv, shipped, priors, factor):

@@ -129,19 +129,23 @@ class Kinds:
             count = self.tensor_parallel * self.data_parallel * self.pipeline_parallel
             degrees = np.unique(count)
             return [f"x{n:g}" for n in degrees], np.searchsorted(degrees, count)
-        columns: dict[str, tuple[Sequence[str], Ints]] = {
-            "generation": ([d.generation for d in self.devices], self.device),
-            "gpu": ([d.name for d in self.devices], self.device),
-            "link": ([d.link for d in self.devices], self.device),
-            "model": ([m.name for m in self.models], self.model),
-            "shape": ([shape_of(m) for m in self.models], self.model),
-            "format": ([p.name for p in self.precisions], self.precision),
-            "stack": ([s.name for s in self.stacks], self.stack),
-            "version": ([s.version for s in self.stacks], self.stack),
-            "mode": ([s.mode for s in self.stacks], self.stack),
-            "path": (["endpoint" if s.name in ENDPOINTS else "direct" for s in self.stacks], self.stack),
-        }
-        return columns[axis]
+        if axis in OF_DEVICE:
+            return [str(getattr(d, OF_DEVICE[axis])) for d in self.devices], self.device
+        if axis in OF_STACK:
+            return [OF_STACK[axis](s) for s in self.stacks], self.stack
+        if axis == "format":
+            return [p.name for p in self.precisions], self.precision
+        return [m.name if axis == "model" else shape_of(m) for m in self.models], self.model
+
+
+OF_DEVICE = {"generation": "generation", "gpu": "name", "link": "link"}
+OF_STACK: dict[str, Callable[[Stack], str]] = {
+    "stack": lambda s: s.name,
+    "version": lambda s: s.version,
+    "mode": lambda s: s.mode,
+    "path": lambda s: "endpoint" if s.name in ENDPOINTS else "direct",
+}
+"""Axes that are fields of a device, and what of a stack each of its axes is."""
 
 
 def shape_of(model: ModelSpec) -> str:

@@ -74,14 +74,7 @@ class Speed:
         in_flight = np.maximum(concurrency, 1.0)
         if self.stated is not None:
             response, nothing = np.full_like(in_flight, self.stated.response_s), np.zeros_like(in_flight)
-            return Latency(
-                ttft_s=response,
-                tpot_s=nothing,
-                response_s=response,
-                held_s=response,
-                prefill_load=nothing,
-                ridden_s=nothing,
-            )
+            return Latency(ttft_s=response, tpot_s=nothing, response_s=response, held_s=response, prefill_load=nothing)
         return self._encode(in_flight) if self.workload.task == "encode" else self._generate(in_flight)
 
     def _generate(self, in_flight: Floats) -> Latency:
@@ -98,7 +91,6 @@ class Speed:
             response_s=answer + longer,
             held_s=batch,
             prefill_load=np.zeros_like(answer),
-            ridden_s=np.zeros_like(answer),
         )
 
     def concurrency_at(self, requests_per_s: Floats) -> Floats:

@@ -44,8 +44,6 @@ class Latency:
     """How long a request holds its place in the replica."""
     prefill_load: Floats
     """Share of the replica's time that prefill takes."""
-    ridden_s: Floats
-    """By how much a prompt makes the step longer that it rides on."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -69,6 +67,18 @@ def steady(
 
     ``first_prefill_s``: the prefill of the request whose first token is told, where it is not the mean one.
     """
+    return _steady(replica, in_flight, output_tokens, prompt, parameters, first_prefill_s)[0]
+
+
+def _steady(
+    replica: Replica,
+    in_flight: Floats,
+    output_tokens: Floats | float,
+    prompt: Prompt,
+    parameters: Parameters,
+    first_prefill_s: Floats | None = None,
+) -> tuple[Latency, Floats]:
+    """Steady serving, and by how many seconds a prompt makes the step longer that it rides on."""
     r = replica
     others = in_flight - 1
     step = decode_step(r, in_flight, parameters)
@@ -79,14 +89,14 @@ def steady(
     turn = np.maximum(_turn_s(r, others, rest, prompt.pass_s, ridden), work * in_flight - rest)
     longer = 0.0 if first_prefill_s is None else first_prefill_s - prompt.pass_s
     first = (r.request_s + tpot / 2 + turn) * r.first
-    return Latency(
+    found = Latency(
         ttft_s=first + longer * r.first,
         tpot_s=tpot,
         response_s=first + rest - r.request_s - tpot / 2,
         held_s=rest + turn,
         prefill_load=in_flight * work / (rest + turn),
-        ridden_s=ridden,
     )
+    return found, ridden
 
 
 def _turn_s(replica: Replica, others: Floats, rest_s: Floats, pass_s: Floats, ridden_s: Floats) -> Floats:
@@ -132,7 +142,7 @@ def closed(
     """
     prompt = prompt_of(replica, input_tokens, p)
     in_flight = np.clip(clients, 1.0, most)
-    found = steady(replica, in_flight, output_tokens, prompt, p)
+    found, ridden = _steady(replica, in_flight, output_tokens, prompt, p)
     waiting = found.response_s * np.maximum(clients / in_flight - 1, 0.0)
     entering = most * (input_tokens + output_tokens / 2) / (input_tokens + ROOM_AT_START * output_tokens)
     before = np.minimum(found.response_s * np.maximum(clients / np.maximum(entering, 1.0) - 1, 0.0), waiting)
@@ -140,7 +150,7 @@ def closed(
     before_mine = replica.burst * others / 2 + replica.cohort * np.minimum(others / FULL_COHORT, 1.0)
     ttft = found.ttft_s + before + before_mine * prompt.pass_s * replica.first
     later = np.maximum(output_tokens - 1, 1.0)
-    spared = replica.interference * np.minimum(before_mine, others) * found.ridden_s
+    spared = replica.interference * np.minimum(before_mine, others) * ridden
     tpot = found.tpot_s - spared / np.maximum(output_tokens, 1.0) + (waiting - before) / later
     response = ttft + np.maximum(output_tokens - 1, 0.0) * tpot
     return Served(output_tokens_per_s=clients * output_tokens / response, ttft_s=ttft, tpot_s=tpot)
