@@ -15,23 +15,8 @@ from breakeven.catalogue import load
 from breakeven.catalogue.kinds import KINDS
 from breakeven.catalogue.schema import ApiOffer, ApiPrice, PeakWindow
 from breakeven.catalogue.search import facts
-from breakeven.cli import main
 
 REGION = "us-east-1"
-
-
-@pytest.fixture
-def breakeven(capsys, monkeypatch):
-    """Run a command: exit code, what it printed, what it complained of."""
-
-    def run(*arguments):
-        monkeypatch.setattr(sys, "argv", ["breakeven", "catalogue", *arguments])
-        with pytest.raises(SystemExit) as ended:
-            main()
-        out, err = capsys.readouterr()
-        return ended.value.code or 0, out, err
-
-    return run
 
 
 @pytest.fixture

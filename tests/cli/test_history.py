@@ -1,29 +1,12 @@
 """`breakeven catalogue history` and `diff`: what they print fits 100 columns, and JSON says the same."""
 
 import json
-import sys
 from datetime import date
 
 import pytest
 
-from breakeven.cli import main
-
 LAST = "2026-11-24"
 """A day that the shipped catalogue knows; what it says of earlier days does not change."""
-
-
-@pytest.fixture
-def breakeven(capsys, monkeypatch):
-    """Run a command: exit code, what it printed, what it complained of."""
-
-    def run(*arguments):
-        monkeypatch.setattr(sys, "argv", ["breakeven", "catalogue", *arguments])
-        with pytest.raises(SystemExit) as ended:
-            main()
-        out, err = capsys.readouterr()
-        return ended.value.code or 0, out, err
-
-    return run
 
 
 def _widest(out):

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 
+from breakeven.cli.given import day_of
 from breakeven.errors import SpecError
 
 if TYPE_CHECKING:
@@ -111,8 +112,8 @@ def history(  # noqa: PLR0913, PLR0917 - one parameter a flag
 
     catalogue = _catalogue(overlay)
     span = prices.Span(
-        since=_day(since, "--since") if since else None,
-        as_of=_day(as_of) if as_of else max(date.today(), catalogue.last_day),
+        since=day_of(since, "--since") if since else None,
+        as_of=day_of(as_of) if as_of else max(date.today(), catalogue.last_day),
         region=region or Policy().region,
         tier=tier,
         token_kind=kind,
@@ -138,7 +139,7 @@ def diff(  # noqa: PLR0913, PLR0917 - one parameter a flag
 
     found = days.diff(
         _catalogue(overlay),
-        (_day(before, "the first day"), _day(after, "the second day")),
+        (day_of(before, "the first day"), day_of(after, "the second day")),
         region or Policy().region,
         provider,
         name,
@@ -163,17 +164,8 @@ def _read(
     from breakeven.workload.policy import Policy  # noqa: PLC0415
 
     catalogue, usual = _catalogue(overlay), Policy()
-    day = _day(as_of) if as_of else max(date.today(), catalogue.last_day)
+    day = day_of(as_of) if as_of else max(date.today(), catalogue.last_day)
     return catalogue, catalogue.on(day, region or usual.region), scale or usual.quality_scale
-
-
-def _day(text: str, given: str = "--as-of") -> date:
-    try:
-        return date.fromisoformat(text)
-    except ValueError as wrong:
-        raise SpecError(
-            f"{given} {text} is not a day", expected="a date like 2023-04-24", do="Write year-month-day"
-        ) from wrong
 
 
 def _refuse(filters: dict[str, str]) -> None:
@@ -187,7 +179,8 @@ def _refuse(filters: dict[str, str]) -> None:
 
 def _tell(result: T, show_it: "Callable[[T, Console], None]", json: str | None) -> None:
     """Print a result, or write it as JSON to stdout or whole to a file."""
-    from breakeven.report.catalogue import WIDTH, to_json  # noqa: PLC0415
+    from breakeven.report.catalogue import to_json  # noqa: PLC0415
+    from breakeven.report.words import WIDTH  # noqa: PLC0415
 
     if json == "-":
         typer.echo(to_json(result).decode(), nl=False)

@@ -119,7 +119,8 @@ def _show(plans: "list[Plan]", drawn: "Drawn", top: int | None, explained: "list
     from rich.console import Console  # noqa: PLC0415
 
     from breakeven.report.explained import print_verdict  # noqa: PLC0415
-    from breakeven.report.tables import WIDTH, print_plan  # noqa: PLC0415
+    from breakeven.report.tables import print_plan  # noqa: PLC0415
+    from breakeven.report.words import WIDTH  # noqa: PLC0415
 
     console = Console(width=WIDTH, highlight=False)
     if explained is None:

@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING
 
 import typer
 
+from breakeven.report.words import WIDTH
+
 if TYPE_CHECKING:
     from breakeven.documents.measure import DocumentsReport
     from breakeven.workload.profile import Task
 
-WIDTH = 100
 STDOUT = Path("-")
 
 

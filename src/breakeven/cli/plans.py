@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, get_args
 
 import msgspec
 
+from breakeven.cli.given import day_of
 from breakeven.errors import SpecError
 from breakeven.yamlfile import typed
 
@@ -60,7 +61,7 @@ def _with_flags(spec: "Spec", flags: Flags) -> "Spec":
         elif section == "traffic" and given:
             target.pop("requests_per_hour", None)
         target.update(given)
-    raw["as_of"] = _day(raw["as_of"])
+    raw["as_of"] = raw["as_of"] and day_of(raw["as_of"]).isoformat()
     return typed(raw, type(spec), lambda _: "")
 
 
@@ -70,17 +71,6 @@ def _replace_tokens(target: dict[str, Any], given: dict[str, Any]) -> None:
         target.update(input=None, output=None, shapes=None)
     elif given.keys() & {"input", "output"}:
         target.update(words_per_request=None, shapes=None)
-
-
-def _day(text: str | None) -> str | None:
-    if text is None:
-        return None
-    try:
-        return date.fromisoformat(text).isoformat()
-    except ValueError as wrong:
-        raise SpecError(
-            f"--as-of {text} is not a day", expected="a date like 2023-04-24", do="Write year-month-day"
-        ) from wrong
 
 
 def _plan(spec: "Spec", path: Path | None, by: str, measured: Path | None) -> "Plan":

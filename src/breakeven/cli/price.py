@@ -5,7 +5,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from breakeven.cli.workload import (
-    WIDTH,
     Columns,
     EngineFlag,
     Json,
@@ -16,6 +15,7 @@ from breakeven.cli.workload import (
     print_problems,
     write_json,
 )
+from breakeven.report.words import WIDTH
 
 if TYPE_CHECKING:
     from rich.console import Console

@@ -9,6 +9,7 @@ import typer
 
 from breakeven.cli.documents import workload_of_documents
 from breakeven.errors import SpecError
+from breakeven.report.words import WIDTH
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
     from breakeven.logs.problems import Problem
 
 T = TypeVar("T")
-WIDTH = 100
 SHOWN_PROBLEMS, SHOWN_GROUPS = 12, 20
 LOOK_EVERY_S = 0.1
 

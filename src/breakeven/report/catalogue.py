@@ -17,8 +17,8 @@ from breakeven.catalogue.schema import ApiPrice, MachinePrice, PriceRow, Score, 
 from breakeven.catalogue.search import NOT_SEARCHED, Entry, Found, Hit
 from breakeven.evidence import Source
 from breakeven.report.facts import heading, label, weekly_hours, weights_drawn, words
+from breakeven.report.words import WIDTH
 
-WIDTH = 100
 RELATED_SHOWN = 12
 CELL_WIDTH = 14
 """Longer cells may be broken into lines."""

@@ -12,9 +12,9 @@ from rich.table import Table
 from rich.text import Text
 
 from breakeven.capacity.closed_form_check import Cell, Figure
+from breakeven.report.words import WIDTH
 
 SCHEMA = "breakeven-simulation-check/1"
-WIDTH = 100
 SHOWN = 12
 
 

@@ -14,8 +14,8 @@ from breakeven.report.answer import ahead_words
 from breakeven.report.document import usd_per_mtok
 from breakeven.report.right_answers import right_answers
 from breakeven.report.spread import band_words
-from breakeven.report.tables import WIDTH, titled
-from breakeven.report.words import count, quantity, seconds, share, small_share, unit_price, usd
+from breakeven.report.tables import titled
+from breakeven.report.words import WIDTH, count, quantity, seconds, share, small_share, unit_price, usd
 
 NEXT_TO_NEVER = 1e-4
 

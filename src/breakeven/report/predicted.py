@@ -7,9 +7,7 @@ from rich.text import Text
 
 from breakeven.evidence import Estimate
 from breakeven.performance.ask import Answer, Neighbour
-from breakeven.report.words import seconds
-
-WIDTH = 100
+from breakeven.report.words import WIDTH, seconds
 
 
 def print_answer(answer: Answer) -> None:

@@ -15,8 +15,8 @@ from breakeven.performance.band import half_widths
 from breakeven.performance.calibration import Parameters
 from breakeven.performance.measured import TARGETS, Table
 from breakeven.performance.table import predict_runs
+from breakeven.report.words import WIDTH
 
-WIDTH = 100
 PRICED_IN = "us-east-1"
 """Where the machines of the dollar regret are rented."""
 HEADS = {"output_tokens_per_s": "tokens/s", "ttft_s": "TTFT", "tpot_s": "TPOT"}

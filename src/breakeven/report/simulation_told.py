@@ -9,10 +9,9 @@ from rich.table import Table
 from rich.text import Text
 
 from breakeven.report.simulated import Moment, Played, Simulation, Spread
-from breakeven.report.words import seconds, share, usd
+from breakeven.report.words import WIDTH, seconds, share, usd
 from breakeven.units import SECONDS_PER_HOUR
 
-WIDTH = 100
 BARS = " ▁▂▃▄▅▆▇█"
 COLUMNS = 60
 """Of the pictures over time."""

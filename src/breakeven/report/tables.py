@@ -21,10 +21,9 @@ from breakeven.report.answer import answer, break_even_sentence
 from breakeven.report.range_table import range_part
 from breakeven.report.right_answers import AS_MANY, success_words, thousand_words
 from breakeven.report.spread import band_words, range_foot
-from breakeven.report.words import count, folded, seconds, share, usd, usd_range
+from breakeven.report.words import WIDTH, count, folded, seconds, share, usd, usd_range
 from breakeven.units import HOURS_PER_DAY
 
-WIDTH = 100
 REASONS_SHOWN = 12
 CHART_WIDTH, CHART_HEIGHT = 78, 13
 CHARTS_SHOWN = 1

@@ -2,6 +2,9 @@
 
 from decimal import Decimal
 
+WIDTH = 100
+"""Columns of everything that is printed: a terminal of usual width, and a page of documentation."""
+
 
 def usd(amount: float | Decimal | None) -> str:
     """Dollars with as many digits as matter.
