@@ -16,9 +16,10 @@ from breakeven.catalogue.kinds import Line
 from breakeven.catalogue.schema import ApiPrice, PriceRow, ServicePrice
 from breakeven.report.catalogue import Footnotes, print_foot, print_hint, print_lines, print_title
 from breakeven.report.facts import exact
+from breakeven.report.text_chart import drawn
 from breakeven.report.words import unit_price
 
-CHART_WIDTH, CHART_HEIGHT = 78, 12
+CHART_HEIGHT = 12
 SERIES_DRAWN = 4
 LOGARITHMIC_FROM = 20
 """A chart whose largest price is so many times its smallest has a logarithmic axis."""
@@ -34,9 +35,9 @@ def print_histories(found: Histories, console: Console) -> None:
         print_title(console, f"{entry.kind[:-1]} over time", f"{entry.name}, {_span(entry, found)}")
         first, last = max(entry.first_day, found.since or date.min), entry.gone_on or found.as_of
         if first < last:
-            drawn = _drawn(entry)
-            console.print(_chart(drawn, first, last))
-            _print_left(entry, len(drawn), console)
+            shown = _drawn(entry)
+            console.print(_chart(shown, first, last))
+            _print_left(entry, len(shown), console)
         print_lines([_line(one, row, change, notes) for one, row, change in _by_day(entry)], console)
     bases = {row.date_basis for entry in found.entries for series in entry.series for row in series.rows}
     print_foot(bases, notes, console)
@@ -71,27 +72,21 @@ def _beside(first: PriceRow, other: PriceRow) -> bool:
 
 def _chart(series: Sequence[Series], first: date, last: date) -> Padding:
     """Each price as a line of steps over the days; the legend gives its first and its last price."""
-    from uniplot import plot_to_string  # noqa: PLC0415 - drawn only when shown
-
     corners = [one.steps(last) for one in series]
     prices = [float(usd) for line in corners for _, usd in line if usd is not None]
     wide = max(prices) >= LOGARITHMIC_FROM * min(prices)
-    drawn = plot_to_string(
+    text = drawn(
         xs=[np.array([max(day, first) for day, _ in line], dtype="datetime64[D]") for line in corners],
         ys=[[np.nan if usd is None else float(usd) for _, usd in line] for line in corners],
         y_as_log=wide,
         y_gridlines=[],
         lines=True,
         legend_labels=[_legend(one) for one in series],
-        width=CHART_WIDTH,
         height=CHART_HEIGHT,
-        color=True,
         title=f"USD per {series[0].unit}",
         **({} if wide else {"y_min": 0}),
     )
-    text = POWER.sub(
-        lambda found: f"{10 ** float(found[1]):.3g}", "\n".join(drawn) if isinstance(drawn, list) else drawn
-    )
+    text = POWER.sub(lambda found: f"{10 ** float(found[1]):.3g}", text)
     return Padding(Text.from_ansi(text), (1, 0, 0, 2))
 
 

@@ -21,11 +21,12 @@ from breakeven.report.answer import answer, break_even_sentence
 from breakeven.report.range_table import range_part
 from breakeven.report.right_answers import AS_MANY, success_words, thousand_words
 from breakeven.report.spread import band_words, range_foot
+from breakeven.report.text_chart import drawn
 from breakeven.report.words import WIDTH, count, folded, seconds, share, usd, usd_range
 from breakeven.units import HOURS_PER_DAY
 
 REASONS_SHOWN = 12
-CHART_WIDTH, CHART_HEIGHT = 78, 13
+CHART_HEIGHT = 13
 CHARTS_SHOWN = 1
 OPTION_WIDTH, TARGET_WIDTH = 48, 11
 ONE_LINE = {
@@ -181,8 +182,6 @@ def _worth_drawing(lines: Envelope, plan: Plan) -> bool:
 
 def _chart(lines: Envelope, plan: Plan, crossover: Crossover | None) -> RenderableType:
     """Cost a day against requests a day, both logarithmic: the API as a line, self-hosting as steps of dots."""
-    from uniplot import plot_to_string  # noqa: PLC0415 - drawn only when shown
-
     volume, api, hosted = lines.requests_per_day, lines.api_usd_per_day, lines.hosted_usd_per_day
     if api is None or hosted is None:
         return Text("")
@@ -196,20 +195,17 @@ def _chart(lines: Envelope, plan: Plan, crossover: Crossover | None) -> Renderab
         xs.append([at])
         ys.append([float(np.exp(np.interp(np.log(at), np.log(volume), np.log(api))))])
         labels.append("break-even")
-    drawn = plot_to_string(
+    text = drawn(
         xs=xs,
         ys=ys,
         x_as_log=True,
         y_as_log=True,
         lines=[True, False, False, False][: len(xs)],
         legend_labels=labels,
-        width=CHART_WIDTH,
         height=CHART_HEIGHT,
-        color=True,
         title=f"USD a day{f' {AS_MANY}' if plan.by_success else ''} against requests a day ({lines.group})",
     )
-    text = Text.from_ansi("\n".join(drawn) if isinstance(drawn, list) else drawn)
-    return Padding(text, (1, 0, 0, 2))
+    return Padding(Text.from_ansi(text), (1, 0, 0, 2))
 
 
 def _ruled_out(plan: Plan) -> RenderableType:
@@ -233,7 +229,7 @@ def _foot(plan: Plan, top: int, ranges: Ranges | None) -> RenderableType:
         f"oldest price in these bills: {fresh.item}, dated {fresh.oldest_effective_from} ({fresh.age_days:,} days old)"
     )
     lines = Table(box=None, width=WIDTH, pad_edge=False, padding=(0, 1), show_header=False)
-    drawn = () if ranges is None else range_foot(ranges)
-    for sentence in (*plan.assumptions, *drawn, oldest):
+    of_ranges = () if ranges is None else range_foot(ranges)
+    for sentence in (*plan.assumptions, *of_ranges, oldest):
         lines.add_row(" -", escape(sentence))
     return Group(titled("Assumed"), lines)
