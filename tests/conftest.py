@@ -32,6 +32,8 @@ from breakeven.performance.footprint import Footprint
 from breakeven.performance.measured import COLUMNS
 from breakeven.performance.predict import Speed, predict
 from breakeven.planner import Plan, plan
+from breakeven.planner.ranges import ranges
+from breakeven.planner.spread import Ranges
 from breakeven.workload.policy import Only, Policy
 from breakeven.workload.profile import Workload
 
@@ -597,6 +599,19 @@ def with_rows(small_catalogue: Catalogue) -> Callable[..., Catalogue]:
 def shipped() -> Catalogue:
     """The catalogue that ships; its prices change, so no test may lean on one of them."""
     return load_catalogue()
+
+
+@pytest.fixture(scope="session")
+def shipped_plan(shipped: Catalogue) -> Plan:
+    """A million requests a day of medium length, planned over the catalogue that ships."""
+    work = Workload.of(requests_per_day=1e6, input_tokens=1500, output_tokens=400)
+    return plan(work, shipped, Policy(at_least=1380.0))
+
+
+@pytest.fixture(scope="session")
+def shipped_ranges(shipped_plan: Plan) -> Ranges:
+    """The ranges of that plan."""
+    return ranges(shipped_plan)
 
 
 @pytest.fixture(scope="session")

@@ -38,18 +38,6 @@ TABLES: dict[str, type[msgspec.Struct]] = {
     "uptimes": schema.Uptime,
 }
 DATED = {"api_prices", "machine_prices", "service_prices"}
-IDENTITY: dict[str, tuple[str, ...]] = {
-    "sources": ("id",),
-    "api_offers": ("provider", "model"),
-    "api_prices": ("provider", "model", "tier", "token_kind", "above_input_tokens", "window", "effective_from"),
-    "peak_windows": ("provider", "effective_from"),
-    "machine_prices": ("machine", "region", "term", "effective_from"),
-    "service_prices": ("service", "item", "region", "tier_from", "effective_from"),
-    "engines": ("name", "version"),
-    "scores": ("model", "scale"),
-    "uptimes": ("name", "tier", "effective_from"),
-}
-"""What two rows of a table never share; the others have a ``name``."""
 Placed = tuple[str, Any]
 """A row, after the file and line in which it stands."""
 
@@ -130,7 +118,7 @@ def _in_order(table: str, rows: list[Any]) -> tuple[Any, ...]:
 
 def _check_once(table: str, rows: list[Placed]) -> None:
     """Refuse a second row for the same thing (of the same day, where rows are dated)."""
-    identity = IDENTITY.get(table, ("name",))
+    identity = schema.IDENTITY.get(table, ("name",))
     first: dict[tuple[Any, ...], str] = {}
     for where, row in rows:
         key = tuple(getattr(row, column) for column in identity)

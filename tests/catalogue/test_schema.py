@@ -89,24 +89,13 @@ def test_a_fact_cannot_be_changed(row_of):
             row.source = "another"
 
 
-IDENTITY = {
-    "sources": ("id",),
-    "api_offers": ("provider", "model"),
-    "api_prices": ("provider", "model", "tier", "token_kind", "above_input_tokens", "window", "effective_from"),
-    "peak_windows": ("provider", "effective_from"),
-    "machine_prices": ("machine", "region", "term", "effective_from"),
-    "service_prices": ("service", "item", "region", "tier_from", "effective_from"),
-    "engines": ("name", "version"),
-    "scores": ("model", "scale"),
-    "uptimes": ("name", "tier", "effective_from"),
-}
 TABLES = [name for name in CatalogueFile.__struct_fields__ if name != "built_from"]
 
 
 @pytest.mark.parametrize("table", TABLES)
 def test_no_fact_that_ships_stands_twice(shipped, table):
     rows = getattr(shipped.tables, table)
-    times = Counter(tuple(getattr(row, field) for field in IDENTITY.get(table, ("name",))) for row in rows)
+    times = Counter(tuple(getattr(row, field) for field in schema.IDENTITY.get(table, ("name",))) for row in rows)
     assert [key for key, count in times.items() if count > 1] == []
 
 

@@ -1,4 +1,5 @@
 import sys
+from functools import partial
 
 import pytest
 
@@ -6,14 +7,20 @@ from breakeven.cli import main
 
 
 @pytest.fixture
-def breakeven(capsys, monkeypatch):
-    """Run `breakeven catalogue` with these arguments: exit code, what it printed, what it complained of."""
+def run(capsys, monkeypatch):
+    """Run a command in this process: exit code, standard output, standard error."""
 
-    def run(*arguments):
-        monkeypatch.setattr(sys, "argv", ["breakeven", "catalogue", *arguments])
-        with pytest.raises(SystemExit) as ended:
+    def call(*arguments: str) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["breakeven", *arguments])
+        with pytest.raises(SystemExit) as end:
             main()
         out, err = capsys.readouterr()
-        return ended.value.code or 0, out, err
+        return int(end.value.code or 0), out, err
 
-    return run
+    return call
+
+
+@pytest.fixture
+def breakeven(run):
+    """Run `breakeven catalogue` with these arguments."""
+    return partial(run, "catalogue")

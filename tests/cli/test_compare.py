@@ -4,12 +4,13 @@ import json
 import os
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
 import jsonschema
 import pytest
 
-from breakeven.cli import BAD_INPUT, main
+from breakeven.cli import BAD_INPUT
 from breakeven.report.document import json_schema
 
 ROOT = Path(__file__).parents[2]
@@ -17,17 +18,9 @@ COMMON = ["--requests-per-day", "1000000", "--words-per-request", "500", "--as-o
 
 
 @pytest.fixture
-def run(monkeypatch, capsys):
-    """Run the command in this process: exit code, standard output, standard error."""
-
-    def call(*arguments: str) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["breakeven", "compare", *arguments])
-        with pytest.raises(SystemExit) as end:
-            main()
-        out, err = capsys.readouterr()
-        return int(end.value.code or 0), out, err
-
-    return call
+def run(run):
+    """Run `breakeven compare` with these arguments."""
+    return partial(run, "compare")
 
 
 def test_the_common_case_needs_no_file(run):

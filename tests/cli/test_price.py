@@ -1,30 +1,22 @@
 """`breakeven price` as a person or a CI job uses it."""
 
 import json
-import sys
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
 
 import pytest
 
-from breakeven.cli import BAD_INPUT, main
+from breakeven.cli import BAD_INPUT
 
 ROOT = Path(__file__).parents[2]
 LOG = str(ROOT / "examples/usage.jsonl")
 
 
 @pytest.fixture
-def run(monkeypatch, capsys):
-    """Run the command in this process: exit code, standard output, standard error."""
-
-    def call(*arguments: str) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["breakeven", "price", *arguments])
-        with pytest.raises(SystemExit) as end:
-            main()
-        out, err = capsys.readouterr()
-        return int(end.value.code or 0), out, err
-
-    return call
+def run(run):
+    """Run `breakeven price` with these arguments."""
+    return partial(run, "price")
 
 
 def test_the_cost_stands_beside_what_the_log_says(run):

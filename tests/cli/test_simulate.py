@@ -1,33 +1,18 @@
 """`breakeven simulate` as a person uses it."""
 
 import json
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from breakeven.cli import BAD_INPUT, check, main
+from breakeven.cli import BAD_INPUT, check
 from breakeven.report.simulation_told import sparkline
 
 ROOT = Path(__file__).parents[2]
 SPEC = str(ROOT / "examples/chat-assistant.yaml")
 DAY = ("--as-of", "2026-11-24")
 OPTION = "host:gemma-4-26b-a4b:fp8:g6e.xlarge:tp1:ec2"
-
-
-@pytest.fixture
-def run(monkeypatch, capsys):
-    """Run a command in this process: exit code, standard output, standard error."""
-
-    def call(*arguments: str) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["breakeven", *arguments])
-        with pytest.raises(SystemExit) as end:
-            main()
-        out, err = capsys.readouterr()
-        return int(end.value.code or 0), out, err
-
-    return call
 
 
 @pytest.fixture(scope="module")

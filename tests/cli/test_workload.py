@@ -9,25 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from breakeven.cli import BAD_INPUT, main
+from breakeven.cli import BAD_INPUT
 from breakeven.logs import extras
 
 ROOT = Path(__file__).parents[2]
 LOG = str(ROOT / "examples/usage.jsonl")
-
-
-@pytest.fixture
-def run(monkeypatch, capsys):
-    """Run a command in this process: exit code, standard output, standard error."""
-
-    def call(*arguments: str) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["breakeven", *arguments])
-        with pytest.raises(SystemExit) as end:
-            main()
-        out, err = capsys.readouterr()
-        return int(end.value.code or 0), out, err
-
-    return call
 
 
 def test_a_log_becomes_a_spec_that_compare_plans(run, tmp_path):

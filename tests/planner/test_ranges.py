@@ -23,17 +23,6 @@ NOTHING = Uncertainty(
 COSTS = st.lists(st.lists(st.floats(0.1, 1e4), min_size=6, max_size=6), min_size=1, max_size=5).map(np.array)
 
 
-@pytest.fixture(scope="module")
-def answer(shipped):
-    work = Workload.of(requests_per_day=1e6, input_tokens=1500, output_tokens=400)
-    return plan(work, shipped, Policy(at_least=1380.0))
-
-
-@pytest.fixture(scope="module")
-def found(answer):
-    return ranges(answer)
-
-
 def with_uncertainty(answer, **fields):
     unknown = msgspec.structs.replace(answer.policy.uncertainty, **fields)
     return replace(answer, policy=msgspec.structs.replace(answer.policy, uncertainty=unknown))
@@ -46,11 +35,11 @@ def exact(answer):
     return replace(answer, speed=speed, curves=replace(answer.curves, speed=speed))
 
 
-def test_the_same_seed_gives_the_same_answer_and_another_seed_about_the_same(answer, found):
-    assert ranges(answer) == found
-    other = ranges(answer, seed=7)
-    assert other.classes != found.classes
-    mine, theirs = (one.classes[0].options[0] for one in (found, other))
+def test_the_same_seed_gives_the_same_answer_and_another_seed_about_the_same(shipped_plan, shipped_ranges):
+    assert ranges(shipped_plan) == shipped_ranges
+    other = ranges(shipped_plan, seed=7)
+    assert other.classes != shipped_ranges.classes
+    mine, theirs = (one.classes[0].options[0] for one in (shipped_ranges, other))
     assert theirs.usd_per_day_mean == pytest.approx(mine.usd_per_day_mean, rel=0.05)
     assert theirs.chance_cheapest == pytest.approx(mine.chance_cheapest, abs=0.1)
 
@@ -68,16 +57,16 @@ def test_bands_hold_their_middle_and_chances_of_a_class_add_up_to_one(shipped):
             assert list(ends) == sorted(ends)
 
 
-def test_today_and_with_every_input_at_its_middle_an_option_costs_what_its_bill_says(answer):
-    (group,) = answer.ranking.groups
-    members = _members(answer, group, 24)
-    contest, _ = _contest(_drawing(answer, members, 0, 64), group, members)
+def test_today_and_with_every_input_at_its_middle_an_option_costs_what_its_bill_says(shipped_plan):
+    (group,) = shipped_plan.ranking.groups
+    members = _members(shipped_plan, group, 24)
+    contest, _ = _contest(_drawing(shipped_plan, members, 0, 64), group, members)
     usd = contest.usd_per_day(middle(len(contest.contenders)), np.zeros(1))[:, 0]
     assert usd == pytest.approx([c.usd_per_day for c in contest.contenders], rel=1e-9)
 
 
-def test_without_anything_unknown_nothing_is_regretted_and_no_benchmark_is_worth_a_cent(answer):
-    (one,) = ranges(with_uncertainty(exact(answer), **msgspec.structs.asdict(NOTHING))).classes
+def test_without_anything_unknown_nothing_is_regretted_and_no_benchmark_is_worth_a_cent(shipped_plan):
+    (one,) = ranges(with_uncertainty(exact(shipped_plan), **msgspec.structs.asdict(NOTHING))).classes
     assert one.regret_usd_per_day == pytest.approx(0, abs=1e-9)
     assert one.of(one.chosen).chance_cheapest == pytest.approx(1.0)
     assert all(measured.usd_per_day == 0 for measured in one.measurements)
@@ -85,15 +74,15 @@ def test_without_anything_unknown_nothing_is_regretted_and_no_benchmark_is_worth
     for option in one.options:
         assert option.usd_per_day_low == pytest.approx(option.usd_per_day_today, rel=1e-6)
         assert option.usd_per_day_high == pytest.approx(option.usd_per_day_today, rel=1e-6)
-    today = next(c for c in answer.crossovers)
+    today = next(c for c in shipped_plan.crossovers)
     assert one.crossover.requests_per_day_mid == pytest.approx(today.requests_per_day, rel=0.15)
 
 
 @pytest.mark.parametrize(
     "wider", [{"tokens_spread": 1.6}, {"growth": Growth(low=0.3, mid=1.0, high=3.0)}], ids=["tokens", "growth"]
 )
-def test_wider_inputs_never_make_a_narrower_band(answer, wider):
-    base = with_uncertainty(answer, **msgspec.structs.asdict(NOTHING) | {"tokens_spread": 1.2})
+def test_wider_inputs_never_make_a_narrower_band(shipped_plan, wider):
+    base = with_uncertainty(shipped_plan, **msgspec.structs.asdict(NOTHING) | {"tokens_spread": 1.2})
     narrow, wide = (ranges(one).classes[0] for one in (base, with_uncertainty(base, **wider)))
     for option in narrow.options:
         there = wide.of(option.option)
@@ -102,16 +91,16 @@ def test_wider_inputs_never_make_a_narrower_band(answer, wider):
         )
 
 
-def test_growth_moves_the_bills_of_apis_in_proportion(answer):
+def test_growth_moves_the_bills_of_apis_in_proportion(shipped_plan):
     twice = msgspec.structs.asdict(NOTHING) | {"growth": Growth(low=4.0, mid=4.0, high=4.0)}
-    (one,) = ranges(with_uncertainty(exact(answer), **twice)).classes
+    (one,) = ranges(with_uncertainty(exact(shipped_plan), **twice)).classes
     mean = np.mean([4.0 ** ((quarter + 0.5) / 4) for quarter in range(4)])
     api = next(option for option in one.options if option.option.startswith("api:"))
     assert api.usd_per_day_mid == pytest.approx(api.usd_per_day_today * mean, rel=1e-6)
 
 
-def test_the_next_step_is_the_benchmark_worth_most_and_no_more_than_the_regret_it_can_avoid(found):
-    (one,) = found.classes
+def test_the_next_step_is_the_benchmark_worth_most_and_no_more_than_the_regret_it_can_avoid(shipped_ranges):
+    (one,) = shipped_ranges.classes
     values = [measured.usd_per_day for measured in one.measurements]
     assert values == sorted(values, reverse=True)
     assert 0 < values[0] < one.regret_usd_per_day
@@ -120,10 +109,10 @@ def test_the_next_step_is_the_benchmark_worth_most_and_no_more_than_the_regret_i
     assert first.configuration.split()[0] in first.option
 
 
-def test_a_benchmark_of_one_configuration_tells_something_of_its_siblings(answer):
-    siblings = answer.ranking.groups[0]
-    members = _members(answer, siblings, 24)
-    contest, _ = _contest(_drawing(answer, members, 0, 64), siblings, members)
+def test_a_benchmark_of_one_configuration_tells_something_of_its_siblings(shipped_plan):
+    siblings = shipped_plan.ranking.groups[0]
+    members = _members(shipped_plan, siblings, 24)
+    contest, _ = _contest(_drawing(shipped_plan, members, 0, 64), siblings, members)
     errors, place = contest.errors, contest.apis
     gpu = errors.labels[place][1]
     with_it = errors.shared(place, 2)
@@ -137,8 +126,8 @@ def test_a_benchmark_of_one_configuration_tells_something_of_its_siblings(answer
 
 
 @pytest.mark.parametrize("end", ["low", "high"])
-def test_the_tornado_says_that_the_winner_changes_exactly_where_it_does(found, end):
-    (one,) = found.classes
+def test_the_tornado_says_that_the_winner_changes_exactly_where_it_does(shipped_ranges, end):
+    (one,) = shipped_ranges.classes
     for swing in one.tornado:
         if getattr(swing, f"winner_{end}").removesuffix("@reserved-1y") != one.chosen.removesuffix("@reserved-1y"):
             assert swing.changes
@@ -193,9 +182,9 @@ def test_waiting_pays_where_traffic_is_sure_to_go_away(plan_small):
     assert one.commitment.chance_waiting_pays == 1
 
 
-def test_a_narrower_band_of_the_speed_leaves_less_to_regret(answer, found):
-    (one,) = ranges(exact(answer)).classes
-    assert one.regret_usd_per_day < found.classes[0].regret_usd_per_day
+def test_a_narrower_band_of_the_speed_leaves_less_to_regret(shipped_plan, shipped_ranges):
+    (one,) = ranges(exact(shipped_plan)).classes
+    assert one.regret_usd_per_day < shipped_ranges.classes[0].regret_usd_per_day
 
 
 @given(COSTS)
@@ -221,12 +210,12 @@ def test_a_measurement_that_cannot_change_the_choice_is_worth_nothing(cost, link
     assert value_of_knowing(far, np.zeros(2)) == 0
 
 
-def test_errors_of_speed_add_up_to_their_whole(answer):
+def test_errors_of_speed_add_up_to_their_whole(shipped_plan):
     variance = typical_parameters().bands["variance"]
-    members = _members(answer, answer.ranking.groups[0], 24)
-    drawing = _drawing(answer, members, 0, 4096)
+    members = _members(shipped_plan, shipped_plan.ranking.groups[0], 24)
+    drawing = _drawing(shipped_plan, members, 0, 4096)
     assert sum(drawing.errors.shares) == pytest.approx(1)
     assert drawing.errors.shares[2] == pytest.approx(variance["own"] / sum(variance.values()))
     drawn = drawing.errors.drawn(4096, seed=3)
     assert drawn.std(axis=1) == pytest.approx(np.ones(len(drawn)), rel=0.05)
-    assert _class(drawing, answer.ranking.groups[0], members).options
+    assert _class(drawing, shipped_plan.ranking.groups[0], members).options

@@ -15,17 +15,6 @@ from breakeven.report.tables import print_plan
 from breakeven.workload.policy import Only
 
 
-@pytest.fixture(scope="module")
-def answer(shipped):
-    work = Workload.of(requests_per_day=1e6, input_tokens=1500, output_tokens=400)
-    return plan(work, shipped, Policy(at_least=1380.0))
-
-
-@pytest.fixture(scope="module")
-def drawn(answer):
-    return ranges(answer)
-
-
 def table(answer, drawn):
     out = io.StringIO()
     print_plan(answer, Console(file=out, width=100), 5, drawn)
@@ -108,15 +97,15 @@ def test_a_band_that_is_not_known_is_called_unknown():
     assert band_words(option) == "unknown"
 
 
-def test_the_table_shows_bands_over_the_horizon_and_says_what_they_were_drawn_from(answer, drawn):
-    text = table(answer, drawn)
+def test_the_table_shows_bands_over_the_horizon_and_says_what_they_were_drawn_from(shipped_plan, shipped_ranges):
+    text = table(shipped_plan, shipped_ranges)
     assert "RANGE: THE NEXT 12 MONTHS" in text
     assert "12m, 80 %" in text
     assert "what it hangs on" in text
     assert "uncertainty.growth" in text
-    for sentence in range_sentences(drawn.classes[0], 12):
+    for sentence in range_sentences(shipped_ranges.classes[0], 12):
         assert sentence.split(":")[0] in text
-    plain = table(answer, None)
+    plain = table(shipped_plan, None)
     assert "RANGE" not in plain
     assert "80 % band" in plain
 
@@ -130,34 +119,34 @@ def test_every_class_has_a_line_where_there_are_several(shipped):
     assert b"Range: the next 12 months" in html_page([several], [1], [found])
 
 
-def test_one_option_is_explained_with_its_band_its_chance_and_its_regret(answer, drawn):
+def test_one_option_is_explained_with_its_band_its_chance_and_its_regret(shipped_plan, shipped_ranges):
     out = io.StringIO()
-    print_verdict(answer.explain("1"), answer, Console(file=out, width=100), drawn)
+    print_verdict(shipped_plan.explain("1"), shipped_plan, Console(file=out, width=100), shipped_ranges)
     text = out.getvalue()
     assert "next 12 months" in text
     assert "cheapest of its class" in text
     assert "expected regret" in text
     out = io.StringIO()
-    last = answer.verdict(answer.ranking.contenders[-1])
-    print_verdict(last, answer, Console(file=out, width=100), drawn)
+    last = shipped_plan.verdict(shipped_plan.ranking.contenders[-1])
+    print_verdict(last, shipped_plan, Console(file=out, width=100), shipped_ranges)
     assert "not drawn" in out.getvalue()
 
 
-def test_the_document_holds_the_ranges_or_says_that_there_are_none(answer, drawn):
-    with_ranges = msgspec.json.decode(to_json((plan_document(answer, 2, drawn),)))
+def test_the_document_holds_the_ranges_or_says_that_there_are_none(shipped_plan, shipped_ranges):
+    with_ranges = msgspec.json.decode(to_json((plan_document(shipped_plan, 2, shipped_ranges),)))
     assert with_ranges["ranges"]["seed"] == 0
     (one,) = with_ranges["ranges"]["classes"]
     assert sum(option["chance_cheapest"] for option in one["options"]) == pytest.approx(1)
-    assert msgspec.json.decode(to_json((plan_document(answer, 2),)))["ranges"] is None
+    assert msgspec.json.decode(to_json((plan_document(shipped_plan, 2),)))["ranges"] is None
 
 
-def test_the_page_draws_the_tornado_and_tells_its_numbers(answer, drawn):
-    html = html_page([answer], [3], [drawn]).decode()
+def test_the_page_draws_the_tornado_and_tells_its_numbers(shipped_plan, shipped_ranges):
+    html = html_page([shipped_plan], [3], [shipped_ranges]).decode()
     assert "What the answer hangs on" in html
     assert "towards the low end of the input" in html
-    for swing in drawn.classes[0].tornado:
+    for swing in shipped_ranges.classes[0].tornado:
         assert swing.input in html
-    assert "What the answer hangs on" not in html_page([answer], [3]).decode()
+    assert "What the answer hangs on" not in html_page([shipped_plan], [3]).decode()
 
 
 def test_a_choice_that_nothing_can_beat_says_so_and_needs_no_commitment(shipped):

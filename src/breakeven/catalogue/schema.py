@@ -347,3 +347,17 @@ class CatalogueFile(msgspec.Struct, frozen=True, kw_only=True):
     scores: tuple[Score, ...]
     profiles: tuple[Profile, ...]
     uptimes: tuple[Uptime, ...] = ()
+
+
+IDENTITY: dict[str, tuple[str, ...]] = {
+    "sources": ("id",),
+    "api_offers": ("provider", "model"),
+    "api_prices": ("provider", "model", "tier", "token_kind", "above_input_tokens", "window", "effective_from"),
+    "peak_windows": ("provider", "effective_from"),
+    "machine_prices": ("machine", "region", "term", "effective_from"),
+    "service_prices": ("service", "item", "region", "tier_from", "effective_from"),
+    "engines": ("name", "version"),
+    "scores": ("model", "scale"),
+    "uptimes": ("name", "tier", "effective_from"),
+}
+"""What two rows of a table never share; the others have a ``name``."""
