@@ -13,13 +13,15 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from breakeven import plan as planned
 from breakeven.catalogue.overlay import with_overlay
 from breakeven.cli import main
 from breakeven.cli.plans import plans_of
 from breakeven.errors import SpecError
 from breakeven.report import page as page_module
 from breakeven.report.page import html_page
-from breakeven.workload.policy import FixedCost, People
+from breakeven.report.spread import band_of, target_words
+from breakeven.workload.policy import FixedCost, People, Policy
 from breakeven.workload.profile import Slo, Workload, spread
 
 ROOT = Path(__file__).parents[2]
@@ -340,3 +342,15 @@ def test_a_folder_that_is_not_there_is_one_clear_message(monkeypatch, capsys, tm
         main()
     assert end.value.code == 2
     assert "cannot be written" in capsys.readouterr().err
+
+
+def test_the_ranking_on_the_page_tells_the_band_and_how_sure_the_target_is(shipped, shipped_ranges, shipped_plan):
+    slow = Workload.of(requests_per_day=1e6, input_tokens=1500, output_tokens=400, slo=Slo(ttft_s=1.0, tpot_s=0.05))
+    promised = planned(slow, shipped, Policy(at_least=1380.0))
+    html = html_page([promised], [3]).decode()
+    sure = target_words(promised.winner)
+    assert f'<td class="target">{sure}</td>' in html
+    assert f'<td class="num">{band_of(promised.winner, None)}</td>' in html
+    drawn = html_page([shipped_plan], [3], [shipped_ranges]).decode()
+    assert f'<td class="num">{band_of(shipped_plan.winner, shipped_ranges)}</td>' in drawn
+    assert '<td class="target">' not in drawn  # no target was promised

@@ -15,7 +15,7 @@ from breakeven.report.cited import Figure, Sources, figures
 from breakeven.report.document import usd_per_mtok
 from breakeven.report.figures import Bars, CostLines, Load, best_load, bill_bars, cost_lines
 from breakeven.report.right_answers import thousand_words
-from breakeven.report.spread import range_sentences
+from breakeven.report.spread import band_of, range_sentences, target_words
 from breakeven.report.words import count, seconds, share, small_share, usd
 from breakeven.units import DAYS_PER_WEEK, HOURS_PER_DAY, HOURS_PER_WEEK
 
@@ -30,6 +30,10 @@ class Ranked:
     verdict: Verdict
     title: str
     detail: str
+    band: str
+    """The 80 % band of its USD a day."""
+    target: str
+    """Whether the latency target is kept."""
     usd_per_mtok: Decimal | None
     figures: list[Figure]
 
@@ -99,7 +103,7 @@ class Section:
 
 def section(plan: Plan, top: int, key: str, sources: Sources, ranges: Ranges | None = None) -> Section:
     """The section of one plan with the first ``top`` of every group; what it cites is handed to ``sources``."""
-    groups = _groups(plan, top)
+    groups = _groups(plan, top, ranges)
     for group in groups:
         for row in group.rows:
             sources.cite(s for line in row.verdict.bill.lines for s in line.source)
@@ -202,7 +206,7 @@ def heading(plan: Plan, group: str) -> str:
     return f"{plan.quality.scale} {group}" if group[:1].isdigit() or group[:1] == "-" else group
 
 
-def _groups(plan: Plan, top: int) -> list[RankedGroup]:
+def _groups(plan: Plan, top: int, ranges: Ranges | None) -> list[RankedGroup]:
     """Lines of the ranking by group, those whose latency is not known apart."""
     found: dict[tuple[str, bool], list[Contender]] = {}
     for contender in plan.ranking.first(top):
@@ -210,7 +214,7 @@ def _groups(plan: Plan, top: int) -> list[RankedGroup]:
     return [
         RankedGroup(
             heading=_group_words(plan, group, unknown),
-            rows=[_ranked(plan, contender) for contender in contenders],
+            rows=[_ranked(plan, contender, ranges) for contender in contenders],
             of=sum(1 for c in plan.ranking.of(group) if (c.meets_slo is None) == unknown),
         )
         for (group, unknown), contenders in found.items()
@@ -228,13 +232,15 @@ def _group_words(plan: Plan, group: str, unknown: bool) -> str:
     return ": ".join(filter(None, (heading(plan, group), kept)))
 
 
-def _ranked(plan: Plan, contender: Contender) -> Ranked:
+def _ranked(plan: Plan, contender: Contender, ranges: Ranges | None) -> Ranked:
     verdict = plan.verdict(contender)
     title, detail = titled(verdict.option)
     return Ranked(
         verdict=verdict,
         title=title,
         detail=detail,
+        band=band_of(verdict, ranges),
+        target=target_words(verdict),
         usd_per_mtok=usd_per_mtok(verdict.bill, plan),
         figures=figures(verdict, contender, plan),
     )

@@ -9,6 +9,7 @@ from breakeven.planner.spread import (
     OptionRange,
     Ranges,
 )
+from breakeven.planner.verdict import Verdict
 from breakeven.report.words import count, share, usd, usd_range
 from breakeven.units import MONTHS_PER_YEAR
 
@@ -43,6 +44,25 @@ def band_words(option: OptionRange | None) -> str:
     if low is None:
         return "unknown"
     return f"≥ {usd(low)}" if high is None else usd_range(low, high)
+
+
+def band_of(verdict: Verdict, ranges: Ranges | None) -> str:
+    """The 80 % band of a bill: over the horizon where ranges were drawn, else that of the speed alone."""
+    if ranges is not None:
+        return band_words(ranges.of(verdict.option.id))
+    low, high = verdict.usd_per_day_low, verdict.usd_per_day_high
+    return "-" if low is None or high is None else usd_range(low, high)
+
+
+def target_words(verdict: Verdict) -> str:
+    """Whether the target is kept, with which chance where the speed has a band, and whether that was predicted."""
+    if verdict.meets_slo is None:
+        return "unknown"
+    if not verdict.meets_slo:
+        return "missed"
+    if verdict.meets_slo_probability is not None:
+        return f"{verdict.meets_slo_probability:.0%} sure"
+    return "predicted" if verdict.basis in ("extrapolated", "calibrated") else "kept"
 
 
 def _choice(found: ClassRange, months: int) -> str:

@@ -20,9 +20,9 @@ from breakeven.planner.verdict import Verdict
 from breakeven.report.answer import answer, break_even_sentence
 from breakeven.report.range_table import range_part
 from breakeven.report.right_answers import AS_MANY, success_words, thousand_words
-from breakeven.report.spread import band_words, range_foot
+from breakeven.report.spread import band_of, range_foot, target_words
 from breakeven.report.text_chart import drawn
-from breakeven.report.words import WIDTH, count, folded, seconds, share, usd, usd_range
+from breakeven.report.words import WIDTH, count, folded, seconds, share, usd
 from breakeven.units import HOURS_PER_DAY
 
 REASONS_SHOWN = 12
@@ -92,8 +92,7 @@ def _ranking(plan: Plan, top: int, ranges: Ranges | None) -> RenderableType:
         if verdict.meets_slo is None and (known or verdict.group != group):
             table.add_row("", Text("latency not known, never a pass:", style="dim"))
         group, known = verdict.group, verdict.meets_slo is not None
-        band_told = band(verdict) if ranges is None else band_words(ranges.of(verdict.option.id))
-        table.add_row(*_row(verdict, plan, band_told, OPTION_WIDTH - (TARGET_WIDTH if promised else 0)))
+        table.add_row(*_row(verdict, plan, band_of(verdict, ranges), OPTION_WIDTH - (TARGET_WIDTH if promised else 0)))
     first = "" if not plan.by_success else "by the cost of a right answer, retries and checks counted; "
     number = ", its model or its number" if plan.ranking.floor else " or its model"
     note = f"  {first}{ONE_LINE[plan.by]}; --explain shows the bill of one, by its id{number}"
@@ -121,23 +120,6 @@ def _row(verdict: Verdict, plan: Plan, band_told: str, width: int) -> Sequence[R
         "-" if tpot is None else seconds(tpot.mid),
         *([target_words(verdict)] if plan.workload.slo.named else []),
     )
-
-
-def band(verdict: Verdict) -> str:
-    """The dollars a day at both ends of the speed's 80 % band; nothing where no band is known."""
-    low, high = verdict.usd_per_day_low, verdict.usd_per_day_high
-    return "-" if low is None or high is None else usd_range(low, high)
-
-
-def target_words(verdict: Verdict) -> str:
-    """Whether the target is kept, with which chance where the speed has a band, and whether that was predicted."""
-    if verdict.meets_slo is None:
-        return "unknown"
-    if not verdict.meets_slo:
-        return "missed"
-    if verdict.meets_slo_probability is not None:
-        return f"{verdict.meets_slo_probability:.0%} sure"
-    return "predicted" if verdict.basis in ("extrapolated", "calibrated") else "kept"
 
 
 def _break_evens(plan: Plan) -> RenderableType:
