@@ -398,3 +398,14 @@ def test_the_command_answers_without_loading_the_planner():
     )
     told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
     assert told.splitlines()[-1] == "[]"
+
+
+def test_a_promised_uptime_is_listed_shown_and_not_known_before_its_day(breakeven):
+    assert _row(breakeven("list", "uptimes", "--as-of", "2023-01-01")[1], "ec2")[1:3] == ["0.995", "all"]
+    assert "openai" not in breakeven("list", "sla", "--as-of", "2023-01-01")[1]
+    shown = breakeven("show", "openai", "--as-of", "2026-11-29")[1]
+    assert "PROVIDER  openai" in shown
+    assert "UPTIME  openai" in shown
+    before = breakeven("show", "openai", "--as-of", "2023-01-01")[1]
+    assert "PROVIDER  openai" in before
+    assert "UPTIME  openai" not in before

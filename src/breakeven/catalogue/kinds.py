@@ -14,7 +14,7 @@ from typing import Any
 import msgspec
 
 from breakeven.catalogue.load import ApiTariff, Catalogue, Snapshot
-from breakeven.catalogue.schema import ApiOffer, ApiPrice, Instance, ServicePrice
+from breakeven.catalogue.schema import ApiOffer, ApiPrice, Instance, ServicePrice, Uptime
 from breakeven.errors import UnknownNameError
 
 Line = dict[str, Any]
@@ -214,6 +214,21 @@ def _paths(catalogue: Catalogue, snapshot: Snapshot, _scale: str) -> list[Line]:
     return [fields(row) for row in catalogue.tables.paths if _known_on(row.available_from, snapshot.as_of)]
 
 
+def _uptimes(catalogue: Catalogue, snapshot: Snapshot, _scale: str) -> list[Line]:
+    """The promise in force of each name and tier."""
+    newest = {
+        (row.name, row.tier): row
+        for row in sorted(catalogue.tables.uptimes, key=lambda row: row.effective_from)
+        if _known_on(row.effective_from, snapshot.as_of)
+    }
+    return [uptime_fields(newest[key]) for key in sorted(newest, key=str)]
+
+
+def uptime_fields(row: Uptime) -> Line:
+    """A promise as a record; one that names no tier holds for all."""
+    return {**fields(row), "tier": row.tier or "all"}
+
+
 def _plain(table: str) -> Callable[[Catalogue, Snapshot, str], list[Line]]:
     return lambda catalogue, _snapshot, _scale: [fields(row) for row in getattr(catalogue.tables, table)]
 
@@ -316,6 +331,13 @@ KINDS: dict[str, Kind] = {
             holds="from client to model server",
             lines=_paths,
             columns=("name", "service", "response_limit_s", "streams", "available_from", "note"),
+        ),
+        Kind(
+            name="uptimes",
+            words=("slas", "availability"),
+            holds="the time providers promise to be up",
+            lines=_uptimes,
+            columns=("name", "share", "tier", "least_machines", "effective_from", "note"),
         ),
         Kind(
             name="sources",

@@ -7,7 +7,7 @@ from datetime import date
 
 import msgspec
 
-from breakeven.catalogue.kinds import KINDS, ML, Line, fields, machine_fields, offer_status
+from breakeven.catalogue.kinds import KINDS, ML, Line, fields, machine_fields, offer_status, uptime_fields
 from breakeven.catalogue.listing import on_offer
 from breakeven.catalogue.load import ANYWHERE, Catalogue, Snapshot
 from breakeven.catalogue.schema import PriceRow, Score
@@ -57,7 +57,7 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def first_day(self) -> date | None:
         """The first day on which it is known; ``None`` if it is not dated."""
-        dated = (self.facts.get(key) for key in ("released", "available_from", "first_price"))
+        dated = (self.facts.get(key) for key in ("released", "available_from", "effective_from", "first_price"))
         return min([*(row.effective_from for row in self.history), *(day for day in dated if day)], default=None)
 
 
@@ -104,6 +104,8 @@ def facts(catalogue: Catalogue) -> Iterator[Fact]:
     for kind in ("accelerators", "cpus", "profiles", "formats", "paths"):
         for row in getattr(tables, kind):
             yield Fact(kind=kind, names=(row.name,), record=fields(row))
+    for promise in tables.uptimes:
+        yield Fact(kind="uptimes", names=(promise.name,), record=uptime_fields(promise))
     for engine in tables.engines:
         yield Fact(kind="engines", names=(f"{engine.name} {engine.version}", engine.name), record=fields(engine))
     for source in catalogue.sources.values():
@@ -140,8 +142,8 @@ def find(catalogue: Catalogue, snapshot: Snapshot, name: str, scale: str) -> Fou
     ['models']
     """
     entries = [_entry(fact, catalogue, snapshot, name) for fact in called(catalogue, name.strip())]
-    later = {e.name: e.first_day for e in entries if e.first_day and e.first_day > snapshot.as_of}
-    known = [entry for entry in entries if entry.name not in later]
+    known = [entry for entry in entries if entry.first_day is None or entry.first_day <= snapshot.as_of]
+    later = {entry.name: entry.first_day for entry in entries if entry.first_day and entry not in known}
     if not known:
         first = min(later.values())
         raise NoDataError(
