@@ -5,6 +5,7 @@ import pwd
 import shutil
 import signal
 import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -163,7 +164,16 @@ def postgres(cluster: Server) -> Iterator[str]:
     yield cluster.place.replace("/postgres?", f"/{name}?")
 
 
+def hammer(place: str, secret: str, *numbers: int) -> "subprocess.Popen[str]":
+    """A gateway's books in another process, at work on a key."""
+    command = [sys.executable, "-m", "tests.gateway.hammer", place, secret, *map(str, numbers)]
+    process = subprocess.Popen(command, cwd=Path(__file__).parents[2], stdout=subprocess.PIPE, text=True)
+    assert process.stdout
+    assert process.stdout.readline() == "ready\n"
+    return process
+
+
 def killed(process: "subprocess.Popen[Any]") -> None:
     """SIGKILL, and the end of it."""
     process.send_signal(signal.SIGKILL)
-    process.wait(10)
+    process.communicate(timeout=10)

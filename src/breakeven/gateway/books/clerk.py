@@ -4,7 +4,8 @@ import logging
 import queue
 import threading
 import time
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from typing import Any, Protocol
 
@@ -13,7 +14,7 @@ from breakeven.gateway.books.database import StoreAway
 from breakeven.gateway.books.keys import VirtualKey
 from breakeven.gateway.books.meter import Meter
 from breakeven.gateway.books.purses import Purses, Slice
-from breakeven.gateway.books.store import LEASE_S, Batch, Store
+from breakeven.gateway.books.store import LEASE_S, Batch, Store, Told
 
 LOG = logging.getLogger(__name__)
 TICK_S = 0.25
@@ -63,7 +64,7 @@ class Clerk(threading.Thread):
         self._jobs: queue.SimpleQueue[Lease | Future[None] | None] = queue.SimpleQueue()
         self._refresh_s = refresh_s
         self._store: Store | None = None
-        self._batch: Batch | None = None
+        self._pending: deque[Batch] = deque()
         self._number, self._revision = 0, -1
         self._next_tick = self._next_refresh = self._next_try = self._written_at = 0.0
         self._pause_s = TICK_S
@@ -74,9 +75,8 @@ class Clerk(threading.Thread):
 
     @property
     def waiting(self) -> int:
-        """Records of the batch that is being written."""
-        batch = self._batch
-        return len(batch.rows) if batch else 0
+        """Records that were taken and are not written yet."""
+        return sum(len(batch.rows) for batch in list(self._pending))
 
     def begin(self) -> None:
         """Open the store, read all keys and start. Raises ``StoreAway``."""
@@ -139,51 +139,53 @@ class Clerk(threading.Thread):
     def _flush(self) -> None:
         """Write all that waits; between two chunks, those who wait for a lease go first."""
         self._write_pending()
-        told = self._purses.told()
         beats = time.monotonic() - self._written_at > LEASE_S / 3
-        for _ in range(CHUNKS):
+        for number in range(CHUNKS):
             rows = self._meter.take(CHUNK)
+            told = [] if number else self._purses.told()
             if rows or told or beats:
-                self._number += 1
-                self._batch = Batch(self._number, rows, told)
+                self._add(rows, told)
                 self._write_pending()
             if len(rows) < CHUNK:
                 return
-            told, beats = [], False
+            beats = False
             if not self._jobs.empty():
                 break
         self._next_tick = 0.0
 
-    def _write_pending(self) -> None:
-        """Write the batch that is not written yet; one that the store refuses is written row by row."""
-        batch, store = self._batch, self._opened()
-        if batch is None:
-            return
-        try:
-            lost = store.write(self._gateway, batch)
-        except StoreAway:
-            raise
-        except Exception:
-            LOG.exception("the store refuses a batch of %d records; they are written one by one", len(batch.rows))
-            self._batch = None
-            self._write_singly(batch)
-            return
-        self._batch, self._written_at = None, time.monotonic()
-        self._meter.written += len(batch.rows)
-        for place in lost:
-            self._purses.lose(place)
+    def _add(self, rows: Sequence[tuple[Any, ...]], told: Sequence[Told]) -> None:
+        """Put a batch in line; its number is larger than that of every batch before it."""
+        self._number += 1
+        self._pending.append(Batch(self._number, rows, told))
 
-    def _write_singly(self, batch: Batch) -> None:
-        """What purses tell must not be lost with a record that is no good."""
-        parts: list[Batch] = [Batch(0, [], batch.told), *(Batch(0, [row]) for row in batch.rows)]
-        for part in parts:
-            self._number += 1
+    def _write_pending(self) -> None:
+        """Write what is not written yet, in order; a batch that the store refuses is parted into its records."""
+        store = self._opened()
+        while self._pending:
+            batch = self._pending[0]
             try:
-                self._opened().write(self._gateway, part._replace(number=self._number))
-                self._meter.written += len(part.rows)
+                lost = store.write(self._gateway, batch)
+            except StoreAway:
+                raise
             except Exception as wrong:
-                self._meter.unfit += len(part.rows)
-                LOG.error("a record cannot be kept: %s", type(wrong).__name__)  # its text may hold a caller's words
+                self._pending.popleft()
+                self._part(batch, wrong)
+                continue
+            self._pending.popleft()
+            self._written_at = time.monotonic()
+            self._meter.written += len(batch.rows)
+            for place in lost:
+                self._purses.lose(place)
+
+    def _part(self, batch: Batch, wrong: Exception) -> None:
+        """What purses tell and the other records must not be lost with one that is no good."""
+        if len(batch.rows) + bool(batch.told) > 1:
+            self._add([], batch.told)
+            for row in batch.rows:
+                self._add([row], [])
+            return
+        self._meter.unfit += len(batch.rows)
+        LOG.error("a record cannot be kept: %s", type(wrong).__name__)  # its text may hold a caller's words
 
     def _lease(self, job: Lease) -> None:
         """Hold back what a request can use, from what is left or from a new slice."""
@@ -228,7 +230,6 @@ class Clerk(threading.Thread):
             want = one.wanted(need)
         granted, account = self._opened().lease(self._gateway, one.place, limit, need, want)
         with one.lock:
-            one.account = account
             if granted is None:
                 one.dry(job.most, account)
                 return False
@@ -288,14 +289,13 @@ class Clerk(threading.Thread):
             self._write_pending()
             told = self._purses.told(ending=True)
             while (rows := self._meter.take(CHUNK)) or told:
-                self._number += 1
-                self._batch = Batch(self._number, rows, told)
+                self._add(rows, told)
                 self._write_pending()
                 told = []
             self._opened().leave(self._gateway)
 
         self._guarded(leave)
-        if self._batch or self._meter.waiting:
+        if self.waiting or self._meter.waiting:
             self._meter.unfit += self.waiting + self._meter.waiting
             LOG.error("%d usage records are lost: the store did not answer at the end", self._meter.lost)
         if self._store:

@@ -1,5 +1,6 @@
 """The records that wait to be written: a bounded queue that never makes a request wait."""
 
+import logging
 from collections import deque
 from collections.abc import Sequence
 from typing import Any
@@ -8,6 +9,7 @@ import msgspec
 
 from breakeven.gateway.records import UsageRecord
 
+LOG = logging.getLogger(__name__)
 LONGEST_TEXT = 300
 """Names come from callers: longer ones are cut."""
 LARGEST_WHOLE = 2**63 - 1
@@ -47,8 +49,14 @@ class Meter:
 
     def take(self, most: int) -> list[tuple[Any, ...]]:
         """The oldest records, as rows that every store can hold."""
-        waiting = self._waiting
-        return [row_of(waiting.popleft()) for _ in range(min(most, len(waiting)))]
+        waiting, rows = self._waiting, []
+        for _ in range(min(most, len(waiting))):
+            try:
+                rows.append(row_of(waiting.popleft()))
+            except Exception:  # whatever was put in, the others must be written
+                self.unfit += 1
+                LOG.exception("this is no usage record")
+        return rows
 
 
 def row_of(record: UsageRecord) -> tuple[Any, ...]:

@@ -78,6 +78,7 @@ class Slice:
 
     def dry(self, most: Amount, account: Account) -> None:
         """There is not so much. Under the lock."""
+        account.spent = account.spent.plus(self.purse.told.used)  # spent here, and not yet told
         self.dry_most, self.dry_until, self.account = most, time.monotonic() + DRY_S, account
 
 

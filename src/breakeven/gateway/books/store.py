@@ -186,27 +186,32 @@ class Store:
         return len(found)
 
     def standing(self, place: Place) -> Standing:
-        """Where an account stands."""
-        since = now_us() - LEASE_S * MICROSECONDS_PER_SECOND
+        """Where one account stands."""
+        return self.standings([place.period], place.key).get(place, Standing(Amount(), Amount(), Amount()))
+
+    def standings(self, periods: Sequence[str], key: str | None = None) -> dict[Place, Standing]:
+        """Where accounts stand: those of some periods, of all keys or of one."""
+        names = {f"period_{number}": name for number, name in enumerate(periods)}
+        values: dict[str, Any] = {**names, "key": key, "since": now_us() - LEASE_S * MICROSECONDS_PER_SECOND}
+        which = f"period IN ({', '.join(f':{name}' for name in names)}){' AND key = :key' if key else ''}"
+        doubt = {
+            Place(*row[:2]): Amount(int(row[2]), int(row[3]))
+            for row in self._database.run(
+                f"SELECT key, period, sum(pico_usd), sum(requests) FROM slices WHERE {which} AND NOT EXISTS "
+                "(SELECT 1 FROM gateways WHERE gateways.id = slices.gateway AND gateways.seen_us >= :since) "
+                "GROUP BY key, period",
+                values,
+            )
+        }
         found = self._database.run(
-            "SELECT spent_pico_usd, spent_requests, leased_pico_usd, leased_requests FROM accounts "
-            "WHERE key = :key AND period = :period",
-            place._asdict(),
+            "SELECT key, period, spent_pico_usd, spent_requests, leased_pico_usd, leased_requests FROM accounts "
+            f"WHERE {which}",
+            values,
         )
-        if not found:
-            return Standing(Amount(), Amount(), Amount())
-        ((pico_usd, requests),) = self._database.run(
-            "SELECT coalesce(sum(pico_usd), 0), coalesce(sum(requests), 0) FROM slices WHERE key = :key "
-            "AND period = :period AND NOT EXISTS "
-            "(SELECT 1 FROM gateways WHERE gateways.id = slices.gateway AND gateways.seen_us >= :since)",
-            place._asdict() | {"since": since},
-        )
-        spent_pico, spent_requests, leased_pico, leased_requests = found[0]
-        return Standing(
-            Amount(spent_pico, spent_requests),
-            Amount(leased_pico, leased_requests),
-            Amount(int(pico_usd), int(requests)),
-        )
+        return {
+            Place(*row[:2]): Standing(Amount(*row[2:4]), Amount(*row[4:6]), doubt.get(Place(*row[:2]), Amount()))
+            for row in found
+        }
 
     def revision(self) -> int:
         """A number that grows with every change of a key."""
