@@ -226,12 +226,12 @@ def test_a_change_of_a_key_is_known_soon(books, place):
     open_books = books()
     assert admit(open_books, secret)
     store = opened(place)
-    store.change_key(key.id, disabled=True)
+    store.change_key(key.id, {"disabled": True})
     wait_until(lambda: _is_refused(open_books, secret), within_s=2)
-    store.change_key(key.id, disabled=False, models=("other",))
+    store.change_key(key.id, {"disabled": False, "models": ("other",)})
     asyncio.run(open_books.refresh())
     assert refused(open_books, secret).code == "model_not_allowed"
-    store.change_key(key.id, deleted=True)
+    store.change_key(key.id, {"deleted": True})
     asyncio.run(open_books.refresh())
     assert refused(open_books, secret).code == "invalid_api_key"
     store.close()
@@ -242,7 +242,7 @@ def test_a_budget_that_was_lowered_holds_for_what_is_leased_from_then_on(books, 
     open_books = books()
     open_books.settle(admit(open_books, secret), record(key=key.id))
     store = opened(place)
-    store.change_key(key.id, budget_pico_usd=USD // 100)
+    store.change_key(key.id, {"budget_pico_usd": USD // 100})
     store.close()
     asyncio.run(open_books.refresh())
     assert "is spent" in refused(open_books, secret).message

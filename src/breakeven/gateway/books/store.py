@@ -1,7 +1,7 @@
 """What the books ask of a store: keys and teams, slices of budgets, and batches of records written exactly once."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import msgspec
@@ -238,7 +238,7 @@ class Store:
                 {"digest": digest.hex(), **self._settings(key)},
             )
 
-    def change_key(self, name: str, **changes: Any) -> VirtualKey | None:  # noqa: ANN401 - the fields of a key
+    def change_key(self, name: str, changes: Mapping[str, Any]) -> VirtualKey | None:
         """Change some fields of a key; ``None`` where there is no such key."""
         with self._database.transaction():
             revision = self._next_revision()  # first, so that two changes of one key follow one another
@@ -261,7 +261,7 @@ class Store:
         self._database.run("UPDATE books SET value = value + 1 WHERE name = 'revision'")
         return self.revision()
 
-    def keys(self) -> list[VirtualKey]:
+    def living_keys(self) -> list[VirtualKey]:
         """All keys that are there, the oldest first."""
         found = (key for _, key in self.keys_since(-1) if not key.deleted)
         return sorted(found, key=lambda key: (key.created_us, key.id))
