@@ -10,7 +10,7 @@ import asyncio
 import sys
 import time
 
-from tests.gateway.conftest import record
+from tests.gateway.bookkeeping import record
 
 from breakeven.gateway.accounts import Accounts
 from breakeven.gateway.books.books import Books

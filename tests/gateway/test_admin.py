@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 import httpx
 import pytest
 from starlette.applications import Starlette
-from tests.gateway.conftest import USD, record, wait_until
+from tests.gateway.bookkeeping import USD, record, wait_until
 
 from breakeven.errors import SpecError
 from breakeven.gateway.admin import LONGEST_BODY, admin

@@ -4,7 +4,7 @@ import asyncio
 import time
 
 import pytest
-from tests.gateway.conftest import USD, add_key, opened, record, wait_until
+from tests.gateway.bookkeeping import USD, add_key, opened, record, wait_until
 
 from breakeven.errors import SpecError
 from breakeven.gateway.books.periods import period_at

@@ -10,7 +10,7 @@ from contextlib import closing
 
 import msgspec
 import pytest
-from tests.gateway.conftest import USD, add_key, hammer, killed, opened, record, wait_until
+from tests.gateway.bookkeeping import USD, add_key, hammer, killed, opened, record, wait_until
 
 from breakeven.gateway.books.budget import Amount, Use
 from breakeven.gateway.books.clerk import CHUNK

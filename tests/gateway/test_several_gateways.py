@@ -4,7 +4,7 @@ import asyncio
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from tests.gateway.conftest import USD, Server, add_key, hammer, killed, opened, record, wait_until
+from tests.gateway.bookkeeping import USD, Server, add_key, hammer, killed, opened, record, wait_until
 
 from breakeven.gateway.books.budget import Amount, Use
 from breakeven.gateway.books.database import shown
