@@ -20,7 +20,7 @@ from breakeven.gateway.books.purses import Purses, Slice
 from breakeven.gateway.books.rates import Rate
 from breakeven.gateway.books.schema import set_up
 from breakeven.gateway.books.store import Store
-from breakeven.gateway.ledger import Admission, Refused
+from breakeven.gateway.ledger import Admission, Ledger, Refused
 from breakeven.gateway.records import UsageRecord
 from breakeven.units import MICROSECONDS_PER_SECOND
 
@@ -82,8 +82,8 @@ class Counters(msgspec.Struct, frozen=True, kw_only=True):
     held_pico_usd: int
 
 
-class Books:
-    """Implements ``Ledger``. Used from one event loop."""
+class Books(Ledger):
+    """Keys, budgets and records over one store. Used from one event loop."""
 
     def __init__(self, accounts: Accounts, place: str | None = None) -> None:
         self.accounts = accounts
