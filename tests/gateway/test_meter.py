@@ -7,6 +7,7 @@ import sqlite3
 import subprocess
 import time
 from contextlib import closing
+from pathlib import Path
 
 import msgspec
 import pytest
@@ -17,7 +18,7 @@ from breakeven.gateway.books.clerk import CHUNK
 from breakeven.gateway.books.meter import Meter
 from breakeven.gateway.books.periods import period_at
 from breakeven.gateway.books.schema import COLUMNS
-from breakeven.gateway.books.store import Batch, Place, Told
+from breakeven.gateway.books.store import Batch, Place, Told, now_us
 from breakeven.gateway.ledger import Refused
 from breakeven.gateway.records import UsageRecord
 
@@ -185,6 +186,20 @@ def test_a_batch_is_written_once_however_often_it_is_tried(place):
     assert store.standing(at).spent.pico_usd == 10
     assert kept(place)[0] == 1
     store.close()
+
+
+def test_records_go_when_they_were_kept_long_enough(books, place):
+    open_books = books(keep_days=30)
+    day_us = 86_400_000_000
+    for days in (0, 29, 31, 400):
+        open_books.settle(None, record(days, id=str(days), at_us=now_us() - days * day_us))
+    wait_until(lambda: open_books.counters.records_written == 4 and kept(place)[0] == 2)
+    assert sorted(row[0] for row in rows(place)) == ["0", "29"]
+
+
+def test_only_its_owner_may_read_the_store(place):
+    opened(place).close()
+    assert Path(place).stat().st_mode & 0o077 == 0
 
 
 def test_the_queue_is_bounded():

@@ -12,7 +12,7 @@ from breakeven.errors import SpecError
 from breakeven.gateway.accounts import Accounts
 from breakeven.gateway.books import refusals
 from breakeven.gateway.books.budget import NOTHING, Amount
-from breakeven.gateway.books.clerk import Clerk, Lease
+from breakeven.gateway.books.clerk import Clerk, Lease, Pace
 from breakeven.gateway.books.database import StoreAway, connect, shown
 from breakeven.gateway.books.keys import VirtualKey, digest_of
 from breakeven.gateway.books.meter import Meter
@@ -22,9 +22,10 @@ from breakeven.gateway.books.schema import set_up
 from breakeven.gateway.books.store import Store
 from breakeven.gateway.ledger import Admission, Ledger, Refused
 from breakeven.gateway.records import UsageRecord
-from breakeven.units import MICROSECONDS_PER_SECOND
+from breakeven.units import MICROSECONDS_PER_SECOND, SECONDS_PER_DAY
 
 LOG = logging.getLogger(__name__)
+US_PER_DAY = SECONDS_PER_DAY * MICROSECONDS_PER_SECOND
 ANSWER_S = 2.0
 """How long a request waits for a slice of its budget before it is refused."""
 END_S = 10.0
@@ -92,7 +93,10 @@ class Books(Ledger):
         self._meter = Meter(accounts.most_records_waiting)
         self._purses = Purses()
         self._known: dict[bytes, Known] = {}
-        self._clerk = Clerk(self.gateway, self._open, self._meter, self._purses, self, refresh_s=accounts.refresh_s)
+        keep_us = None if accounts.keep_days is None else accounts.keep_days * US_PER_DAY
+        self._clerk = Clerk(
+            self.gateway, self._open, self._meter, self._purses, self, pace=Pace(accounts.refresh_s, keep_us)
+        )
         self._unknown_cost = accounts.unknown_cost_pico_usd
 
     def begin(self) -> "Books":

@@ -7,14 +7,14 @@ import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from breakeven.gateway.books.budget import NOTHING, Amount
 from breakeven.gateway.books.database import StoreAway
 from breakeven.gateway.books.keys import VirtualKey
 from breakeven.gateway.books.meter import Meter
 from breakeven.gateway.books.purses import Purses, Slice
-from breakeven.gateway.books.store import LEASE_S, Batch, Store, Told
+from breakeven.gateway.books.store import LEASE_S, Batch, Store, Told, now_us
 
 LOG = logging.getLogger(__name__)
 TICK_S = 0.25
@@ -24,6 +24,14 @@ CHUNK = 500
 CHUNKS = 20
 LONGEST_PAUSE_S = 2.0
 TELL_LOSSES_S = 10.0
+FORGOTTEN_AT_ONCE = 5000
+
+
+class Pace(NamedTuple):
+    """How often changed keys are read, and for how long records are kept (``None``: for ever)."""
+
+    refresh_s: float
+    keep_us: int | None
 
 
 class Hears(Protocol):
@@ -57,12 +65,12 @@ class Clerk(threading.Thread):
 
     def __init__(
         self, gateway: str, open_store: Callable[[], Store], meter: Meter, purses: Purses, hears: Hears, *,
-        refresh_s: float,
+        pace: Pace,
     ) -> None:  # fmt: skip
         super().__init__(name="breakeven-books", daemon=True)
         self._gateway, self._open, self._meter, self._purses, self._hears = gateway, open_store, meter, purses, hears
         self._jobs: queue.SimpleQueue[Lease | Future[None] | None] = queue.SimpleQueue()
-        self._refresh_s = refresh_s
+        self._refresh_s, self._keep_us = pace
         self._store: Store | None = None
         self._pending: deque[Batch] = deque()
         self._number, self._revision = 0, -1
@@ -98,6 +106,8 @@ class Clerk(threading.Thread):
         """Write what is left and stop."""
         self._jobs.put(None)
         self.join(wait_s)
+        if self.is_alive():
+            LOG.error("the store does not answer: %d usage records are lost", self.waiting + self._meter.waiting)
 
     def run(self) -> None:
         """Until the end: a job, or the next tick."""
@@ -135,6 +145,7 @@ class Clerk(threading.Thread):
         if self._guarded(self._flush) and now >= self._next_refresh:
             self._next_refresh = now + self._refresh_s
             self._guarded(self._refresh)
+            self._guarded(self._forget)
 
     def _flush(self) -> None:
         """Write all that waits; between two chunks, those who wait for a lease go first."""
@@ -247,6 +258,11 @@ class Clerk(threading.Thread):
             for digest, key in store.keys_since(self._revision):
                 self._hears.changed(digest, key)
             self._revision = revision
+
+    def _forget(self) -> None:
+        """Records that were kept long enough go, some at a time."""
+        if self._keep_us is not None:
+            self._opened().forget(now_us() - self._keep_us, FORGOTTEN_AT_ONCE)
 
     def _opened(self) -> Store:
         if self._store is None:

@@ -1,5 +1,6 @@
 """The embedded store: one SQLite file in WAL mode, so that reading never stops writing."""
 
+import os
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -22,6 +23,10 @@ class Sqlite:
     def __init__(self, path: str, *, wait_s: float, durable: bool, existing: bool) -> None:
         if existing and not Path(path).is_file():
             raise StoreAway(f"there is no file {path}")
+        try:
+            os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))  # records and hashes are nobody else's business
+        except OSError as wrong:
+            raise StoreAway(f"{path}: {wrong.strerror}") from wrong
         try:
             self._connection = sqlite3.connect(
                 path, timeout=wait_s, isolation_level=None, check_same_thread=False, cached_statements=256

@@ -213,6 +213,14 @@ class Store:
             for row in found
         }
 
+    def forget(self, before_us: int, most: int) -> None:
+        """Delete the oldest records from before a moment, at most so many."""
+        with self._database.transaction():
+            self._database.run(
+                "DELETE FROM usage WHERE id IN (SELECT id FROM usage WHERE at_us < :before ORDER BY at_us LIMIT :most)",
+                {"before": before_us, "most": most},
+            )
+
     def revision(self) -> int:
         """A number that grows with every change of a key."""
         return int(self._database.run("SELECT value FROM books WHERE name = 'revision'")[0][0])
