@@ -134,6 +134,13 @@ def test_what_is_held_back_is_not_there_for_others_but_comes_back(books, place):
     assert admit(open_books, secret, most=USD * 99 // 100)
 
 
+def test_a_request_that_is_refused_does_not_count_as_running(books, place):
+    secret, _ = add_key(place, budget_pico_usd=USD, concurrent_requests=1)
+    open_books = books()
+    for _ in range(2):
+        assert refused(open_books, secret, most=2 * USD).code == "insufficient_quota"
+
+
 def test_a_budget_in_requests_counts_requests_that_were_sent(books, place):
     secret, key = add_key(place, budget_requests=2, period="total")
     open_books = books()
@@ -205,13 +212,16 @@ def test_parallel_requests_of_one_gateway_cannot_pass_the_budget(books, place):
     assert admitted <= 50
 
 
-def test_a_caller_who_leaves_while_the_store_is_asked_holds_nothing(books, place):
+@pytest.mark.parametrize("answered", [False, True])
+def test_a_caller_who_leaves_while_the_store_is_asked_holds_nothing(books, place, answered):
     secret, _ = add_key(place, budget_pico_usd=USD)
     open_books = books()
 
     async def leaves():
         asked = asyncio.create_task(open_books.admit(secret, model="small", most_pico_usd=USD))
         await asyncio.sleep(0)
+        if answered:
+            time.sleep(0.3)
         asked.cancel()
         with pytest.raises(asyncio.CancelledError):
             await asked

@@ -1,13 +1,18 @@
 """Several gateways on one store: a budget is one budget, whoever dies, stalls or loses the server."""
 
 import asyncio
-from concurrent.futures import ThreadPoolExecutor
+import threading
+import time
+from concurrent.futures import Future, ThreadPoolExecutor
 
 import pytest
 from tests.gateway.bookkeeping import USD, Server, add_key, hammer, killed, opened, record, wait_until
 
 from breakeven.gateway.books.budget import Amount, Use
+from breakeven.gateway.books.clerk import Clerk, Lease, Pace
 from breakeven.gateway.books.database import shown
+from breakeven.gateway.books.meter import Meter
+from breakeven.gateway.books.purses import Purses
 from breakeven.gateway.books.store import Batch, Place, Told
 from breakeven.gateway.ledger import Refused
 
@@ -64,20 +69,40 @@ def test_a_gateway_that_is_killed_leaves_a_budget_that_another_cannot_pass(place
     store.close()
 
 
-def test_leases_of_many_at_once_are_never_more_than_the_budget(place):
-    _, key = add_key(place, budget_pico_usd=1000, period=TOTAL)
-    at = Place(key.id, TOTAL)
+def test_of_many_who_want_the_whole_budget_at_once_one_gets_it(place):
+    opened(place).close()
+    together = threading.Barrier(4, timeout=30)
 
-    def one(number: int) -> int:
-        store, got = opened(place), 0
-        for _ in range(40):
-            granted, _ = store.lease(f"gw{number}", at, Amount(1000), Amount(3), Amount(7))
-            got += granted.pico_usd if granted else 0
+    def one(number: int) -> list[bool]:
+        store, got = opened(place), []
+        for turn in range(1, 41):  # each time there is room for one more
+            together.wait()
+            granted, _ = store.lease(f"gw{number}", Place("key_1", TOTAL), Amount(10 * turn), Amount(10), Amount(10))
+            got.append(granted is not None)
         store.close()
         return got
 
     with ThreadPoolExecutor(4) as pool:
-        assert 998 <= sum(pool.map(one, range(4))) <= 1000
+        turns = zip(*pool.map(one, range(4)), strict=True)
+        assert {sum(won) for won in turns} == {1}
+
+
+def test_a_slice_that_ended_gives_nothing_back_of_the_one_that_follows_it(place):
+    _, key = add_key(place, budget_pico_usd=100, period=TOTAL)
+    store, purses, now = opened(place), Purses(), time.time()
+    clerk = Clerk("gw", lambda: store, Meter(10), purses, None, pace=Pace(1.0, None))
+    first = purses.slice(key, now)
+    clerk._lease(Lease(first, Amount(60), Future()))
+    first.settle(Amount(60), Amount(10))
+    clerk._add([], purses.told(ending=True))  # and the store did not take it yet
+    second = purses.slice(key, now)
+    clerk._lease(Lease(second, Amount(80), answer := Future()))
+    assert answer.result()
+    clerk._flush()
+    found = store.standing(second.place)
+    assert (found.spent, found.leased) == (Amount(10), second.purse.held.plus(second.purse.left))
+    assert found.leased.pico_usd >= 80
+    store.close()
 
 
 def test_a_gateway_that_was_taken_for_dead_tells_its_spending_and_loses_its_slice(place):
