@@ -200,6 +200,16 @@ def test_the_state_of_the_books_is_told(ask, open_books):
     assert ask("GET", "/state").json()["held_usd"] == "0"
 
 
+def test_while_the_store_is_away_the_admin_api_says_so(cluster, postgres, books):
+    ask = Client(Starlette(routes=[admin(books(postgres), TOKEN)]))
+    cluster.stop()
+    found = ask("GET", "/keys")
+    assert (found.status_code, found.json()["error"]["code"]) == (503, "books_unavailable")
+    assert ask("GET", "/state").status_code == 200
+    cluster.start()
+    wait_until(lambda: ask("GET", "/keys").status_code == 200)
+
+
 def test_another_method_is_405_and_says_which_are_allowed(ask):
     found = ask("PUT", "/keys")
     assert found.status_code == 405

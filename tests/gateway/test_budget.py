@@ -1,10 +1,15 @@
 """Budgets are never passed, for any order of events: the pure state machine, played at random."""
 
+import tempfile
+
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from breakeven.gateway.books.budget import NOTHING, Account, Amount, Purse, next_slice
+from breakeven.gateway.books.database import connect
+from breakeven.gateway.books.schema import set_up
+from breakeven.gateway.books.store import Batch, Place, Store, Told
 
 COSTS = st.integers(0, 40)
 GATEWAYS = st.integers(0, 2)
@@ -18,8 +23,17 @@ class Play(RuleBasedStateMachine):
         self.limit = Amount(pico_usd, requests)
         self.renew()
 
-    def renew(self) -> None:
+    def open_account(self) -> None:
         self.account = Account(limit=self.limit)
+
+    def lease(self, _: int, need: Amount, want: Amount) -> Amount | None:
+        return self.account.lease(need, want)
+
+    def tell(self, at: int) -> None:
+        self.account.tell(self.purses[at].tell())
+
+    def renew(self) -> None:
+        self.open_account()
         self.purses = [Purse() for _ in range(3)]
         self.running: list[tuple[Purse, Amount]] = []
         self.charged = NOTHING
@@ -36,7 +50,7 @@ class Play(RuleBasedStateMachine):
         purse, most = self.purses[at], Amount(pico_usd, 1)
         if not purse.hold(most):
             need = most.less(purse.left).at_least(NOTHING)
-            granted = self.account.lease(need, need.plus(Amount(ahead, ahead)))
+            granted = self.lease(at, need, need.plus(Amount(ahead, ahead)))
             if granted is None:
                 return
             purse.add(granted)
@@ -53,7 +67,7 @@ class Play(RuleBasedStateMachine):
 
     @rule(at=GATEWAYS)
     def a_gateway_commits(self, at: int) -> None:
-        self.account.tell(self.purses[at].tell())
+        self.tell(at)
 
     @rule(at=GATEWAYS, keep=COSTS)
     def a_gateway_gives_back(self, at: int, keep: int) -> None:
@@ -69,6 +83,10 @@ class Play(RuleBasedStateMachine):
         told = dead.told
         self.in_doubt = self.in_doubt.plus(dead.left).plus(dead.held).plus(told.used).plus(told.returned)
         self.purses[at] = Purse()
+        self.forget(at)
+
+    def forget(self, at: int) -> None:
+        """A gateway that starts again has a name of its own."""
 
     @invariant()
     def what_is_charged_and_what_may_be_is_within_the_budget(self) -> None:
@@ -95,6 +113,49 @@ class Play(RuleBasedStateMachine):
 
 TestPlay = Play.TestCase
 TestPlay.settings = settings(max_examples=150, stateful_step_count=40, deadline=None)
+
+
+class PlayOnStore(Play):
+    """The same with the account in a real store: SQLite, with the statements that PostgreSQL gets too."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.folder = tempfile.TemporaryDirectory()
+        database = connect(f"{self.folder.name}/gateway.db")
+        set_up(database)
+        self.store, self.period, self.number = Store(database), 0, 0
+        self.names = ["gw0", "gw1", "gw2"]
+
+    def open_account(self) -> None:
+        self.period += 1
+        self.place = Place("key_1", str(self.period))
+        self.account = Account(limit=self.limit)
+
+    def lease(self, at: int, need: Amount, want: Amount) -> Amount | None:
+        granted, _ = self.store.lease(self.names[at], self.place, self.limit, need, want)
+        self.look()
+        return granted
+
+    def tell(self, at: int) -> None:
+        self.number += 1
+        self.store.write(self.names[at], Batch(self.number, [], [Told(self.place, self.purses[at].tell())]))
+        self.look()
+
+    def forget(self, at: int) -> None:
+        self.names[at] = f"gw{len(self.names)}"
+        self.names.append("")
+
+    def look(self) -> None:
+        found = self.store.standing(self.place)
+        self.account.spent, self.account.leased = found.spent, found.leased
+
+    def teardown(self) -> None:
+        self.store.close()
+        self.folder.cleanup()
+
+
+TestPlayOnStore = PlayOnStore.TestCase
+TestPlayOnStore.settings = settings(max_examples=40, stateful_step_count=40, deadline=None)
 
 
 def test_a_request_that_costs_more_than_it_could_is_charged_in_full():
