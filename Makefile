@@ -35,7 +35,8 @@ run: $(RUN_STAMP) ## plan the bundled workload, print the answer and write it as
 	@$(BIN)/breakeven compare examples/chat-assistant.yaml --html build/chat-assistant.html
 	@echo "The same with bills and sources, as a page: build/chat-assistant.html"
 
-test: install ## every test
+test: install ## every test (installs a PostgreSQL server for them where it may)
+	@tools/install_services.sh
 	$(BIN)/python -m pytest -n auto
 
 check: install ## lint, types, layers, built files up to date

@@ -6,6 +6,7 @@ project writes 730, 2**30 or 1e12.
 
 from typing import Final
 
+SECONDS_PER_MINUTE: Final = 60
 SECONDS_PER_HOUR: Final = 3600
 HOURS_PER_DAY: Final = 24
 HOURS_PER_WEEK: Final = 168

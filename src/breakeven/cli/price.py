@@ -48,6 +48,6 @@ def price(  # noqa: PLR0913, PLR0917 - one parameter a flag
     found = over(asked, lambda opened: prices.price(opened, grouping, tariffs, names))
     elsewhere = on_candidates(wanted, found.lines, tariffs) if wanted else []
     if json:
-        write_json(json, document(found, elsewhere, asked.paths))
+        write_json(json, document(found, elsewhere, asked.shown))
     if json != "-":
         print_priced(found, elsewhere)

@@ -16,7 +16,10 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 LOOK_EVERY_S = 0.1
 
-Logs = Annotated[list[str], typer.Argument(help="Usage logs: files, globs, folders, s3:// paths.", metavar="LOG...")]
+Logs = Annotated[
+    list[str],
+    typer.Argument(help="Usage logs: files, globs, folders, s3:// paths, a gateway's store.", metavar="LOG..."),
+]
 Columns = Annotated[
     str | None, typer.Option(help="Where a log of your own keeps what: time=ts,input=prompt_tokens,output=...")
 ]
@@ -27,7 +30,8 @@ Json = Annotated[str | None, typer.Option(help="Write everything measured as JSO
 
 def workload(  # noqa: PLR0913, PLR0917 - one parameter a flag
     log: Annotated[
-        list[str] | None, typer.Argument(help="Usage logs: files, globs, folders, s3:// paths.", metavar="LOG...")
+        list[str] | None,
+        typer.Argument(help="Usage logs: files, globs, folders, s3:// paths, a gateway's store.", metavar="LOG..."),
     ] = None,
     output: Annotated[Path | None, typer.Option("--output", "-o", help="Write the spec (YAML); - for stdout.")] = None,
     group_by: Annotated[str | None, typer.Option(help="One workload each: model,team,key,user,provider,tier.")] = None,
@@ -68,9 +72,9 @@ def workload(  # noqa: PLR0913, PLR0917 - one parameter a flag
     measured = over(asked, lambda opened: measure(opened, groups, load_catalogue()))
     to_stdout = "-" in (json, str(output))
     if output:
-        write(str(output), spec_text(measured, asked.paths))
+        write(str(output), spec_text(measured, asked.shown))
     if json:
-        write_json(json, document(measured, asked.paths))
+        write_json(json, document(measured, asked.shown))
     if not to_stdout:
         from breakeven.report.measured_log import print_measured  # noqa: PLC0415
 

@@ -261,8 +261,30 @@ MOONCAKE = Layout(
     blocks="hash_ids",
     source="github.com/kvcache-ai/Mooncake: ms since the first request; hash_ids of blocks of 512 tokens",
 )
+GATEWAY = Layout(
+    name="breakeven gateway store",
+    needs=(_names("at_us", "cost_pico_usd", "outcome", "input_tokens"),),
+    fields={
+        "time": ("at_us",),
+        "input": ("input_tokens",),
+        "output": ("output_tokens",),
+        "cached": ("cached_input_tokens",),
+        "cache_write": ("cache_write_tokens",),
+        "reasoning": ("reasoning_tokens",),
+        "model": ("model",),
+        "provider": ("provider",),
+        "key": ("key",),
+        "team": ("team",),
+        "usd": ("usd",),
+        "retries": ("retries",),
+    },
+    time="us",
+    calls=("input", "model"),
+    failed=(("outcome", ("failed", "refused")),),
+    source="src/breakeven/gateway/records.py (cached tokens and cache writes are included in the input)",
+)
 LAYOUTS = (
-    LITELLM, LANGFUSE_EXPORT, LANGFUSE_API, *OPENAI, BEDROCK, *OTLP, SPAN_LINES, AZURE, MOONCAKE,
+    GATEWAY, LITELLM, LANGFUSE_EXPORT, LANGFUSE_API, *OPENAI, BEDROCK, *OTLP, SPAN_LINES, AZURE, MOONCAKE,
 )  # fmt: skip
 BLOCK_TOKENS = 512
 """Tokens of a prefix block in the Mooncake traces (their README)."""

@@ -11,11 +11,10 @@ from typing import Any
 from urllib.parse import quote
 
 from breakeven.errors import SpecError
-from breakeven.logs import remote, screen
+from breakeven.logs import remote, screen, stores
 from breakeven.logs.batches import Batch, batches, check_zone
 from breakeven.logs.engines import Engine, engine
 from breakeven.logs.extras import load
-from breakeven.logs.files import log_files
 from breakeven.logs.layouts import Role
 from breakeven.logs.problems import Problems
 from breakeven.logs.rows import Wanted, request_rows
@@ -32,6 +31,11 @@ class Asked:
     zone: str | None = None
     engine: str = "duckdb"
 
+    @property
+    def shown(self) -> tuple[str, ...]:
+        """The paths as they may be printed: without passwords."""
+        return tuple(stores.shown(path) for path in self.paths)
+
 
 class Log:
     """An opened log; a context, because flawed files are read from temporary copies."""
@@ -40,15 +44,23 @@ class Log:
         self.asked = asked
         self.problems = Problems()
         self._kept = ExitStack()
-        files = log_files(asked.paths, self.problems)
+        self.copied: dict[str, str] = {}
+        try:
+            self._open(asked)
+        except BaseException:
+            self._kept.close()
+            raise
+
+    def _open(self, asked: Asked) -> None:
+        folder = Path(self._kept.enter_context(tempfile.TemporaryDirectory(prefix="breakeven-")))
+        files, self.copied = stores.files_and_stores(asked.paths, folder, self.problems)
         samples = [found for file in files if (found := sample(file, self.problems))]
         self.batches = batches(samples, asked.columns, self.problems)
         if not self.batches:
-            raise nothing_usable(asked.paths, self.problems)
+            raise nothing_usable(asked.shown, self.problems)
         check_zone(self.batches, asked.zone)
         self.engine: Engine = engine(asked.engine)
-        self.copied: dict[str, str] = {}
-        self._made_readable(samples)
+        self._made_readable(samples, folder)
 
     def __enter__(self) -> "Log":
         return self
@@ -115,11 +127,10 @@ class Log:
         _, path = self.opened_as(file)
         return self.copied.get(path, path)
 
-    def _made_readable(self, samples: Sequence[Sample]) -> None:
+    def _made_readable(self, samples: Sequence[Sample], folder: Path) -> None:
         """Read copies of files with flaws, and of objects in a store that the engine cannot read itself."""
         used = {path for one in self.batches for path in one.paths}
         files = {one.file.path: one.file for one in samples if one.file.path in used}
-        folder = Path(self._kept.enter_context(tempfile.TemporaryDirectory(prefix="breakeven-")))
         copies: dict[str, str] = {}
         if any(map(remote.is_remote, files)) and not self.engine.reads_remote():
             copies = {path: remote.fetched(path, folder) for path in files if remote.is_remote(path)}
@@ -132,7 +143,7 @@ class Log:
                 copies[near[file.path]] = copy
                 plain.add(copy)
         self.batches = [part for one in self.batches for part in _parts(one, copies, plain)]
-        self.copied = {copy: path for path, copy in copies.items()}
+        self.copied |= {copy: path for path, copy in copies.items()}
 
 
 def _parts(one: Batch, copies: Mapping[str, str], plain: Collection[str]) -> list[Batch]:

@@ -96,7 +96,7 @@ def measure(log: Log, groups: Sequence[str], catalogue: Catalogue) -> Measured:
     tell_unusable(log, unusable, wanted)
     found = [one for one in found if one.total("requests")]
     if not found:
-        raise nothing_usable(log.asked.paths, log.problems)
+        raise nothing_usable(log.asked.shown, log.problems)
     _check_few(found, groups)
     period = _period(log, found)
     prefix = _prefixes(log, wanted)

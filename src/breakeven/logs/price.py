@@ -113,7 +113,7 @@ def price(log: Log, by: Sequence[str], tariffs: Tariffs, names: Names) -> Priced
     tell_unusable(log, _unusable(found), wanted)
     lines = tuple(_line(row, labels, tariffs) for row in found if row["kind"] == USABLE)
     if not lines:
-        raise nothing_usable(log.asked.paths, log.problems)
+        raise nothing_usable(log.asked.shown, log.problems)
     costs, total, unpriced = _costs(lines, by, tariffs, names)
     return PricedLog(
         by=tuple(by),
@@ -166,7 +166,7 @@ def _hours_class(rows: Table, tariffs: Tariffs) -> Any:  # noqa: ANN401 - an Ibi
 def _check_calendar(log: Log) -> None:
     if any(one.time == "relative_ms" for one in log.batches):
         raise SpecError(
-            f"the times in {log.asked.paths[0]} count from the log's own beginning, so no request has a day",
+            f"the times in {log.asked.shown[0]} count from the log's own beginning, so no request has a day",
             expected="a log with calendar times",
             do="Measure it (breakeven workload) and compare prices of a day (breakeven compare)",
         )

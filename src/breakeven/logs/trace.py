@@ -78,7 +78,7 @@ def read_trace(log: Log) -> Trace:
     log.tell_rejected()
     tell_unusable(log, {(row["kind"], row["file"]): row["rows"] for row in counts if row["kind"] > NO_CALL}, wanted)
     if not found.num_rows:
-        raise nothing_usable(log.asked.paths, log.problems)
+        raise nothing_usable(log.asked.shown, log.problems)
     if found.num_rows > MOST_REQUESTS:
         raise _too_many(found.num_rows)
     at_us, into, cached, output = (_wholes(found.column(name)) for name in ("at_us", "input", "cached", "output"))

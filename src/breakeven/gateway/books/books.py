@@ -1,0 +1,294 @@
+"""The ledger that the door asks: virtual keys, rate limits and budgets in memory, records in the store."""
+
+import asyncio
+import logging
+import secrets
+import time
+from concurrent.futures import Future
+
+import msgspec
+
+from breakeven.errors import SpecError
+from breakeven.gateway.accounts import Accounts
+from breakeven.gateway.books import refusals
+from breakeven.gateway.books.budget import NOTHING, Amount
+from breakeven.gateway.books.clerk import Clerk, Lease, Pace
+from breakeven.gateway.books.database import StoreAway, connect, shown
+from breakeven.gateway.books.keys import VirtualKey, digest_of
+from breakeven.gateway.books.meter import Meter
+from breakeven.gateway.books.purses import Purses, Slice
+from breakeven.gateway.books.rates import Rate
+from breakeven.gateway.books.schema import set_up
+from breakeven.gateway.books.store import Store
+from breakeven.gateway.ledger import Admission, Ledger, Refused
+from breakeven.gateway.records import UsageRecord
+from breakeven.units import MICROSECONDS_PER_SECOND, SECONDS_PER_DAY
+
+LOG = logging.getLogger(__name__)
+US_PER_DAY = SECONDS_PER_DAY * MICROSECONDS_PER_SECOND
+ANSWER_S = 2.0
+"""How long a request waits for a slice of its budget before it is refused."""
+END_S = 10.0
+LONGEST_SECRET = 200
+OPEN = Admission()
+
+
+class Known:
+    """A key in memory, with what it does at this gateway."""
+
+    __slots__ = ("key", "requests", "running", "slice", "tokens")
+
+    def __init__(self, key: VirtualKey) -> None:
+        self.key = key
+        self.requests, self.tokens = Rate(), Rate()
+        self.running = 0
+        self.slice: Slice | None = None
+
+
+class Hold:
+    """What ``settle`` must give back, once."""
+
+    __slots__ = ("known", "most", "open", "slice")
+
+    def __init__(self, known: Known, one: Slice | None, most: Amount) -> None:
+        self.known, self.slice, self.most = known, one, most
+        self.open = True
+
+
+class Entry(Admission, frozen=True, kw_only=True):
+    """An admission that remembers what it holds."""
+
+    hold: Hold
+
+
+class Counters(msgspec.Struct, frozen=True, kw_only=True):
+    """How the books are doing, for metrics and logs.
+
+    Attributes:
+        records_written: Usage records that are in the store.
+        records_waiting: Those that wait in memory.
+        records_lost: Those that could not be kept.
+        faults: Times that something went wrong in the books that should not; each is in the log.
+        store_away_s: For how long the store has not answered; 0 while it does.
+        keys: Virtual keys that are known.
+        held_pico_usd: Dollars held back for requests that run.
+    """
+
+    records_written: int
+    records_waiting: int
+    records_lost: int
+    faults: int
+    store_away_s: float
+    keys: int
+    held_pico_usd: int
+
+
+class Books(Ledger):
+    """Keys, budgets and records over one store. Used from one event loop."""
+
+    def __init__(self, accounts: Accounts, place: str | None = None) -> None:
+        self.accounts = accounts
+        self.place = place or accounts.place()
+        self.gateway = "gw_" + secrets.token_hex(8)
+        self._meter = Meter(accounts.most_records_waiting)
+        self._purses = Purses()
+        self._known: dict[bytes, Known] = {}
+        keep_us = None if accounts.keep_days is None else accounts.keep_days * US_PER_DAY
+        self._clerk = Clerk(
+            self.gateway, self._open, self._meter, self._purses, self, pace=Pace(accounts.refresh_s, keep_us)
+        )
+        self._unknown_cost = accounts.unknown_cost_pico_usd
+
+    def begin(self) -> "Books":
+        """Open the store, read the keys, and start writing.
+
+        Raises:
+            SpecError: if the store cannot be opened.
+        """
+        try:
+            self._clerk.begin()
+        except StoreAway as wrong:
+            raise SpecError(
+                f"the store of the gateway's books cannot be opened: {wrong}",
+                expected="a file that can be written, or the address of a PostgreSQL server that answers",
+                do=f"Check `store` ({shown(self.place)})",
+            ) from wrong
+        return self
+
+    def end(self) -> None:
+        """Write what is left, give slices back, stop. Call it when no request runs any more."""
+        self._clerk.end(END_S)
+
+    async def admit(self, secret: str | None, *, model: str, most_pico_usd: int | None) -> Admission:
+        """Let a request in and hold back the most it can cost."""
+        if not self.accounts.keys:
+            return OPEN
+        known = self._find(secret)
+        key = known.key
+        try:
+            self._check(known, model)
+            key_has_budget = key.budget_pico_usd is not None or key.budget_requests is not None
+            if not key_has_budget:
+                known.running += 1
+                if key.requests_per_minute is not None:
+                    known.requests.add(1, time.monotonic())
+                return Entry(key=key.id, team=key.team, hold=Hold(known, None, NOTHING))
+            return await self._with_budget(known, model, most_pico_usd)
+        except Refused as refused:
+            refused.whose = Admission(key=key.id, team=key.team)
+            raise
+
+    def settle(self, admission: Admission | None, record: UsageRecord) -> None:
+        """Give back what was held, charge what was used, keep the record. Never waits and never raises."""
+        try:
+            self._meter.keep(record)
+            if type(admission) is Entry and admission.hold.open:
+                admission.hold.open = False
+                self._leave(admission.hold, record)
+        except Exception:  # a request must not fail because of its record
+            self._meter.faults += 1
+            LOG.exception("a request could not be settled")
+
+    def changed(self, digest: bytes, key: VirtualKey) -> None:
+        """A key is new, or has changed. Called by the clerk's thread."""
+        known = self._known.get(digest)
+        if key.deleted:
+            self._known.pop(digest, None)
+        elif known is None:
+            self._known[digest] = Known(key)
+        else:
+            known.key, known.slice = key, None
+        self._purses.change(key)
+
+    async def refresh(self) -> None:
+        """Take over changes of keys now."""
+        await asyncio.wrap_future(self._clerk.refresh())
+
+    @property
+    def counters(self) -> Counters:
+        """How the books are doing."""
+        away = self._clerk.away_since
+        return Counters(
+            records_written=self._meter.written,
+            records_waiting=self._meter.waiting + self._clerk.waiting,
+            records_lost=self._meter.lost,
+            faults=self._meter.faults,
+            store_away_s=0.0 if away is None else time.monotonic() - away,
+            keys=len(self._known),
+            held_pico_usd=self._purses.held_pico_usd,
+        )
+
+    def _open(self) -> Store:
+        database = connect(self.place, durable=True)
+        try:
+            set_up(database)
+        except BaseException:
+            database.close()
+            raise
+        return Store(database)
+
+    def _find(self, secret: str | None) -> Known:
+        if not secret:
+            raise refusals.no_key()
+        known = self._known.get(digest_of(secret)) if len(secret) <= LONGEST_SECRET else None
+        if known is None:
+            raise refusals.wrong_key()
+        return known
+
+    def _check(self, known: Known, model: str) -> None:
+        """Whether the key may be used, for this model, now."""
+        key = known.key
+        if key.disabled:
+            raise refusals.disabled_key()
+        if key.expires_us is not None and time.time() * MICROSECONDS_PER_SECOND >= key.expires_us:
+            raise refusals.expired_key(key.expires_us)
+        if key.models and not key.may_call(model):
+            raise refusals.model_not_allowed(model, key.models)
+        if key.concurrent_requests is not None and known.running >= key.concurrent_requests:
+            raise refusals.too_many("requests at a time", key.concurrent_requests, 1.0)
+        if key.requests_per_minute is None and key.tokens_per_minute is None:
+            return
+        now = time.monotonic()
+        limits = (
+            (known.requests, key.requests_per_minute, "requests"),
+            (known.tokens, key.tokens_per_minute, "tokens"),
+        )
+        for rate, limit, what in limits:
+            if limit is not None and rate.now(now) >= limit:
+                raise refusals.too_many(f"{what} a minute", limit, rate.wait_s(limit, now))
+
+    async def _with_budget(self, known: Known, model: str, most_pico_usd: int | None) -> Admission:
+        key = known.key
+        if key.budget_pico_usd is None:
+            pico_usd = 0
+        elif most_pico_usd is not None:
+            pico_usd = max(0, most_pico_usd)
+        elif self._unknown_cost is not None:
+            pico_usd = self._unknown_cost
+        else:
+            raise refusals.no_known_cost(model)
+        most = Amount(pico_usd, 0 if key.budget_requests is None else 1)
+        known.running += 1
+        if key.requests_per_minute is not None:
+            known.requests.add(1, time.monotonic())
+        try:
+            one = await self._hold(known, most)
+        except BaseException:
+            known.running -= 1
+            raise
+        return Entry(key=key.id, team=key.team, held_pico_usd=pico_usd, hold=Hold(known, one, most))
+
+    async def _hold(self, known: Known, most: Amount) -> Slice:
+        """The slice in which the amount is held back; from memory, or after asking the store for more."""
+        until = time.monotonic() + ANSWER_S
+        while True:
+            now_s = time.time()
+            one = known.slice
+            if one is None or one.closed or not one.period.from_s <= now_s < one.period.until_s:
+                one = known.slice = self._purses.slice(known.key, now_s)
+            if one.hold(most):
+                if one.low:
+                    one.asked = True
+                    self._clerk.lease(Lease(one, NOTHING, None))
+                return one
+            if one.is_dry(most):
+                raise refusals.spent_budget(one, most, now_s)
+            if await self._leased(one, most, until - time.monotonic()):
+                return one
+
+    async def _leased(self, one: Slice, most: Amount, wait_s: float) -> bool:
+        answer: Future[bool] = Future()
+        job = Lease(one, most, answer)
+        self._clerk.lease(job)
+        try:
+            async with asyncio.timeout(max(0.0, wait_s)):
+                return await asyncio.wrap_future(answer)
+        except (StoreAway, TimeoutError):
+            job.abandon()
+            raise refusals.books_away() from None
+        except BaseException:
+            job.abandon()
+            raise
+
+    def _leave(self, hold: Hold, record: UsageRecord) -> None:
+        known = hold.known
+        known.running -= 1
+        if known.key.tokens_per_minute is not None:
+            tokens = (record.input_tokens or 0) + (record.output_tokens or 0)
+            known.tokens.add(tokens, time.monotonic())
+        if hold.slice is not None:
+            hold.slice.settle(hold.most, used_by(hold, record))
+
+
+def used_by(hold: Hold, record: UsageRecord) -> Amount:
+    """What a request takes from its budget: its cost, or what was held where nobody knows that.
+
+    A request for which no upstream was asked takes nothing.
+    """
+    if not record.attempts and not record.cost_pico_usd:
+        return NOTHING
+    one = hold.slice
+    if one is None or one.key.budget_pico_usd is None:
+        return Amount(0, hold.most.requests)
+    cost = record.cost_pico_usd
+    return Amount(hold.most.pico_usd if cost is None else cost, hold.most.requests)
