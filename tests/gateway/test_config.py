@@ -76,18 +76,32 @@ def test_what_the_file_states_wins_over_the_plan_field_by_field(plan):
 
 def test_the_plan_of_a_real_comparison_can_be_routed_by(tmp_path, shipped):
     from datetime import date
+    from pathlib import Path
+
+    import msgspec
 
     from breakeven.planner import plan
     from breakeven.report.document import plan_document, to_json
-    from breakeven.workload.policy import Only, Policy
-    from breakeven.workload.spec import Spec
+    from breakeven.workload.policy import Only
+    from breakeven.workload.spec import read_specs
 
-    only = Only(providers=("openai",), kinds=("api",))
-    made = plan(Spec().workload({}), shipped, Policy(as_of=date(2026, 11, 1), at_least=1300.0, only=only))
+    (spec,) = read_specs(Path(__file__).parents[2] / "examples" / "chat-assistant.yaml")
+    only = Only(providers=("openai",), machines=("g6e.xlarge",), models=("gpt-*", "qwen3-30b-a3b"))
+    policy = msgspec.structs.replace(spec.policy(), as_of=date(2026, 11, 1), only=only)
+    made = plan(spec.workload({name: row.weights for name, row in shipped.profiles.items()}), shipped, policy)
     path = tmp_path / "plan.json"
     path.write_bytes(to_json((plan_document(made),)))
-    (api,) = rules_of(GatewayFile(), read_plan(path)).targets
-    assert f"api:{api.provider}/{api.model}" == made.winner.option.id.partition("@")[0]
+    for verdict in made.verdicts(10):
+        planned = read_plan(path, verdict.option.id)
+        file = with_flags(GatewayFile(), (OWN_URL,) if planned.replicas else (), None)
+        (found,) = rules_of(file, planned).targets
+        if verdict.option.kind == "api":
+            assert f"api:{found.provider}/{found.model}" == verdict.option.id.partition("@")[0]
+        else:
+            assert found.concurrency == verdict.performance.largest_concurrency
+            assert planned.replicas == max(verdict.capacity.replicas_by_hour)
+            assert found.usd_per_hour * 24 * planned.replicas <= verdict.bill.usd_per_day
+    assert {verdict.option.kind for verdict in made.verdicts(10)} == {"api", "hosted"}
 
 
 @pytest.mark.parametrize(

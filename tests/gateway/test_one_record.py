@@ -25,9 +25,8 @@ BODIES = [
 ]
 WHOLE = b'{"choices":[],"usage":{"prompt_tokens":3,"completion_tokens":1,"total_tokens":4}}'
 FRAME = b'data: {"choices":[{"delta":{"content":"a"},"finish_reason":"stop"}]}\n\n'
-STEPS = st.sampled_from(
-    ["whole", "stream", "odd", "empty", "refused", "timeout", "cut", "garbled", "bug", 401, 429, 500, 503]
-)
+FAILURES = ["refused", "timeout", "cut", "garbled"]
+STEPS = st.sampled_from(["whole", "stream", "odd", "empty", "bug", *FAILURES, 401, 429, 500, 503])
 ENDS = st.sampled_from(["ends", "cut", "timeout", "bug", "hangs"])
 
 
@@ -63,10 +62,10 @@ class Upstream:
         self.name = name
         self._script = iter(script)
 
-    async def send(self, call):
+    async def send(self, _call):
         await asyncio.sleep(0)
         step, end = next(self._script, ("whole", "ends"))
-        if step in ("refused", "timeout", "cut", "garbled"):
+        if step in FAILURES:
             raise UpstreamError(step, "scripted")
         if step == "bug":
             raise RuntimeError("scripted")
@@ -84,7 +83,7 @@ class Books(OpenBooks):
         self.held = 0
         self._refuses = iter(refuses)
 
-    async def admit(self, secret, *, model, most_pico_usd):
+    async def admit(self, _secret, **_rest):
         await asyncio.sleep(0)
         if next(self._refuses, False):
             raise Refused(429, "insufficient_quota", "spent")
