@@ -1,5 +1,71 @@
-"""Fixtures of the gateway's tests."""
+"""Real sockets: an upstream that does what a test tells it, and the gateway before it."""
 
+import threading
+from collections.abc import Callable, Iterator
+
+import pytest
 from tests.gateway.bookkeeping import books, cluster, place, postgres
+from tests.gateway.running import RunningGateway
+from tests.gateway.scripted import SOON_S, ScriptedUpstream
 
-__all__ = ["books", "cluster", "place", "postgres"]
+from breakeven.catalogue.load import Catalogue
+from breakeven.gateway.app import Gateway
+from breakeven.gateway.config import GatewayFile
+from breakeven.gateway.connect import upstreams_of
+from breakeven.gateway.door import Door
+from breakeven.gateway.open_books import OpenBooks
+from breakeven.gateway.pricing import prices_of
+from breakeven.gateway.rules import rules_of
+from breakeven.gateway.serve import listening_socket, server_of
+from breakeven.yamlfile import typed
+
+__all__ = ["another", "books", "cluster", "gateway", "place", "postgres", "serve", "upstream"]
+
+
+@pytest.fixture
+def upstream() -> Iterator[ScriptedUpstream]:
+    found = ScriptedUpstream()
+    yield found
+    found.close()
+
+
+@pytest.fixture
+def another() -> Iterator[ScriptedUpstream]:
+    found = ScriptedUpstream()
+    yield found
+    found.close()
+
+
+Serve = Callable[..., RunningGateway]
+
+
+@pytest.fixture
+def serve(shipped: Catalogue) -> Iterator[Serve]:
+    """Starts gateways by what a gateway.yaml would say."""
+    running: list[RunningGateway] = []
+
+    def start(**config: object) -> RunningGateway:
+        file = typed(config, GatewayFile, lambda _: "")
+        rules = rules_of(file)
+        books = OpenBooks()
+        door = Door(rules=rules, upstreams=upstreams_of(rules), ledger=books, prices=prices_of(shipped))
+        listener = listening_socket("127.0.0.1", 0)
+        ready = threading.Event()
+        server = server_of(Gateway(door), rules.limits, ready.set)
+        thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
+        thread.start()
+        assert ready.wait(SOON_S)
+        port = listener.getsockname()[1]
+        running.append(RunningGateway(port, door, books, server, thread))
+        return running[-1]
+
+    yield start
+    for one in running:
+        one.stop()
+
+
+@pytest.fixture
+def gateway(serve: Serve, upstream: ScriptedUpstream) -> RunningGateway:
+    """One model, ``chat``, on one own machine that calls it ``there``."""
+    own = {"url": upstream.url, "model": "there", "concurrency": 4, "usd_per_hour": 3.6}
+    return serve(upstreams={"own": own}, models={"chat": ["own"]})
