@@ -170,7 +170,7 @@ def show(console: Console, bare: Side, mine: Side, peer: Side, version: str) -> 
     notes = (
         "breakeven: virtual keys, a budget, routing and metering on. LiteLLM: one worker, a master key, no database, "
         "so it checks no budget and keeps no usage.",
-        f"Streams: {FRAMES} frames each, one every {FRAME_EVERY_US // 1000} ms; delays without those of the load itself.",
+        f"Streams: {FRAMES} frames each, one every {FRAME_EVERY_US // 1000} ms; delays less those of the load itself.",
         "requests/s with p99 below: load that does not wait for answers, at random moments; the rates tried are "
         "5, 10, 20, ... 100 % of the requests/s at 32 clients.",
     )

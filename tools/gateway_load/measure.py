@@ -154,6 +154,8 @@ def running(*command: str, core: str, log: Path, env: dict[str, str] | None = No
             for pid in members[1:]:
                 with open_or_gone():
                     os.kill(pid, 9)
+            if process.stdout:
+                process.stdout.close()
 
 
 @contextmanager
