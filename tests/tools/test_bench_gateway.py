@@ -3,23 +3,16 @@
 import asyncio
 import importlib
 import shutil
-import sys
 import time
-from pathlib import Path
 
 import pytest
 
-TOOLS = Path(__file__).parents[2] / "tools"
 pytestmark = pytest.mark.skipif(shutil.which("cc") is None, reason="the load is written in C, and there is no compiler")
 
 
 @pytest.fixture(scope="module")
 def measure(tmp_path_factory):
-    sys.path.insert(0, str(TOOLS))
-    try:
-        module = importlib.import_module("gateway_load.measure")
-    finally:
-        sys.path.remove(str(TOOLS))
+    module = importlib.import_module("gateway_load.measure")
     kept, module.HOME, module.LOAD_CORE = module.HOME, tmp_path_factory.mktemp("load"), "0"
     module.compile_load()
     yield module
