@@ -1,4 +1,4 @@
-"""`breakeven local`: a real model behind a real gateway, started as a user starts it and ended in every way there is."""
+"""`breakeven local`: a real model behind a real gateway, started as a user does it and ended in every way there is."""
 
 import json
 import os

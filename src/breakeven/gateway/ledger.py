@@ -49,9 +49,10 @@ class Refused(Exception):  # noqa: N818 - a refusal is an answer, not a fault
 class Ledger(Protocol):
     """Keys, budgets, rate limits and usage records behind two calls that stand in the path of every request."""
 
-    async def admit(self, secret: str | None, *, model: str, most_pico_usd: int | None) -> Admission:
+    async def admit(self, secret: str | None, *, model: str | None, most_pico_usd: int | None) -> Admission:
         """Let a request in and hold back the most it can cost (``None``: unknown). Raises ``Refused``.
 
+        ``model`` is ``None`` where no model is asked, such as for the list of models.
         In memory where it can be: it must not add a round trip to a database to every request.
         """
         ...

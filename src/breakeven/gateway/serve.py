@@ -1,0 +1,181 @@
+"""Serving: a socket before the application, within limits, until it is told to stop and the last stream has ended."""
+
+import asyncio
+import contextlib
+import gc
+import ipaddress
+import logging
+import os
+import socket
+from collections.abc import Callable
+
+import uvicorn
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from breakeven.errors import SpecError
+from breakeven.gateway.app import Asgi
+from breakeven.gateway.config import Limits
+from breakeven.gateway.logbook import LOGGER, JsonLines
+
+BACKLOG = 2048
+LEAST_TOKEN_LENGTH = 16
+
+
+def refuse_open_admin(host: str, token: str, variable: str) -> None:
+    """Refuse to start where others could administer the gateway.
+
+    Raises:
+        SpecError: if the address is not this machine's own and the token is empty or short.
+    """
+    if len(token) >= LEAST_TOKEN_LENGTH or _is_loopback(host):
+        return
+    raise SpecError(
+        f"the gateway listens on {host}, and {variable} is {'too short' if token else 'empty'}",
+        expected=f"an admin token of {LEAST_TOKEN_LENGTH} characters or more, or an address of this machine alone",
+        do=f"export {variable}=$(openssl rand -hex 32), or listen on 127.0.0.1",
+    )
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def listening_socket(host: str, port: int) -> socket.socket:
+    """A socket that listens; port 0: one that is free.
+
+    Raises:
+        SpecError: if the address cannot be had.
+    """
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    found = socket.socket(family, socket.SOCK_STREAM)
+    found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        found.bind((host, port))
+    except OSError as wrong:
+        found.close()
+        raise SpecError(
+            f"{host}:{port} cannot be listened on: {wrong.strerror}",
+            expected="a free address",
+            do="Choose another port",
+        ) from wrong
+    found.setblocking(False)
+    return found
+
+
+class BoundedHttp(HttpToolsProtocol):
+    """uvicorn's HTTP with limits on the headers: their size, and the time in which they have to come."""
+
+    limits = Limits()
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """A caller is here: its headers are due."""
+        super().connection_made(transport)
+        self._header_bytes = 0
+        self._due: asyncio.TimerHandle | None = self.loop.call_later(self.limits.header_s, self._slow)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """It has gone."""
+        self._came()
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        """Bytes came: a new request's headers are due from its first byte on."""
+        if self._due is None and self._header_bytes == 0 and (self.cycle is None or self.cycle.response_complete):
+            self._due = self.loop.call_later(self.limits.header_s, self._slow)
+        super().data_received(data)
+
+    def on_url(self, url: bytes) -> None:
+        """A piece of the request's target."""
+        self._count(len(url))
+        super().on_url(url)
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """A header. Twice what may be is more than is kept: the connection ends; up to that the caller is told."""
+        self._count(len(name) + len(value))
+        super().on_header(name, value)
+
+    def on_headers_complete(self) -> None:
+        """All headers are here."""
+        self._header_bytes = 0
+        self._came()
+        super().on_headers_complete()
+
+    def _count(self, size: int) -> None:
+        self._header_bytes += size
+        if self._header_bytes > 2 * self.limits.header_bytes:
+            raise ConnectionError("headers too long")  # uvicorn answers 400 and closes
+
+    def _came(self) -> None:
+        if self._due is not None:
+            self._due.cancel()
+            self._due = None
+
+    def _slow(self) -> None:
+        self._due = None
+        self.transport.close()
+
+
+class Server(uvicorn.Server):
+    """uvicorn, which also says when it is ready."""
+
+    def __init__(self, config: uvicorn.Config, ready: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._ready = ready
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Start, and say so."""
+        await super().startup(sockets=sockets)
+        if self.started:
+            gc.collect()
+            gc.freeze()  # what lives as long as the server is not looked through again: collections stay short
+            self._ready()
+
+
+def server_of(app: Asgi, limits: Limits, ready: Callable[[], None] = lambda: None) -> Server:
+    """A server for the application. On SIGTERM it accepts nobody, lets open requests end, and stops."""
+    bounded = type("Bounded", (BoundedHttp,), {"limits": limits})
+    config = uvicorn.Config(
+        app,
+        http=bounded,
+        ws="none",
+        loop="uvloop",
+        lifespan="on",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,
+        backlog=BACKLOG,
+        timeout_keep_alive=75,
+        timeout_graceful_shutdown=max(1, round(limits.drain_s)),
+    )
+    return Server(config, ready)
+
+
+def log_to_stderr() -> None:
+    """One JSON object a line, of the gateway and of the server below it."""
+    handler = logging.StreamHandler()
+    handler.setFormatter(JsonLines())
+    handler.addFilter(_is_news)
+    for name in (LOGGER.name, "uvicorn", "aiohttp", "asyncio"):
+        logger = logging.getLogger(name)
+        logger.handlers, logger.propagate = [handler], False
+        logger.setLevel(logging.INFO if name == LOGGER.name else logging.WARNING)
+
+
+def _is_news(record: logging.LogRecord) -> bool:
+    """A stream that is broken off on purpose is told by the gateway, not by the server."""
+    return "returned without completing response" not in record.getMessage()
+
+
+def serve(app: Asgi, listener: socket.socket, limits: Limits, ready: Callable[[], None]) -> None:
+    """Serve until SIGTERM or SIGINT. Returns when the last request has ended and everything is flushed."""
+    with contextlib.closing(listener), contextlib.suppress(KeyboardInterrupt):
+        server_of(app, limits, ready).run(sockets=[listener])
+
+
+def admin_token(variable: str) -> str:
+    """The admin token in the environment; empty if there is none."""
+    return os.environ.get(variable, "").strip()
