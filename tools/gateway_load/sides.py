@@ -82,6 +82,17 @@ def litellm(behind: Target) -> Iterator[Target]:
 
 @contextmanager
 def ours(behind: Target) -> Iterator[Target]:
-    """Our gateway with everything on: virtual keys, a budget, routing over two upstreams, metering."""
-    raise BenchError(f"not there yet ({behind.port})")
-    yield behind
+    """Our gateway with everything on: virtual keys, a budget, routing over two upstreams, metering, metrics."""
+    store = HOME / "bench.db"
+    for old in HOME.glob("bench.db*"):
+        old.unlink()
+    script = Path(__file__).parent / "gateway.py"
+    command = (sys.executable, str(script), str(behind.port), str(store))
+    with running(*command, core=GATEWAY_CORE, log=HOME / "ours.log") as process:
+        assert process.stdout
+        told = process.stdout.readline().split()
+        if len(told) != 2:
+            raise BenchError(f"it did not start: {(HOME / 'ours.log').read_text().strip()[-200:]}")
+        target = Target(port=int(told[0]), key=told[1], pid=process.pid)
+        wait_until_ready(target, process)
+        yield target
