@@ -6,7 +6,6 @@ from typing import Any
 
 from breakeven.gateway import refusal
 from breakeven.gateway.config import Limits
-from breakeven.gateway.ledger import Refused
 
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
@@ -26,8 +25,8 @@ class Caller:
     """One request of a caller, over ASGI."""
 
     __slots__ = (
-        "_finished", "_receive", "_send", "_task", "_timer", "_watch", "gone", "headers", "late", "secret", "started",
-        "wants_close",
+        "_finished", "_receive", "_send", "_task", "_timer", "_watch", "announced_bytes", "gone", "header_bytes",
+        "headers", "late", "secret", "started", "wants_close",
     )  # fmt: skip
 
     def __init__(self, scope: Scope, receive: Receive, send: Send, extra_headers: frozenset[bytes]) -> None:
@@ -45,6 +44,9 @@ class Caller:
         """Whether a status was sent."""
         self.secret: str | None = None
         self.headers: tuple[tuple[str, str], ...] = ()
+        self.header_bytes = 0
+        self.announced_bytes = 0
+        """What ``content-length`` says; 0 where it says nothing."""
         self.wants_close = False
         self._read_headers(scope["headers"], extra_headers)
 
@@ -53,23 +55,25 @@ class Caller:
         passed: dict[bytes, bytes] = {}
         keys: list[bytes] = []
         for name, value in raw:
+            self.header_bytes += len(name) + len(value)
             if name == b"authorization":
                 keys.append(value)
+            elif name == b"content-length":
+                self.announced_bytes = int(value)  # the server has let through nothing but digits
             elif name in PASSED_ON or name in extra:
                 passed.setdefault(name, value)
         if len(keys) == 1:
             self.secret = _secret(keys[0])
         self.headers = tuple((name.decode("latin-1"), value.decode("latin-1")) for name, value in passed.items())
 
-    async def body(self, scope: Scope, limits: Limits) -> bytes:
+    async def body(self, limits: Limits) -> bytes:
         """The whole body.
 
         Raises:
             Refused: 413 or 408.
             ConnectionError: if the caller hung up meanwhile.
         """
-        announced = next((value for name, value in scope["headers"] if name == b"content-length"), b"0")
-        if announced.isdigit() and int(announced) > limits.body_bytes:
+        if self.announced_bytes > limits.body_bytes:
             await self._discard(limits, 0)
         message = await self._receive_body()
         if not message.get("more_body"):
@@ -119,8 +123,12 @@ class Caller:
         self._timer = loop.call_later(limit_s, self._ring)
 
     async def _watched(self) -> None:
-        while (await self._receive())["type"] != "http.disconnect":
-            pass
+        """Ends quietly when it is cancelled: an error kept by the task would make a cycle for the collector."""
+        try:
+            while (await self._receive())["type"] != "http.disconnect":
+                pass
+        except asyncio.CancelledError:
+            return
         if not self._finished and self._task is not None:
             self.gone = True
             self._task.cancel()
@@ -137,6 +145,7 @@ class Caller:
             self._timer.cancel()
         if self._watch is not None:
             self._watch.cancel()
+        self._task = self._watch = self._timer = None
 
     async def start(self, status: int, headers: list[tuple[bytes, bytes]]) -> None:
         """Send status and headers."""
@@ -172,9 +181,3 @@ def _within(body: bytes, limits: Limits) -> bytes:
     if len(body) > limits.body_bytes:
         raise refusal.too_long("body", limits.body_bytes)
     return body
-
-
-def refused_headers(scope: Scope, limits: Limits) -> Refused | None:
-    """431 for headers that are too long together."""
-    size = sum(len(name) + len(value) for name, value in scope["headers"])
-    return refusal.too_long("header", limits.header_bytes, 431) if size > limits.header_bytes else None

@@ -35,12 +35,12 @@ class Exchange:
         self._asked: Asked | None = None
         self._events: Events | None = None
 
-    async def run(self, scope: Scope) -> None:
+    async def run(self) -> None:
         """Serve it to its end."""
         caller, tally, live = self._caller, self._tally, self._door.live
         live.in_flight += 1
         try:
-            await self._serve(scope)
+            await self._serve()
         except Refused as refused:
             self._admission = self._admission or refused.whose
             await self._refuse(refused)
@@ -56,12 +56,14 @@ class Exchange:
             caller.stop_watching()
             self._settle()
 
-    async def _serve(self, scope: Scope) -> None:
+    async def _serve(self) -> None:
         door, caller, tally = self._door, self._caller, self._tally
         limits = door.rules.limits
-        if (refused := _refused_at_once(door, scope)) is not None:
-            raise refused
-        body = await caller.body(scope, limits)
+        if caller.header_bytes > limits.header_bytes:
+            raise refusal.too_long("header", limits.header_bytes, 431)
+        if door.live.in_flight > limits.streams:
+            raise refusal.busy(f"More than {limits.streams} requests are in flight.", 1.0)
+        body = await caller.body(limits)
         self._asked = asked = read_asked(body)
         tally.model, tally.streamed = asked.model, bool(asked.stream)
         route = door.rules.routes.get(asked.model)
@@ -263,18 +265,6 @@ def _uncancel(task: "asyncio.Task[None] | None") -> None:
         task.uncancel()
 
 
-def _refused_at_once(door: Door, scope: Scope) -> Refused | None:
-    limits = door.rules.limits
-    size = 0
-    for name, value in scope["headers"]:
-        size += len(name) + len(value)
-    if size > limits.header_bytes:
-        return refusal.too_long("header", limits.header_bytes, 431)
-    if door.live.in_flight > limits.streams:
-        return refusal.busy(f"More than {limits.streams} requests are in flight.", 1.0)
-    return None
-
-
 def _last_word(failure: Failure | None, stop: Stop) -> Answer:
     """What the caller hears when nobody is asked any more: an upstream's own words where it had some.
 
@@ -293,4 +283,4 @@ def _last_word(failure: Failure | None, stop: Stop) -> Answer:
 
 async def exchange(door: Door, scope: Scope, receive: Receive, send: Send, extra: frozenset[bytes]) -> None:
     """Serve one request."""
-    await Exchange(door, Caller(scope, receive, send, extra), scope["path"]).run(scope)
+    await Exchange(door, Caller(scope, receive, send, extra), scope["path"]).run()

@@ -7,7 +7,7 @@ import msgspec
 from breakeven.gateway.records import UsageRecord
 
 
-class Admission(msgspec.Struct, frozen=True, kw_only=True):
+class Admission(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """One request that was let in, with what was held back for it.
 
     Attributes:

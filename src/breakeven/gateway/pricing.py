@@ -1,6 +1,6 @@
 """What an answer of a paid API costs: its tokens by kind at the catalogue's prices of the day, in whole picodollars."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from decimal import ROUND_HALF_EVEN, Decimal
 
@@ -21,18 +21,27 @@ THURSDAY = 3
 READ: tuple[TokenKind, ...] = ("input", "cached_input", "cache_write")
 
 
+@dataclass(frozen=True, slots=True)
+class Held:
+    """The tariff of one target on one day, and its dearest prices, in whichever hour and for however long a prompt."""
+
+    tariff: Tariff
+    most_read: Decimal | None
+    most_written: Decimal | None
+
+
 @dataclass(slots=True)
 class Prices:
     """The prices of APIs on the day that it is."""
 
     tariffs: Tariffs
     _day: int = -1
-    _held: dict[str, Tariff | None] | None = None
+    _held: dict[str, Held | None] = field(default_factory=dict)
 
     def cost_pico_usd(self, target: Target, tokens: Tokens, at_us: int) -> int | None:
         """What these tokens cost; ``None`` if a price or a count is not known."""
-        tariff = self._tariff(target, at_us)
-        if tariff is None or tokens.input is None or tokens.output is None:
+        held = self._on(target, at_us)
+        if held is None or tokens.input is None or tokens.output is None:
             return None
         cached, written = tokens.cached_input or 0, tokens.cache_write or 0
         amounts = (
@@ -44,7 +53,7 @@ class Prices:
         usd_per_mtok_tokens = Decimal(0)
         for kind, amount in amounts:
             if amount:
-                price = _price(tariff, kind, tokens.input, at_us)
+                price = _price(held.tariff, kind, tokens.input, at_us)
                 if price is None:
                     return None
                 usd_per_mtok_tokens += price * amount
@@ -52,15 +61,14 @@ class Prices:
 
     def most_pico_usd(self, target: Target, most_input: int, most_output: int | None, at_us: int) -> int | None:
         """The most that a request can cost there; ``None`` if a price or a limit is not known."""
-        tariff = self._tariff(target, at_us)
-        if tariff is None or most_output is None:
+        held = self._on(target, at_us)
+        if held is None or most_output is None or held.most_read is None:
             return None
-        dearest = {kind: _dearest(tariff, kind) for kind in (*READ, "output")}
-        read = [price for kind in READ if (price := dearest[kind]) is not None]
-        written = dearest["output"]
-        if not read or (written is None and most_output):
+        if not most_output:
+            return _pico(held.most_read * most_input)
+        if held.most_written is None:
             return None
-        return _pico(max(read) * most_input + (written or 0) * most_output)
+        return _pico(held.most_read * most_input + held.most_written * most_output)
 
     def offer_output_limit(self, target: Target) -> int | None:
         """The most tokens that the catalogue says the offer answers with."""
@@ -69,18 +77,21 @@ class Prices:
 
     def known(self, target: Target, at_us: int) -> bool:
         """Whether the catalogue has prices of that API on that day."""
-        return self._tariff(target, at_us) is not None
+        return self._on(target, at_us) is not None
 
-    def _tariff(self, target: Target, at_us: int) -> Tariff | None:
+    def _on(self, target: Target, at_us: int) -> Held | None:
         day = at_us // DAY_US
-        if self._held is None or day != self._day:
+        if day != self._day:
             self._day, self._held = day, {}
         if target.name not in self._held:
-            key = (target.provider or "", target.model or "")
-            date = datetime.fromtimestamp(at_us / MICROSECONDS_PER_SECOND, UTC).date()
-            known = key in self.tariffs.offers
-            self._held[target.name] = self.tariffs.on(key, target.tier, date) if known else None
+            self._held[target.name] = self._look_up(target, at_us)
         return self._held[target.name]
+
+    def _look_up(self, target: Target, at_us: int) -> Held | None:
+        key = (target.provider or "", target.model or "")
+        day = datetime.fromtimestamp(at_us / MICROSECONDS_PER_SECOND, UTC).date()
+        tariff = self.tariffs.on(key, target.tier, day) if key in self.tariffs.offers else None
+        return None if tariff is None else Held(tariff, _dearest(tariff, READ), _dearest(tariff, ("output",)))
 
 
 def prices_of(catalogue: Catalogue) -> Prices:
@@ -95,8 +106,8 @@ def _price(tariff: Tariff, kind: str, input_tokens: int, at_us: int) -> Decimal 
     return tariff.usd_per_mtok(kind, below, hour)
 
 
-def _dearest(tariff: Tariff, kind: str) -> Decimal | None:
-    prices = (row.usd_per_mtok for (one, _, _), row in tariff.prices.prices.items() if one == kind)
+def _dearest(tariff: Tariff, kinds: tuple[TokenKind, ...]) -> Decimal | None:
+    prices = (row.usd_per_mtok for (kind, _, _), row in tariff.prices.prices.items() if kind in kinds)
     return max(prices, default=None)
 
 

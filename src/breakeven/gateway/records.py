@@ -11,7 +11,7 @@ TokensBasis = Literal["upstream", "counted", "unknown"]
 CostBasis = Literal["list price", "own machine", "nothing sent", "unknown"]
 
 
-class UsageRecord(msgspec.Struct, frozen=True, kw_only=True):
+class UsageRecord(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """One request through the gateway. Never holds a prompt, an answer or a key.
 
     Money is whole picodollars (1e-12 USD), so that one token of the cheapest model has an exact price and sums lose

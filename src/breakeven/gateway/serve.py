@@ -19,6 +19,8 @@ from breakeven.gateway.logbook import LOGGER, JsonLines
 
 BACKLOG = 2048
 LEAST_TOKEN_LENGTH = 16
+COLLECTS_AFTER = 10_000, 20, 50
+"""Requests leave no cycles behind, so the collector is called more rarely than for a script."""
 
 
 def refuse_open_admin(host: str, token: str, variable: str) -> None:
@@ -131,6 +133,7 @@ class Server(uvicorn.Server):
         if self.started:
             gc.collect()
             gc.freeze()  # what lives as long as the server is not looked through again: collections stay short
+            gc.set_threshold(*COLLECTS_AFTER)
             self._ready()
 
 

@@ -8,7 +8,7 @@ import msgspec
 Failure = Literal["refused", "timeout", "garbled", "cut", "misconfigured"]
 
 
-class Call(msgspec.Struct, frozen=True, kw_only=True):
+class Call(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """One request on its way out.
 
     Attributes:

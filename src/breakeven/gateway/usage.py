@@ -11,7 +11,7 @@ LONGEST_COUNTED_BYTES = 4_000_000
 """Longer texts are not counted while others wait: their tokens stay unknown."""
 
 
-class Tokens(msgspec.Struct, frozen=True, kw_only=True):
+class Tokens(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """The tokens of one request. Cached ones and cache writes are part of the input, reasoning of the output."""
 
     input: int | None = None
