@@ -164,6 +164,16 @@ def test_another_model_is_unknown(running):
     connection.close()
 
 
+def test_prometheus_can_read_what_was_used(running):
+    running.chat()
+    with urllib.request.urlopen(f"http://127.0.0.1:{running.port}/metrics", timeout=PATIENCE_S) as reply:
+        told = reply.read().decode()
+    count = re.search(
+        r'^breakeven_tokens_total\{kind="output",model="smollm2-135m",upstream="local"\} (\S+)$', told, re.M
+    )
+    assert float(count[1]) > 0
+
+
 @pytest.mark.parametrize("sign", [signal.SIGINT, signal.SIGTERM])
 def test_being_told_to_end_ends_both(sign):
     one = start()

@@ -9,7 +9,6 @@ import struct
 import subprocess
 import sys
 import zlib
-from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from urllib.parse import parse_qs, urlsplit
 
@@ -22,13 +21,13 @@ from botocore.serialize import create_serializer
 from botocore.session import Session
 from hypothesis import given
 from hypothesis import strategies as st
-from pyreqwest.client import ClientBuilder
-from pyreqwest.exceptions import ReadError
+from tests.gateway.scripted import CHAT, USAGE_FRAME, delta
 
 from breakeven.errors import SpecError
-from breakeven.gateway import aws
+from breakeven.gateway import aws, sagemaker
 from breakeven.gateway.aws import Address
-from breakeven.gateway.sagemaker import LARGEST_BODY_BYTES, SageMaker, refuse_longer_answers
+from breakeven.gateway.openai_compatible import OpenAICompatible
+from breakeven.gateway.sagemaker import LARGEST_BODY_BYTES, SageMaker
 from breakeven.gateway.upstream import Call, UpstreamError
 
 KEY, SECRET, REGION = "AKIDEXAMPLE", "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY", "eu-central-1"
@@ -99,42 +98,9 @@ class Server:
             writer.write(b"0\r\n\r\n")
 
 
-class Reqwest:
-    """The smallest transport over a real HTTP client."""
-
-    def __init__(self) -> None:
-        self._client = ClientBuilder().no_proxy().build()
-
-    async def post(self, url, headers, call):
-        context = self._client.post(url).headers(list(headers)).body_bytes(call.body)
-        context = context.streamed_read_buffer_limit(0).build_streamed()  # by default it waits for 64 KiB
-        try:
-            response = await asyncio.wait_for(context.__aenter__(), call.first_byte_s)
-        except TimeoutError:
-            raise UpstreamError("timeout", "no answer") from None
-        return _Reply(context, response)
-
-    async def close(self):
-        await self._client.close()
-
-
-class _Reply:
-    def __init__(self, context, response) -> None:
-        self._context, self._response = context, response
-        self.status, self.headers = response.status, tuple(response.headers.items())
-
-    async def chunks(self) -> AsyncIterator[bytes]:
-        try:
-            while (chunk := await self._response.body_reader.read_chunk()) is not None:
-                yield bytes(chunk)
-        except Exception as wrong:
-            raise UpstreamError("cut", type(wrong).__name__) from wrong
-
-    async def close(self):
-        if self._context is not None:
-            context, self._context = self._context, None
-            with contextlib.suppress(ReadError):
-                await context.__aexit__(None, None, None)
+def http(base_url: str) -> OpenAICompatible:
+    """The gateway's own HTTP client."""
+    return OpenAICompatible(name="sm", base_url=base_url)
 
 
 @contextlib.asynccontextmanager
@@ -152,7 +118,7 @@ async def endpoint(server, door: str = "invoke", **address):
     listening = await asyncio.start_server(handle, "127.0.0.1", 0)
     port = listening.sockets[0].getsockname()[1]
     where = Address(endpoint="my-llm", region=REGION, base_url=f"http://127.0.0.1:{port}", **address)
-    upstream = SageMaker("sm", where, Reqwest(), door=door)
+    upstream = SageMaker("sm", where, http, door=door)
     try:
         yield upstream
     finally:
@@ -422,10 +388,15 @@ def test_an_answer_that_takes_too_long_names_the_limit():
     assert told.value.failure == "timeout"
 
 
-def test_a_timeout_that_an_endpoint_can_never_use_is_refused():
-    refuse_longer_answers("sm", 60.0)
-    with pytest.raises(SpecError, match=r"waits 90 s.*at most 60 s"):
-        refuse_longer_answers("sm", 90.0)
+def test_an_endpoint_is_never_waited_for_longer_than_it_may_take(monkeypatch):
+    monkeypatch.setattr(sagemaker, "LONGEST_ANSWER_S", 0.05)
+
+    async def silent(reader, _):
+        await reader.read()
+
+    with pytest.raises(UpstreamError) as told:
+        ask(silent, chat(first_byte_s=600.0))
+    assert told.value.failure == "timeout"
 
 
 def test_the_openai_path_carries_a_token_that_is_a_signed_permission():
@@ -508,9 +479,92 @@ def test_botocore_is_loaded_only_when_an_endpoint_is_used():
 def test_a_missing_extra_is_named(monkeypatch):
     monkeypatch.setitem(sys.modules, "botocore.session", None)
     with pytest.raises(SpecError, match=r"pip install 'breakeven\[aws\]'"):
-        SageMaker("sm", Address(endpoint="e", region=REGION), Reqwest())
+        SageMaker("sm", Address(endpoint="e", region=REGION), http)
 
 
 def test_an_address_is_refused_if_it_holds_what_it_cannot_hold():
     with pytest.raises(msgspec.ValidationError):
         msgspec.convert({"endpoint": 3}, Address)
+
+
+@pytest.fixture
+def behind(serve, upstream, another):
+    """A gateway that asks an endpoint first and another machine after it."""
+    endpoint_there = {
+        "kind": "sagemaker",
+        "url": upstream.url.removesuffix("/v1"),
+        "sagemaker": {"endpoint": "my-llm", "region": REGION},
+        "model": "there",
+        "concurrency": 4,
+        "usd_per_hour": 7.2,
+    }
+    upstreams = {"sm": endpoint_there, "other": {"url": another.url, "model": "elsewhere"}}
+    return serve(upstreams=upstreams, models={"chat": ["sm", "other"]})
+
+
+def frame(said: object) -> bytes:
+    return b"data: " + (said if isinstance(said, bytes) else json.dumps(said).encode()) + b"\n\n"
+
+
+def test_a_gateway_before_an_endpoint_streams_and_meters(behind, upstream):
+    async def container(heard):
+        assert heard.json["model"] == "there"
+        await heard.send(
+            b"HTTP/1.1 200 OK\r\ncontent-type: application/vnd.amazon.eventstream\r\ntransfer-encoding: chunked\r\n\r\n"
+        )
+        sse = frame(delta("Hel")) + frame(delta("lo!", "stop")) + frame(USAGE_FRAME) + frame(b"[DONE]")
+        for at in range(0, len(sse), 50):  # an event may end anywhere within a frame
+            await heard.chunk(part(sse[at : at + 50]))
+        await heard.end_stream()
+
+    upstream.script = container
+    got = behind.ask({**CHAT, "stream": True})
+    assert got.status == 200
+    assert got.header("content-type") == "text/event-stream"
+    assert [json.loads(line[6:])["choices"][0]["delta"]["content"] for line in got.body.decode().split("\n\n")[:2]] == [
+        "Hel",
+        "lo!",
+    ]
+    assert got.body.endswith(b"data: [DONE]\n\n")
+    record = behind.record()
+    assert (record.upstream, record.input_tokens, record.output_tokens) == ("sm", 20, 2)
+    assert (record.tokens_basis, record.cost_basis, record.outcome) == ("upstream", "own machine", "complete")
+    assert upstream.heard[0].path == "/endpoints/my-llm/invocations-response-stream"
+
+
+@pytest.mark.parametrize("streamed", [False, True])
+def test_an_endpoint_that_is_throttled_or_breaks_before_its_first_payload_is_passed_over(
+    behind, upstream, another, streamed
+):
+    async def throttled(heard):
+        await heard.answer(b"{}", 400, ("x-amzn-errortype: ThrottlingException", "retry-after: 60"))
+
+    async def broken(heard):
+        await heard.send(b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n")
+        await heard.chunk(exception("ModelStreamError"))
+        await heard.end_stream()
+
+    upstream.script = broken if streamed else throttled
+    got = behind.ask({**CHAT, "stream": streamed})
+    assert got.status == 200
+    assert behind.record().upstream == "other"
+    assert len(another.heard) == 1
+
+
+def test_an_endpoint_that_breaks_off_after_its_first_payload_is_told_as_a_cut(behind, upstream, another):
+    async def breaks(heard):
+        await heard.send(b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n")
+        await heard.chunk(part(frame(delta("Hel"))) + exception("ModelStreamError"))
+        await heard.end_stream()
+
+    upstream.script = breaks
+    got = behind.ask({**CHAT, "stream": True})
+    assert b'"content": "Hel"' in got.body
+    assert b"[DONE]" not in got.body
+    assert behind.record().outcome == "cut_by_upstream"
+    assert another.heard == []
+
+
+def test_kind_and_endpoint_belong_together(serve):
+    with pytest.raises(SpecError, match="belong together"):
+        serve(upstreams={"sm": {"kind": "sagemaker"}}, models={"chat": ["sm"]})

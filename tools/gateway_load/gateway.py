@@ -13,30 +13,16 @@ from breakeven.gateway.app import Gateway
 from breakeven.gateway.config import GatewayFile, UpstreamEntry
 from breakeven.gateway.connect import upstreams_of
 from breakeven.gateway.door import Door
-from breakeven.gateway.ledger import Admission
 from breakeven.gateway.metrics import Metrics
+from breakeven.gateway.observed import Observed
 from breakeven.gateway.pricing import prices_of
-from breakeven.gateway.records import PICO_USD_PER_USD, UsageRecord
+from breakeven.gateway.records import PICO_USD_PER_USD
 from breakeven.gateway.rules import rules_of
 from breakeven.gateway.serve import listening_socket, serve
 
 MODEL = "bench-model"
 PLACES = 2_000
 BUDGET_USD = 1_000_000
-
-
-class Metered:
-    """The books, with every record added up for Prometheus as well."""
-
-    def __init__(self, books: Any, metrics: Metrics) -> None:  # noqa: ANN401 - loaded by name
-        self.admit = books.admit
-        self._settle = books.settle
-        self._metrics = metrics
-
-    def settle(self, admission: Admission | None, record: UsageRecord) -> None:
-        """Keep and count one record."""
-        self._metrics.observe(record)
-        self._settle(admission, record)
 
 
 def books_with_a_key(store: str) -> tuple[Any, str]:
@@ -60,7 +46,7 @@ def main(upstream_port: str, store: str) -> None:
     door = Door(
         rules=rules,
         upstreams=upstreams_of(rules),
-        ledger=Metered(books, Metrics([MODEL])),
+        ledger=Observed(books, [Metrics([MODEL]).observe]),
         prices=prices_of(load_catalogue()),
     )
     listener = listening_socket("127.0.0.1", 0)

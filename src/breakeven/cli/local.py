@@ -68,13 +68,17 @@ def _serve(served: "ModelServer", model: str, slots: int, listener: socket.socke
     from breakeven.gateway.app import Gateway  # noqa: PLC0415
     from breakeven.gateway.connect import upstreams_of  # noqa: PLC0415
     from breakeven.gateway.door import Door  # noqa: PLC0415
+    from breakeven.gateway.metrics import Metrics  # noqa: PLC0415
+    from breakeven.gateway.observed import Observed, shown  # noqa: PLC0415
     from breakeven.gateway.open_books import OpenBooks  # noqa: PLC0415
     from breakeven.gateway.pricing import prices_of  # noqa: PLC0415
     from breakeven.gateway.rules import rules_of  # noqa: PLC0415
     from breakeven.gateway.serve import log_to_stderr, server_of  # noqa: PLC0415
 
     rules, books = rules_of(_file(served, model, slots)), OpenBooks()
-    door = Door(rules=rules, upstreams=upstreams_of(rules), ledger=books, prices=prices_of(load_catalogue()))
+    metrics = Metrics([model], lambda: shown(door))
+    ledger = Observed(books, [metrics.observe])
+    door = Door(rules=rules, upstreams=upstreams_of(rules), ledger=ledger, prices=prices_of(load_catalogue()))
     at = f"http://{HOST}:{listener.getsockname()[1]}"
 
     @contextlib.asynccontextmanager
@@ -88,7 +92,7 @@ def _serve(served: "ModelServer", model: str, slots: int, listener: socket.socke
         yield
         task.cancel()
 
-    gateway = Gateway(door, living=[watching()])
+    gateway = Gateway(door, mounts={"/metrics": metrics}, living=[watching()])
     server = server_of(gateway, rules.limits, lambda: typer.echo(_welcome(at, model, served)))
     log_to_stderr()
     with contextlib.suppress(KeyboardInterrupt):

@@ -13,6 +13,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Histo
 from prometheus_client.exposition import choose_encoder
 from prometheus_client.registry import Collector
 
+from breakeven.gateway.caller import Receive, Scope, Send
 from breakeven.gateway.records import PICO_USD_PER_USD, UsageRecord
 
 OTHER = "other"  # models that the configuration does not name: whoever calls must not be able to grow our memory
@@ -114,6 +115,15 @@ class Metrics(Collector):
         """What to answer, and its content type: Prometheus' text, or OpenMetrics where the caller accepts it."""
         encoder, content_type = choose_encoder(accept)
         return encoder(self), content_type
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """The same as an ASGI application, for ``/metrics``."""
+        del receive
+        accept = next((value for name, value in scope["headers"] if name == b"accept"), b"")
+        body, content_type = self.exposed(accept.decode("latin-1"))
+        headers = [(b"content-type", content_type.encode()), (b"content-length", str(len(body)).encode())]
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        await send({"type": "http.response.body", "body": body})
 
     def collect(self) -> Iterator[Metric]:
         """The families, as the library wants them."""

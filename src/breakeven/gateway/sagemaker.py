@@ -1,13 +1,12 @@
 """A SageMaker endpoint as an upstream: invoked through the AWS API, streamed or not, or by its OpenAI path."""
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from types import MappingProxyType
 from typing import Any, Literal, Protocol
 from urllib.parse import quote
 
 import msgspec
 
-from breakeven.errors import SpecError
 from breakeven.gateway.aws import Address, Signer, load
 from breakeven.gateway.upstream import Call, Reply, UpstreamError
 
@@ -51,7 +50,7 @@ OURS_TO_MEND: Mapping[str, str] = MappingProxyType(
 class Transport(Protocol):
     """The one thing asked of an HTTP client."""
 
-    async def post(self, url: str, headers: Headers, call: Call) -> Reply:
+    async def post(self, url: str, headers: Mapping[str, str], call: Call) -> Reply:
         """Send ``call.body``; returns with status and headers. Raises ``UpstreamError``."""
         ...
 
@@ -86,12 +85,15 @@ def _told(status: int, code: str, message: str) -> Whole:
 class SageMaker:
     """One endpoint. ``door``: ``invoke`` works with every container; ``openai`` needs no event stream."""
 
-    def __init__(self, name: str, address: Address, transport: Transport, *, door: Door = "invoke") -> None:
+    def __init__(
+        self, name: str, address: Address, connected: Callable[[str], Transport], *, door: Door = "invoke"
+    ) -> None:
+        """``connected``: an HTTP client for a base URL."""
         self.name = name
         self._address = address
-        self._transport = transport
         self._door = door
         self._signer = Signer(address)
+        self._transport = connected(self._signer.base_url)
         self._buffer_of = load("botocore.eventstream").EventStreamBuffer
         self._broken = load("botocore.eventstream").ParserError
 
@@ -138,7 +140,7 @@ class SageMaker:
 
     async def _post(self, url: str, headers: Mapping[str, str], call: Call) -> Reply:
         try:
-            return await self._transport.post(url, tuple(headers.items()), call)
+            return await self._transport.post(url, {**headers, "accept-encoding": "identity"}, call)
         except UpstreamError as wrong:
             if wrong.failure == "timeout" and self._door == "invoke" and not call.streamed:
                 why = f"{wrong.because}; SageMaker gives a container {LONGEST_ANSWER_S:.0f} s for an answer that is "
@@ -267,17 +269,3 @@ def _from_container(body: bytes) -> Whole:
         return Whole(status, JSON, said)
     quoted = f": {wrong.OriginalMessage[:LONGEST_QUOTE]}" if said else "."  # to who sent the request, nobody else
     return _told(status, "model_error", f"The model behind the SageMaker endpoint answered with an error{quoted}")
-
-
-def refuse_longer_answers(upstream: str, timeout_s: float) -> None:
-    """A configured timeout that a SageMaker endpoint can never use is a misunderstanding: told at the start.
-
-    Raises:
-        SpecError: it is longer than the endpoint's own.
-    """
-    if timeout_s > LONGEST_ANSWER_S:
-        raise SpecError(
-            f"upstream {upstream!r} waits {timeout_s:g} s for an answer",
-            expected=f"at most {LONGEST_ANSWER_S:g} s, after which InvokeEndpoint gives up",
-            do="Lower it, or let callers stream",
-        )
