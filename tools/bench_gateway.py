@@ -17,7 +17,7 @@ from contextlib import AbstractContextManager
 from rich.console import Console
 from rich.table import Table
 
-from bench import BenchError
+from bench import BUSY, BUSY_LOAD, BenchError
 from breakeven import __version__
 from gateway_load.measure import (
     BUSY_CLIENTS,
@@ -35,6 +35,7 @@ from gateway_load.measure import (
 )
 from gateway_load.sides import install_litellm, litellm, ours, upstream
 
+WIDTH = 116
 STEPS = ("one", "busy", "rates", "streams")
 Start = Callable[[Target], AbstractContextManager[Target]]
 Row = tuple[str, str, str, str, str]
@@ -93,13 +94,15 @@ def closed_rows(bare: Side, mine: Side, peer: Side) -> Iterator[Row]:
     busy = [side.busy for side in (bare, mine, peer)]
     rps, b50, b99 = ([getattr(run, name) if run else None for run in busy] for name in ("rps", "p50_ms", "p99_ms"))
     faster, later = ratio(rps[1], rps[2]), ratio(b99[1], b99[2])
-    want = f"x LiteLLM's {judged(faster, WANT_RPS, at_least=True)}"
+    want = f"{judged(faster, WANT_RPS, at_least=True)} x LiteLLM's"
     yield f"{BUSY_CLIENTS} clients: requests/s", cell(rps[0], 0), cell(rps[1], 0), want, cell(rps[2], 0)
     yield "  p50, ms", cell(b50[0]), cell(b50[1]), "", cell(b50[2])
-    yield "  p99, ms", cell(b99[0]), cell(b99[1]), f"x LiteLLM's {judged(later, WANT_P99)}", cell(b99[2])
+    yield "  p99, ms", cell(b99[0]), cell(b99[1]), f"{judged(later, WANT_P99)} x LiteLLM's", cell(b99[2])
     failed = [str(run.failed) if run else "-" for run in busy]
     yield "  failed requests", failed[0], failed[1], "", failed[2]
-    yield "  processor time, µs a request", "", cell(mine.cpu_us, 0), "", cell(peer.cpu_us, 0)
+    less = ratio(mine.cpu_us, peer.cpu_us)
+    told = f"{less:.3g} of LiteLLM's" if less else ""
+    yield "  processor time, µs a request", "", cell(mine.cpu_us, 0), told, cell(peer.cpu_us, 0)
 
 
 def open_rows(mine: Side, peer: Side) -> Iterator[Row]:
@@ -134,25 +137,21 @@ def stream_rows(bare: Side, mine: Side, peer: Side) -> Iterator[Row]:
 
 
 def memory_rows(mine: Side, peer: Side) -> Iterator[Row]:
-    """Memory before, at the end of and after the load."""
-    sides = (mine.memory_mb, peer.memory_mb)
-    for place, when in enumerate(("before", "at its end", "10 s after it")):
-        values = [cell(memory[place], 0) if memory else "-" for memory in sides]
-        back = sides[0][2] / sides[0][0] if sides[0] else None
-        yield (
-            f"memory {when}, MB",
-            "",
-            values[0],
-            f"x before {judged(back, WANT_MEMORY)}" if place == 2 else "",
-            values[1],
-        )
+    """Memory before the load, ten seconds after it, and after the streams once more."""
+    for place, when in enumerate(("before", "10 s after the load", "and after the streams again")):
+        values = [side.memory_mb[place] if len(side.memory_mb) > place else None for side in (mine, peer)]
+        goal = ""
+        if place:
+            before = mine.memory_mb[place - 1] if len(mine.memory_mb) > place else None
+            goal = f"{judged(ratio(values[0], before), WANT_MEMORY)} x"
+        yield f"memory {when}, MB", "", cell(values[0], 0), goal, cell(values[1], 0)
 
 
-def show(console: Console, bare: Side, mine: Side, peer: Side, version: str) -> None:
+def show(console: Console, sides: tuple[Side, Side, Side], version: str, began: float) -> None:
     """Print the one table and what is to be known about it."""
-    table = Table(
-        title=f"One core for the gateway, one for the load; {os.cpu_count()} cores, Python {platform.python_version()}"
-    )
+    bare, mine, peer = sides
+    loads = f"load {began:.1f} before and {os.getloadavg()[0]:.1f} after"
+    table = Table(title=f"{os.cpu_count()} cores, Python {platform.python_version()}, {loads}")
     table.add_column("What", no_wrap=True)
     table.add_column("direct", justify="right", no_wrap=True)
     table.add_column(f"breakeven {__version__}", justify="right", no_wrap=True)
@@ -168,13 +167,15 @@ def show(console: Console, bare: Side, mine: Side, peer: Side, version: str) -> 
             table.add_row(*row)
     console.print(table)
     notes = (
+        "The gateway has one core, the load and the upstream the other.",
         "breakeven: virtual keys, a budget, routing and metering on. LiteLLM: one worker, a master key, no database, "
         "so it checks no budget and keeps no usage.",
         f"Streams: {FRAMES} frames each, one every {FRAME_EVERY_US // 1000} ms; delays less those of the load itself.",
         "requests/s with p99 below: load that does not wait for answers, at random moments; the rates tried are "
         "5, 10, 20, ... 100 % of the requests/s at 32 clients.",
     )
-    for note in (*mine.missing, *peer.missing, *notes):
+    busy = (BUSY,) if began > BUSY_LOAD else ()
+    for note in (*busy, *mine.missing, *peer.missing, *notes):
         console.print(f"- {note}", markup=False, highlight=False)
 
 
@@ -190,6 +191,7 @@ def main() -> int:
         print(f"bench-gateway needs {', '.join(missing)} (on Debian: apt-get install wrk gcc util-linux curl)")
         return 1
     compile_load()
+    began = os.getloadavg()[0]
     mine, peer, version = Side(name="breakeven"), Side(name="LiteLLM"), ""
     with upstream() as behind:
         bare = direct(behind, asked.seconds, asked.only)
@@ -202,7 +204,7 @@ def main() -> int:
                 peer.missing.append(f"LiteLLM could not be installed: {why}")
             else:
                 measure_side(peer, litellm, behind, asked)
-    show(Console(width=110), bare, mine, peer, version)
+    show(Console(width=WIDTH), (bare, mine, peer), version, began)
     return 1 if mine.missing else 0
 
 

@@ -24,7 +24,7 @@ LIMITS_MS = (1.0, 5.0, 10.0)
 SHARES = (0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0)  # of the requests/s at 32 clients
 FEWEST_REQUESTS = 500  # a 99th percentile of fewer means little
 KEPT_UP = 0.98
-REST_S = 10.0
+REST_S, STREAMS_LIMIT_S = 10.0, 300.0
 MEGABYTE = 10**6
 PAGE_BYTES, TICKS_PER_S = os.sysconf("SC_PAGE_SIZE"), os.sysconf("SC_CLK_TCK")
 LUA = """
@@ -61,7 +61,8 @@ class Side:
     cpu_us: float | None = None
     rates: dict[float, float | None] = field(default_factory=dict)
     streams: dict[str, Any] | None = None
-    memory_mb: tuple[float, float, float] | None = None
+    streams_again: dict[str, Any] = field(default_factory=dict)
+    memory_mb: list[float] = field(default_factory=list)
     missing: list[str] = field(default_factory=list)
 
     def attempt(self, what: str, measure: Callable[[], None]) -> None:
@@ -289,16 +290,24 @@ def measure(side: Side, target: Target, seconds: int, steps: Sequence[str]) -> N
         if side.busy:
             side.rates = highest_rates(target, side.busy.rps, seconds / 2)
 
+    def streamed() -> dict[str, Any]:
+        return load(target, "streams", STREAMS, STREAMS_STARTED_OVER_S, FRAMES, limit_s=STREAMS_LIMIT_S)
+
     def streams() -> None:
-        side.streams = load(target, "streams", STREAMS, STREAMS_STARTED_OVER_S, FRAMES, limit_s=300)
+        side.streams = streamed()
+
+    def rested() -> None:
+        if target.pid:
+            time.sleep(REST_S)
+            side.memory_mb.append(resident_mb(target.pid))
 
     closed(target, BUSY_CLIENTS, 3)  # warm
-    time.sleep(1)
-    before_mb = resident_mb(target.pid) if target.pid else 0.0
+    if target.pid:
+        side.memory_mb.append(resident_mb(target.pid))
     for name, step in {"one": one, "busy": busy, "rates": rates, "streams": streams}.items():
         if name in steps:
             side.attempt(name, step)
-    if target.pid:
-        peak_mb = resident_mb(target.pid)
-        time.sleep(REST_S)
-        side.memory_mb = (before_mb, peak_mb, resident_mb(target.pid))
+    rested()
+    if "streams" in steps and side.streams:  # what a second load adds is lost; what the first did not give back is not
+        side.attempt("streams again", lambda: side.streams_again.update(streamed()))
+        rested()
