@@ -20,7 +20,8 @@ from breakeven.gateway.books.database import connect
 from breakeven.gateway.books.keys import VirtualKey, digest_of, new_id, new_secret
 from breakeven.gateway.books.schema import set_up
 from breakeven.gateway.books.store import Store, now_us
-from breakeven.gateway.records import PICO_USD_PER_USD, UsageRecord
+from breakeven.gateway.records import UsageRecord
+from breakeven.units import PICO_USD_PER_USD
 
 USD = PICO_USD_PER_USD
 PLACES = (Path("/usr/lib/postgresql"), Path("/usr/local"), Path("/usr"))

@@ -8,6 +8,7 @@ from breakeven.cli.accuracy import accuracy
 from breakeven.cli.catalogue import catalogue_app
 from breakeven.cli.compare import compare
 from breakeven.cli.gateway import gateway
+from breakeven.cli.keys import keys_app
 from breakeven.cli.local import local
 from breakeven.cli.predict import predict
 from breakeven.cli.price import price
@@ -50,4 +51,5 @@ app.command()(accuracy)
 app.command()(simulate)
 app.command()(gateway)
 app.command()(local)
+app.add_typer(keys_app, name="keys")
 app.add_typer(catalogue_app, name="catalogue")

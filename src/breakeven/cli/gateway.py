@@ -8,8 +8,8 @@ import typer
 from breakeven.errors import SpecError
 
 if TYPE_CHECKING:
+    from breakeven.gateway.books.books import Books
     from breakeven.gateway.config import GatewayFile
-    from breakeven.gateway.door import Door
     from breakeven.gateway.rules import Rules
 
 EXTRA = {"aiohttp", "uvicorn", "uvloop", "httptools", "yarl"}
@@ -22,7 +22,10 @@ def gateway(  # noqa: PLR0913, PLR0917 - one parameter a flag
     own_url: Annotated[list[str] | None, typer.Option(help="Base URL of an own replica (repeatable).")] = None,
     api_key_env: Annotated[str | None, typer.Option(help="Environment variable with the API's key.")] = None,
     listen: Annotated[str | None, typer.Option(help="host:port; default 127.0.0.1:8080.")] = None,
-    records: Annotated[Path | None, typer.Option(help="Append each usage record to this file, as JSON lines.")] = None,
+    store: Annotated[
+        str | None, typer.Option(help="Keys, budgets and records: a file or postgresql://...; default: gateway.db.")
+    ] = None,
+    no_keys: Annotated[bool, typer.Option("--no-keys", help="Let everybody in who can connect.")] = False,
     log_requests: Annotated[bool, typer.Option("--log-requests", help="A log line for each request.")] = False,
     check: Annotated[bool, typer.Option("--check", help="Print the rules and stop.")] = False,
 ) -> None:
@@ -31,13 +34,13 @@ def gateway(  # noqa: PLR0913, PLR0917 - one parameter a flag
     from breakeven.gateway.rules import with_flags  # noqa: PLC0415
 
     file = read_config(config) if config else GatewayFile()
-    file = with_flags(file, tuple(own_url or ()), api_key_env)
+    file = _with_flags(with_flags(file, tuple(own_url or ()), api_key_env), store, no_keys, log_requests)
     rules = _rules(file, config, plan, option)
     if check:
         typer.echo(_told(rules))
         return
     try:
-        _serve(file, rules, address(listen or file.listen), records, log_requests)
+        _serve(file, rules, address(listen or file.listen))
     except ModuleNotFoundError as wrong:
         if wrong.name not in EXTRA:
             raise
@@ -61,41 +64,52 @@ def _rules(file: "GatewayFile", config: Path | None, plan: Path | None, option: 
     return rules_of(file, read_plan(named, option or file.option))
 
 
-def _serve(file: "GatewayFile", rules: "Rules", at: tuple[str, int], records: Path | None, log_requests: bool) -> None:
-    from breakeven.gateway.app import Gateway  # noqa: PLC0415
+def _with_flags(file: "GatewayFile", store: str | None, no_keys: bool, log_requests: bool) -> "GatewayFile":
+    """The file with what the flags say instead."""
+    import msgspec  # noqa: PLC0415
+
+    books = file.books
+    if store is not None:
+        books = msgspec.structs.replace(books, store=store, store_env=None)
+    if no_keys:
+        books = msgspec.structs.replace(books, keys=False)
+    return msgspec.structs.replace(file, books=books, log_requests=log_requests or file.log_requests)
+
+
+def _serve(file: "GatewayFile", rules: "Rules", at: tuple[str, int]) -> None:
+    from breakeven.catalogue.load import load_catalogue  # noqa: PLC0415
+    from breakeven.gateway.assembly import with_books  # noqa: PLC0415
     from breakeven.gateway.serve import (  # noqa: PLC0415
-        admin_token,
+        is_loopback,
         listening_socket,
         log_to_stderr,
         refuse_open_admin,
         serve,
     )
 
-    refuse_open_admin(at[0], admin_token(file.admin_token_env), file.admin_token_env)
-    door = _door(rules, records, log_requests or file.log_requests)
-    listener = listening_socket(*at)
-    host, port = listener.getsockname()[:2]
-    log_to_stderr()
-    shown = f"[{host}]" if ":" in host else host
-    serve(Gateway(door), listener, rules.limits, lambda: typer.echo(f"{_told(rules)}\nhttp://{shown}:{port}/v1"))
+    refuse_open_admin(at[0], file.books.admin_token(), file.books.admin_token_env)
+    with with_books(file, rules, load_catalogue(), alone=is_loopback(at[0])) as (gateway, books):
+        listener = listening_socket(*at)
+        host, port = listener.getsockname()[:2]
+        log_to_stderr()
+        shown = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+        serve(gateway, listener, rules.limits, lambda: typer.echo(_welcome(rules, file, books, shown)))
 
 
-def _door(rules: "Rules", records: Path | None, log_requests: bool) -> "Door":
-    from breakeven.catalogue.load import load_catalogue  # noqa: PLC0415
-    from breakeven.gateway.connect import upstreams_of  # noqa: PLC0415
-    from breakeven.gateway.door import Door  # noqa: PLC0415
-    from breakeven.gateway.logbook import Logbook  # noqa: PLC0415
-    from breakeven.gateway.open_books import OpenBooks  # noqa: PLC0415
-    from breakeven.gateway.pricing import prices_of  # noqa: PLC0415
+def _welcome(rules: "Rules", file: "GatewayFile", books: "Books", shown: str) -> str:
+    """What a user needs to know of the gateway that runs."""
+    from breakeven.gateway.books.database import shown as place_shown  # noqa: PLC0415
 
-    lines = records.open("ab", buffering=0) if records else None
-    return Door(
-        rules=rules,
-        upstreams=upstreams_of(rules),
-        ledger=OpenBooks(lines),
-        prices=prices_of(load_catalogue()),
-        log=Logbook(requests=log_requests),
-    )
+    lines = [_told(rules), f"{shown}/v1", f"records: {place_shown(books.place)}; metrics: {shown}/metrics"]
+    if file.books.admin_token() is None:
+        lines.append(f"no admin API: {file.books.admin_token_env} is empty")
+    else:
+        lines.append(f"admin API: {shown}/admin")
+    if not file.books.keys:
+        lines.append("no keys are asked for: everybody who can connect may call")
+    elif not books.counters.keys:
+        lines.append(f"no key exists yet: breakeven keys create NAME --store {place_shown(books.place)}")
+    return "\n".join(lines)
 
 
 def _told(rules: "Rules") -> str:

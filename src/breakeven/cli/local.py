@@ -65,20 +65,13 @@ def _listener(port: int | None) -> socket.socket:
 def _serve(served: "ModelServer", model: str, slots: int, listener: socket.socket) -> "OpenBooks":
     """The gateway, until Ctrl-C or until the model server is gone."""
     from breakeven.catalogue.load import load_catalogue  # noqa: PLC0415
-    from breakeven.gateway.app import Gateway  # noqa: PLC0415
-    from breakeven.gateway.connect import upstreams_of  # noqa: PLC0415
-    from breakeven.gateway.door import Door  # noqa: PLC0415
-    from breakeven.gateway.metrics import Metrics  # noqa: PLC0415
-    from breakeven.gateway.observed import Observed, shown  # noqa: PLC0415
+    from breakeven.gateway.assembly import Parts, assembled  # noqa: PLC0415
+    from breakeven.gateway.logbook import Logbook  # noqa: PLC0415
     from breakeven.gateway.open_books import OpenBooks  # noqa: PLC0415
-    from breakeven.gateway.pricing import prices_of  # noqa: PLC0415
     from breakeven.gateway.rules import rules_of  # noqa: PLC0415
     from breakeven.gateway.serve import log_to_stderr, server_of  # noqa: PLC0415
 
     rules, books = rules_of(_file(served, model, slots)), OpenBooks()
-    metrics = Metrics([model], lambda: shown(door))
-    ledger = Observed(books, [metrics.observe])
-    door = Door(rules=rules, upstreams=upstreams_of(rules), ledger=ledger, prices=prices_of(load_catalogue()))
     at = f"http://{HOST}:{listener.getsockname()[1]}"
 
     @contextlib.asynccontextmanager
@@ -92,7 +85,8 @@ def _serve(served: "ModelServer", model: str, slots: int, listener: socket.socke
         yield
         task.cancel()
 
-    gateway = Gateway(door, mounts={"/metrics": metrics}, living=[watching()])
+    parts = Parts(catalogue=load_catalogue(), ledger=books, log=Logbook(), living=(watching(),))
+    gateway = assembled(rules, parts)
     server = server_of(gateway, rules.limits, lambda: typer.echo(_welcome(at, model, served)))
     log_to_stderr()
     with contextlib.suppress(KeyboardInterrupt):

@@ -40,8 +40,7 @@ class Accounts(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         said("How many usage records are kept in memory while the store cannot be written; more are counted as lost."),
     ] = MOST_WAITING
     keep_days: Annotated[
-        int | None,
-        msgspec.Meta(ge=1),
+        Annotated[int, msgspec.Meta(ge=1)] | None,
         said("After how many days usage records are deleted; without it they stay. Budgets do not depend on them."),
     ] = None
     admin_token_env: Annotated[str, said("The environment variable that holds the admin token.")] = (

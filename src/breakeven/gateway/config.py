@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 import msgspec
 
 from breakeven.errors import SpecError, refuse_odd_number
+from breakeven.gateway.accounts import Accounts
 from breakeven.yamlfile import read_yaml, said
 
 Tier = Literal["standard", "batch", "flex", "priority"]
@@ -135,9 +136,10 @@ class GatewayFile(Section, frozen=True, kw_only=True):
     limits: Limits = Limits()
     routing: Routing = Routing()
     pass_headers: Annotated[tuple[str, ...], said("Further headers of callers that upstreams are sent.")] = ()
-    admin_token_env: Annotated[str, said("The environment variable that holds the admin token.")] = (
-        "BREAKEVEN_ADMIN_TOKEN"
-    )
+    books: Annotated[Accounts, said("Keys, budgets and records.")] = Accounts()
+    spans: Annotated[
+        bool, said("An OpenTelemetry span for each request, sent as the OTEL_* variables say (extra `otel`).")
+    ] = False
     log_requests: Annotated[bool, said("A line in the log for each request, not for problems alone.")] = False
 
 

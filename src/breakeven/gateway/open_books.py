@@ -1,9 +1,6 @@
 """A ledger for one's own machine: everybody may enter, and the newest records are kept in memory."""
 
 from collections import deque
-from typing import BinaryIO
-
-import msgspec
 
 from breakeven.gateway.ledger import Admission
 from breakeven.gateway.records import UsageRecord
@@ -13,11 +10,10 @@ OPEN = Admission()
 
 
 class OpenBooks:
-    """No keys, no budgets. ``records`` holds the newest; ``lines`` gets each as a line of JSON where it is given."""
+    """No keys, no budgets. ``records`` holds the newest."""
 
-    def __init__(self, lines: BinaryIO | None = None, kept: int = KEPT) -> None:
+    def __init__(self, kept: int = KEPT) -> None:
         self.records: deque[UsageRecord] = deque(maxlen=kept)
-        self._lines = lines
 
     async def admit(self, secret: str | None, *, model: str | None, most_pico_usd: int | None) -> Admission:
         """Everybody may enter."""
@@ -28,5 +24,3 @@ class OpenBooks:
         """Keep the record."""
         del admission
         self.records.append(record)
-        if self._lines is not None:
-            self._lines.write(msgspec.json.encode(record) + b"\n")

@@ -5,7 +5,7 @@ import contextlib
 import gc
 import ipaddress
 import logging
-import os
+import signal
 import socket
 from collections.abc import Callable
 
@@ -23,13 +23,13 @@ COLLECTS_AFTER = 10_000, 20, 50
 """Requests leave no cycles behind, so the collector is called more rarely than for a script."""
 
 
-def refuse_open_admin(host: str, token: str, variable: str) -> None:
+def refuse_open_admin(host: str, token: str | None, variable: str) -> None:
     """Refuse to start where others could administer the gateway.
 
     Raises:
         SpecError: if the address is not this machine's own and the token is empty or short.
     """
-    if len(token) >= LEAST_TOKEN_LENGTH or _is_loopback(host):
+    if len(token or "") >= LEAST_TOKEN_LENGTH or is_loopback(host):
         return
     raise SpecError(
         f"the gateway listens on {host}, and {variable} is {'too short' if token else 'empty'}",
@@ -38,7 +38,8 @@ def refuse_open_admin(host: str, token: str, variable: str) -> None:
     )
 
 
-def _is_loopback(host: str) -> bool:
+def is_loopback(host: str) -> bool:
+    """Whether only this machine can connect to an address."""
     try:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
@@ -174,11 +175,13 @@ def _is_news(record: logging.LogRecord) -> bool:
 
 
 def serve(app: Asgi, listener: socket.socket, limits: Limits, ready: Callable[[], None]) -> None:
-    """Serve until SIGTERM or SIGINT. Returns when the last request has ended and everything is flushed."""
-    with contextlib.closing(listener), contextlib.suppress(KeyboardInterrupt):
-        server_of(app, limits, ready).run(sockets=[listener])
+    """Serve until SIGTERM or SIGINT. Returns when the last request has ended, so that its caller can flush the books.
 
-
-def admin_token(variable: str) -> str:
-    """The admin token in the environment; empty if there is none."""
-    return os.environ.get(variable, "").strip()
+    uvicorn raises the signal that stopped it once more when it has ended; SIGTERM would end the process right there.
+    """
+    before = signal.signal(signal.SIGTERM, lambda _number, _frame: None)
+    try:
+        with contextlib.closing(listener), contextlib.suppress(KeyboardInterrupt):
+            server_of(app, limits, ready).run(sockets=[listener])
+    finally:
+        signal.signal(signal.SIGTERM, before)

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from breakeven import __version__
 from breakeven.errors import SpecError
-from breakeven.gateway.records import PICO_USD_PER_USD, UsageRecord
+from breakeven.gateway.records import UsageRecord
+from breakeven.units import PICO_USD_PER_USD
 
 if TYPE_CHECKING:
     from opentelemetry.trace import TracerProvider

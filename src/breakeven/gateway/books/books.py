@@ -119,13 +119,16 @@ class Books(Ledger):
         """Write what is left, give slices back, stop. Call it when no request runs any more."""
         self._clerk.end(END_S)
 
-    async def admit(self, secret: str | None, *, model: str, most_pico_usd: int | None) -> Admission:
-        """Let a request in and hold back the most it can cost."""
+    async def admit(self, secret: str | None, *, model: str | None, most_pico_usd: int | None) -> Admission:
+        """Let a request in and hold back the most it can cost; one that asks no model counts against no limit."""
         if not self.accounts.keys:
             return OPEN
         known = self._find(secret)
         key = known.key
         try:
+            self._check_key(key)
+            if model is None:
+                return Admission(key=key.id, team=key.team)
             self._check(known, model)
             key_has_budget = key.budget_pico_usd is not None or key.budget_requests is not None
             if not key_has_budget:
@@ -195,13 +198,18 @@ class Books(Ledger):
             raise refusals.wrong_key()
         return known
 
-    def _check(self, known: Known, model: str) -> None:
-        """Whether the key may be used, for this model, now."""
-        key = known.key
+    @staticmethod
+    def _check_key(key: VirtualKey) -> None:
+        """Whether the key may be used now."""
         if key.disabled:
             raise refusals.disabled_key()
         if key.expires_us is not None and time.time() * MICROSECONDS_PER_SECOND >= key.expires_us:
             raise refusals.expired_key(key.expires_us)
+
+    @staticmethod
+    def _check(known: Known, model: str) -> None:
+        """Whether it may be used for this model, within its rates."""
+        key = known.key
         if key.models and not key.may_call(model):
             raise refusals.model_not_allowed(model, key.models)
         if key.concurrent_requests is not None and known.running >= key.concurrent_requests:

@@ -3,7 +3,7 @@
 import re
 
 from breakeven.errors import SpecError
-from breakeven.gateway.records import PICO_USD_PER_USD
+from breakeven.units import PICO_USD_PER_USD
 
 DECIMALS = 12
 USD_PATTERN = rf"^[0-9]{{1,7}}(\.[0-9]{{1,{DECIMALS}}})?$"

@@ -1,4 +1,4 @@
-"""`breakeven gateway keys`: virtual keys and teams in a gateway's store, without a gateway that runs."""
+"""`breakeven keys`: virtual keys and teams in a gateway's store, without a gateway that runs."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -177,7 +177,7 @@ def _known(opened: "Store", name: str) -> "VirtualKey":
         raise SpecError(
             f"there is no key {name!r} in this store",
             expected="the id of a key (key_...)",
-            do=f"Did you mean: {', '.join(near)}?" if near else "`breakeven gateway keys list` shows them",
+            do=f"Did you mean: {', '.join(near)}?" if near else "`breakeven keys list` shows them",
         )
     return found
 

@@ -1,4 +1,4 @@
-"""`breakeven gateway keys`: keys made without a gateway work in one."""
+"""`breakeven keys`: keys made without a gateway work in one."""
 
 import asyncio
 import re
@@ -7,7 +7,7 @@ import pytest
 from tests.gateway.bookkeeping import USD
 from typer.testing import CliRunner
 
-from breakeven.cli.gateway_keys import keys_app
+from breakeven.cli.keys import keys_app
 from breakeven.errors import SpecError
 from breakeven.gateway.accounts import Accounts
 from breakeven.gateway.books.books import Books
@@ -15,7 +15,7 @@ from breakeven.gateway.books.books import Books
 
 @pytest.fixture
 def keys(tmp_path):
-    """Run `breakeven gateway keys`: what it printed, and what it said beside it."""
+    """Run `breakeven keys`: what it printed, and what it said beside it."""
 
     def run(*arguments):
         store = [] if "--store" in arguments else ["--store", str(tmp_path / "gateway.db")]
