@@ -84,8 +84,9 @@ class Answered:
 def read_answer(connection: socket.socket) -> Answered:
     """All that comes until the gateway closes the connection; chunks are joined."""
     data = b""
-    while piece := connection.recv(1 << 20):
-        data += piece
+    with connection:
+        while piece := connection.recv(1 << 20):
+            data += piece
     head, _, body = data.partition(b"\r\n\r\n")
     first, *lines = head.decode("latin-1").split("\r\n")
     headers = [tuple(line.lower().split(": ", 1)) for line in lines]

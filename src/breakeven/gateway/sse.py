@@ -61,11 +61,12 @@ _DECODER = msgspec.json.Decoder(Frame)
 class Events:
     """One stream. ``feed`` takes what came and gives what goes on; the rest is what was read on the way."""
 
-    __slots__ = ("_long", "_strips", "_tail", "_text", "finished", "tokens")
+    __slots__ = ("_held", "_held_bytes", "_long", "_strips", "_text", "finished", "tokens")
 
     def __init__(self, *, strips_usage: bool) -> None:
         self._strips = strips_usage
-        self._tail = b""
+        self._held: list[bytes] = []
+        self._held_bytes = 0
         self._long = False
         self._text: list[str] = []
         self.tokens: Tokens = UNKNOWN
@@ -82,7 +83,11 @@ class Events:
 
         Where the usage frame has to be taken out, a frame goes on when it is whole; otherwise everything at once.
         """
-        data = self._tail + chunk
+        self._held.append(chunk)
+        self._held_bytes += len(chunk)
+        if b"\n" not in chunk and b"\r" not in chunk and self._held_bytes <= LONGEST_HELD_BYTES:
+            return b"" if self._strips else chunk  # nothing ends here
+        data = b"".join(self._held)
         passed: list[bytes] = []
         start = 0
         for end in END.finditer(data):
@@ -91,16 +96,17 @@ class Events:
             if self._long or self._read(frame):
                 passed.append(frame)
             self._long = False
-        self._tail = data[start:]
-        if len(self._tail) > LONGEST_HELD_BYTES:
+        rest = data[start:]
+        if len(rest) > LONGEST_HELD_BYTES:
             self._long = True
-            passed.append(self._tail[:-HALF_AN_END])
-            self._tail = self._tail[-HALF_AN_END:]
+            passed.append(rest[:-HALF_AN_END])
+            rest = rest[-HALF_AN_END:]
+        self._held, self._held_bytes = [rest] if rest else [], len(rest)
         return b"".join(passed) if self._strips else chunk
 
     def last(self) -> bytes:
         """What is still held back when the stream has ended and goes on now."""
-        rest, self._tail = self._tail, b""
+        rest, self._held = b"".join(self._held), []
         shown = bool(rest) and (self._long or self._read(rest))
         return rest if shown and self._strips else b""
 
