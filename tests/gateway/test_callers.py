@@ -7,7 +7,7 @@ import time
 
 import pytest
 from tests.gateway.running import read_answer
-from tests.gateway.scripted import CHAT, delta
+from tests.gateway.scripted import CHAT, SOON_S, delta
 
 STREAM = {**CHAT, "stream": True}
 
@@ -34,7 +34,7 @@ def test_a_caller_that_hangs_up_before_the_first_byte_stops_the_upstreams_work(g
     connection = gateway.post(asked)
     _until(lambda: upstream.heard)
     connection.close()
-    assert upstream.hung_up.wait(5)
+    assert upstream.hung_up.wait(SOON_S)
     record = gateway.record()
     assert (record.status, record.outcome) == (499, "cut_by_client")
     assert record.output_tokens is None
@@ -52,7 +52,7 @@ def test_a_caller_that_hangs_up_in_mid_stream_stops_the_upstreams_work(gateway, 
     if how == "resets":
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     connection.close()
-    assert upstream.hung_up.wait(5)
+    assert upstream.hung_up.wait(SOON_S)
     record = gateway.record()
     assert (record.status, record.outcome, record.tokens_basis) == (499, "cut_by_client", "counted")
     assert (record.input_tokens, record.output_tokens) == (2, 1)
@@ -143,7 +143,7 @@ def test_a_request_that_takes_longer_than_any_may_is_a_504(serve, upstream):
     upstream.script = hangs
     answer = gateway.ask(CHAT)
     assert (answer.status, answer.json["error"]["code"]) == (504, "timeout")
-    assert upstream.hung_up.wait(5)
+    assert upstream.hung_up.wait(SOON_S)
     assert gateway.record().outcome == "failed"
 
 

@@ -7,7 +7,7 @@ import time
 from datetime import date
 
 import pytest
-from tests.gateway.scripted import ANSWER, CHAT, USAGE_FRAME, delta, honest
+from tests.gateway.scripted import ANSWER, CHAT, SOON_S, USAGE_FRAME, delta, honest
 
 STREAM = {**CHAT, "stream": True}
 FAST = {"first_token_s": 0.3, "answer_s": 0.3, "between_bytes_s": 0.3, "connect_s": 1.0}
@@ -244,7 +244,7 @@ def test_a_stream_that_stops_talking_is_cut_when_its_time_is_over(alone, upstrea
     began = time.monotonic()
     assert b"Half" in gateway.ask(STREAM).body
     assert time.monotonic() - began < 5
-    assert upstream.hung_up.wait(5)
+    assert upstream.hung_up.wait(SOON_S)
     assert gateway.record().outcome == "cut_by_upstream"
 
 

@@ -1,16 +1,18 @@
 """Serving: who may administer it, and how it stops."""
 
+import contextlib
 import json
 import os
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
 import time
 
 import pytest
 from tests.gateway.running import read_answer
-from tests.gateway.scripted import CHAT, delta, honest
+from tests.gateway.scripted import CHAT, SOON_S, delta, honest
 
 from breakeven.errors import SpecError
 from breakeven.gateway.serve import listening_socket, refuse_open_admin
@@ -43,32 +45,39 @@ def test_an_address_that_is_taken_is_told():
 
 @pytest.fixture
 def started(tmp_path, upstream):
-    """Starts `breakeven gateway` as a user would; gives the process, its port and its records."""
+    """Starts `breakeven gateway` as a user would; gives the process, its port and its store."""
     processes = []
 
     def start(*flags, drain_s=10, **environment):
         config = tmp_path / "gateway.yaml"
-        records = tmp_path / "records.jsonl"
+        store = tmp_path / "gateway.db"
         config.write_text(
             json.dumps({
                 "listen": "127.0.0.1:0", "limits": {"drain_s": drain_s}, "models": {"chat": ["own"]},
                 "upstreams": {"own": {"url": upstream.url}},
             })
         )  # fmt: skip
-        command = [*COMMAND, str(config), "--records", str(records), *flags]
+        command = [*COMMAND, str(config), "--store", str(store), "--no-keys", *flags]
         process = subprocess.Popen(
             command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env={**os.environ, **environment}
         )
         processes.append(process)
         for line in process.stdout:
             if line.startswith("http://"):
-                return process, int(line.rpartition(":")[2].removesuffix("/v1\n")), records
+                return process, int(line.rpartition(":")[2].removesuffix("/v1\n")), store
         raise AssertionError(process.stderr.read())
 
     yield start
     for process in processes:
         process.kill()
         process.communicate()
+
+
+def records_in(store) -> list[dict]:
+    """The usage records of a store, once its gateway has ended or a second has passed."""
+    with contextlib.closing(sqlite3.connect(store)) as database:
+        database.row_factory = sqlite3.Row
+        return [dict(row) for row in database.execute("SELECT * FROM usage")]
 
 
 def post(port, body):
@@ -82,7 +91,7 @@ def post(port, body):
 async def slow_stream(heard):
     await heard.begin_stream()
     await heard.frame(delta("Half"))
-    heard.upstream.go_on.wait(5)
+    heard.upstream.go_on.wait(SOON_S)
     await heard.frame(delta(" and half", "stop"))
     await heard.end_stream()
 
@@ -90,7 +99,7 @@ async def slow_stream(heard):
 def test_on_sigterm_open_streams_end_and_nobody_new_is_let_in(started, upstream):
     import threading
 
-    process, port, records = started("--log-requests")
+    process, port, store = started("--log-requests")
     upstream.go_on = threading.Event()
     upstream.script = slow_stream
     with post(port, STREAM) as connection:
@@ -112,14 +121,14 @@ def test_on_sigterm_open_streams_end_and_nobody_new_is_let_in(started, upstream)
     assert b" and half" in data
     assert data.endswith(b"0\r\n\r\n")
     _, log = process.communicate(timeout=10)
-    assert [json.loads(line)["outcome"] for line in records.read_text().splitlines()] == ["complete"]
+    assert [record["outcome"] for record in records_in(store)] == ["complete"]
     (line,) = [json.loads(one) for one in log.splitlines()]
     assert (line["event"], line["record"]["status"]) == ("request", 200)
     assert "Hi" not in log
 
 
 def test_a_stream_that_outlives_the_drain_is_cut_and_still_recorded(started, upstream):
-    process, port, records = started(drain_s=1)
+    process, port, store = started(drain_s=1)
 
     async def endless(heard):
         await heard.begin_stream()
@@ -132,16 +141,18 @@ def test_a_stream_that_outlives_the_drain_is_cut_and_still_recorded(started, ups
             pass
         process.send_signal(signal.SIGTERM)
         process.communicate(timeout=10)
-    assert upstream.hung_up.wait(5)
-    (record,) = [json.loads(line) for line in records.read_text().splitlines()]
+    assert upstream.hung_up.wait(SOON_S)
+    (record,) = records_in(store)
     assert (record["outcome"], record["tokens_basis"]) == ("failed", "counted")
 
 
 def test_the_command_serves_what_its_file_says(started, upstream):
-    _, port, records = started()
+    process, port, store = started()
     upstream.script = honest
     assert read_answer(post(port, CHAT)).status == 200
-    assert json.loads(records.read_text())["output_tokens"] == 5
+    process.send_signal(signal.SIGTERM)
+    process.communicate(timeout=10)
+    assert [record["output_tokens"] for record in records_in(store)] == [5]
 
 
 def _run(*arguments, **environment):

@@ -14,7 +14,7 @@ from breakeven.gateway.books.spend import Spent
 from breakeven.gateway.books.store import Standing, Team
 from breakeven.units import MICROSECONDS_PER_SECOND
 
-LARGEST_COUNT = 10**12
+LARGEST_COUNT = 999_999_999_999
 PLAIN = r"^[^\x00-\x1f\x7f]+$"
 Usd = Annotated[str, Meta(pattern=USD_PATTERN, description="Dollars, exact.", examples=["25", "0.15"])]
 Count = Annotated[int, Meta(ge=1, le=LARGEST_COUNT)]

@@ -9,6 +9,7 @@ from breakeven.gateway.route import Send
 from breakeven.gateway.tally import Tally
 from breakeven.gateway.upstream import Call, Reply, UpstreamError
 from breakeven.gateway.usage import Tokens, tokens_in
+from breakeven.units import SECONDS_PER_HOUR
 
 EVENT_STREAM = "text/event-stream"
 STREAMS_USAGE = frozenset({"/v1/chat/completions", "/v1/completions"})
@@ -16,7 +17,7 @@ TRY_ELSEWHERE = frozenset({401, 403, 408, 429})
 """Answers that are about the gateway's standing with an upstream; so are all from 500 on. The rest is the caller's."""
 RESTS_S = 1.0
 """For how long an upstream is left alone that answers 429 and does not say for how long."""
-LONGEST_REST_S = 3600.0
+LONGEST_REST_S = float(SECONDS_PER_HOUR)
 
 
 @dataclass(slots=True, kw_only=True)

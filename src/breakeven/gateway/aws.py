@@ -10,10 +10,11 @@ import msgspec
 
 from breakeven.errors import SpecError
 from breakeven.gateway.upstream import UpstreamError
+from breakeven.units import SECONDS_PER_HOUR
 
 SERVICE = "sagemaker"
 TOKEN_PREFIX = "sagemaker-api-key-"
-TOKEN_LIFE_S = 3600
+TOKEN_LIFE_S = SECONDS_PER_HOUR
 TOKEN_RENEWED_AFTER_S = 600.0  # well before it ends, and soon enough that new credentials are taken up
 TOKEN_HOST = "sagemaker.amazonaws.com"
 

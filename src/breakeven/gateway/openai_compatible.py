@@ -13,6 +13,7 @@ from yarl import URL
 
 from breakeven.gateway.credentials import Credential
 from breakeven.gateway.upstream import Call, Failure, UpstreamError
+from breakeven.units import BYTES_PER_MIB
 
 NOT_PASSED_ON = frozenset(
     {
@@ -22,7 +23,7 @@ NOT_PASSED_ON = frozenset(
     }
 )  # fmt: skip
 """Headers of an answer that hold for one connection, or for the provider's own site."""
-LARGE_BYTES = 2**20
+LARGE_BYTES = BYTES_PER_MIB
 KEPT_ALIVE_S = 4.0
 """Shorter than the 5 s after which uvicorn, and so vLLM, closes an idle connection: few requests meet a closing one."""
 
