@@ -36,6 +36,7 @@ TABLES: dict[str, type[msgspec.Struct]] = {
     "scores": schema.Score,
     "profiles": schema.Profile,
     "uptimes": schema.Uptime,
+    "repositories": schema.Repository,
 }
 DATED = {"api_prices", "machine_prices", "service_prices"}
 IDENTITY: dict[str, tuple[str, ...]] = {
@@ -48,6 +49,7 @@ IDENTITY: dict[str, tuple[str, ...]] = {
     "engines": ("name", "version"),
     "scores": ("model", "scale"),
     "uptimes": ("name", "tier", "effective_from"),
+    "repositories": ("model",),
 }
 """What two rows of a table never share; the others have a ``name``."""
 Placed = tuple[str, Any]

@@ -99,6 +99,7 @@ IDENTITY = {
     "engines": ("name", "version"),
     "scores": ("model", "scale"),
     "uptimes": ("name", "tier", "effective_from"),
+    "repositories": ("model",),
 }
 TABLES = [name for name in CatalogueFile.__struct_fields__ if name != "built_from"]
 
