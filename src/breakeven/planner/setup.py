@@ -21,7 +21,7 @@ class Setup(msgspec.Struct, frozen=True, kw_only=True):
     native_format: str
     """The number format in which the weights are published."""
     weights_bytes: float
-    generation: str | None
+    generation: str
     """Of the accelerator's hardware."""
     longest_request_tokens: int
     """Input and output tokens of the longest kind of request."""
