@@ -171,6 +171,8 @@ def read_plans(path: Path) -> tuple[Plan, ...]:
         versions = msgspec.json.decode(raw if several else b"[" + raw + b"]", type=tuple[_Version, ...])
         for found in versions:
             _check_version(path, found.schema_version)
+        if not versions:
+            raise _no_plan(path, "holds no plan")
         return msgspec.json.decode(raw if several else b"[" + raw + b"]", type=tuple[Plan, ...])
     except msgspec.MsgspecError as wrong:
         raise _no_plan(path, f"is not a plan: {wrong}") from wrong
