@@ -4,6 +4,7 @@ import hashlib
 import json
 import math
 from dataclasses import dataclass
+from pathlib import PurePosixPath
 
 from breakeven.deploy.choice import Chosen
 from breakeven.deploy.endpoint import COMPONENT_NAME
@@ -18,6 +19,8 @@ LEAST_S = 60
 ROOM_FOR_LONGER = 4
 """Assumption: the longest answers take so many times what the plan says of its answers."""
 RUNTIME = "python3.13"
+UNPACKED = PurePosixPath("/", "var", "task")
+"""Where Lambda unpacks the code."""
 STAGE = "live"
 Resources = dict[str, Node]
 
@@ -123,7 +126,7 @@ def _function(chosen: Chosen, timeouts: Timeouts, *, to_zero: bool) -> Node:
     """The gateway's own code, as small as the bill has it: it is billed while it waits for the model."""
     config = chosen.plan.policy.lambda_
     environment: dict[str, Node] = {
-        "AWS_LAMBDA_EXEC_WRAPPER": said("/var/task/bootstrap", "the loop that streams; Python's own does not"),
+        "AWS_LAMBDA_EXEC_WRAPPER": said(str(UNPACKED / "bootstrap"), "the loop that streams; Python's own does not"),
         "BREAKEVEN_ENDPOINT": {"Fn::GetAtt": ["Endpoint", "EndpointName"]},
         "BREAKEVEN_MODEL": chosen.verdict.option.model,
         "BREAKEVEN_UPSTREAM_TIMEOUT_S": said(str(timeouts.upstream_s), f"{STEP_S} s shorter than the function's own"),
