@@ -168,3 +168,11 @@ def test_a_context_that_does_not_fit_is_refused(direct):
     assert settings(direct, Weights(), limit)["max-model-len"].value == limit
     with pytest.raises(SpecError, match=f"1 to {limit}"):
         settings(direct, Weights(), limit + 1)
+
+
+@pytest.mark.parametrize(("generation", "dtype"), [("turing", "float16"), ("ada", "bfloat16")])
+def test_hardware_without_bfloat16_gets_the_other_sixteen_bits(direct, generation, dtype):
+    from dataclasses import replace
+
+    chosen = replace(direct, setup=msgspec.structs.replace(direct.setup, generation=generation))
+    assert settings(chosen, Weights(), None)["dtype"].value == dtype

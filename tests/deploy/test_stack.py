@@ -335,6 +335,19 @@ def test_a_fleet_of_several_replicas_a_machine_runs_them_in_one_server(planned):
     assert value.value == "2"
 
 
+def test_machines_are_counted_not_replicas_where_one_holds_several(planned):
+    from breakeven.deploy.scaling import machines_of
+
+    only = {"models": ["gpt-oss-120b"], "machines": ["ml.g6e.12xlarge"]}
+    found = planned("chat-assistant", "direct", only=only, traffic={"requests_per_day": 3_000_000})
+    chosen = on_sagemaker(found.plans, found.best())
+    assert chosen.per_machine > 1
+    assert machines_of(chosen)[1] == chosen.capacity.peak_machines < chosen.most_replicas
+    policy = document(chosen, wishes())["Resources"]["ScalingPolicy"]["Properties"]
+    target = policy["TargetTrackingScalingPolicyConfiguration"]["TargetValue"].value
+    assert target == pytest.approx(chosen.setup.in_flight * chosen.per_machine, abs=0.01)
+
+
 def test_the_disk_that_is_billed_is_the_disk_that_is_asked_for(planned):
     found = planned(
         "chat-assistant", "direct", only={"machines": ["ml.p5.4xlarge", "ml.g6e.xlarge", "ml.p4d.24xlarge"]}

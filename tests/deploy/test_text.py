@@ -42,3 +42,13 @@ def test_a_comment_stands_above_what_it_is_about_and_keeps_to_the_width():
     assert lines[0] == "a:"
     assert all(line.startswith("  # word") and len(line) <= 110 for line in lines[1:-1])
     assert lines[-1] == "  - b: 1"
+
+
+def test_no_comment_is_lost_wherever_it_stands():
+    words = [f"reason {n}" for n in range(6)]
+    node = {
+        "a": said([said({"b": said(1, words[0]), "c": said([said(2, words[1])], words[2])}, words[3])], words[4]),
+        "d": said({"Ref": "X"}, words[5]),
+    }
+    text = to_yaml(node)
+    assert all(f"# {word}" in text for word in words)
