@@ -7,6 +7,7 @@ import typer
 from breakeven.cli.accuracy import accuracy
 from breakeven.cli.catalogue import catalogue_app
 from breakeven.cli.compare import compare
+from breakeven.cli.deploy import deploy, destroy, status
 from breakeven.cli.predict import predict
 from breakeven.cli.price import price
 from breakeven.cli.simulate import simulate
@@ -48,4 +49,7 @@ app.command()(predict)
 app.command()(accuracy)
 app.command()(simulate)
 app.command()(template)
+app.command()(deploy)
+app.command()(status)
+app.command()(destroy)
 app.add_typer(catalogue_app, name="catalogue")

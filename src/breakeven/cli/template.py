@@ -43,7 +43,7 @@ def template(  # noqa: PLR0913, PLR0917 - one parameter a flag
         weights=Weights(place=weights, quantized=quantized),
         context_tokens=max_model_len,
         to_zero=scale_to_zero,
-        expires_at=_moment(expires),
+        expires_at=moment(expires),
     )
     plans = read_plans(plan)
     if target == "kubernetes":
@@ -101,7 +101,7 @@ def _refuse_on_a_cluster(path: str | None, expires: str | None, *, to_zero: bool
         )
 
 
-def _moment(expires: str | None) -> str | None:
+def moment(expires: str | None) -> str | None:
     """The end as AWS writes it: to the second, without a zone."""
     from datetime import datetime  # noqa: PLC0415
 
