@@ -102,6 +102,12 @@ def test_an_unknown_option_is_told_with_near_matches(chat):
         on_sagemaker(chat, first(chat, provider="aws-ec2").replace("fp8", "fp9"))
 
 
+def test_an_option_that_stands_in_several_plans_of_a_file_is_refused(planned):
+    found = planned("chat-assistant", "direct")
+    with pytest.raises(SpecError, match="several plans of this file: chat-assistant, chat-assistant"):
+        on_sagemaker(found.plans * 2, found.best())
+
+
 def test_an_id_may_come_without_its_kind(planned):
     found = planned("chat-assistant", "direct")
     assert on_sagemaker(found.plans, found.best().removeprefix("host:")).verdict.option.id == found.best()

@@ -136,6 +136,8 @@ def test_what_failed_is_named_with_its_reason_and_not_what_was_cancelled_for_it(
         events = [
             _event("ApiStage", "CREATE_FAILED", "Resource creation cancelled"),
             _event("Endpoint", "CREATE_FAILED", "ResourceLimitExceeded: 0 instances of ml.g6e.xlarge"),
+            _event("chat", "CREATE_IN_PROGRESS", "User Initiated", ID),
+            _event("Model", "CREATE_FAILED", "of an earlier attempt"),
         ]
         aws.stub.add_response("describe_stack_events", {"StackEvents": events}, {"StackName": ID})
         with pytest.raises(SpecError, match="Endpoint: ResourceLimitExceeded"):
@@ -224,8 +226,9 @@ def _role_goes(aws):
     aws.iam_stub.add_response("delete_role", {}, {"RoleName": "chat-RemovalRole"})
 
 
-def _event(name, status, reason):
+def _event(name, status, reason, physical="x"):
     return {
+        "PhysicalResourceId": physical,
         "StackId": ID,
         "EventId": name,
         "StackName": "chat",

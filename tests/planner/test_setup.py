@@ -42,9 +42,18 @@ def test_a_smaller_fleet_leaves_more_room(planned):
     row = int(planned.hosted.options.row[planned.ranking.contenders[0].number])
     found = [planned.sizing.most_used_of(row, replicas) for replicas in (1, 2, 4, 8, 16)]
     assert found == sorted(found)
+    assert found[0] < found[-1]
     assert all(0 < used <= 1 for used in found)
     alone, eight = (setup_of(planned.grid, planned.sizing, row, n, ()).in_flight for n in (1, 8))
     assert alone <= eight
+
+
+def test_the_plans_own_hours_are_never_fuller_than_that(planned):
+    for contender in planned.ranking.contenders[:20]:
+        verdict, row = planned.verdict(contender), int(planned.hosted.options.row[contender.number])
+        hours = zip(verdict.capacity.replicas_by_hour, verdict.capacity.utilisation_by_hour, strict=True)
+        for replicas, used in set(hours):
+            assert used <= planned.sizing.most_used_of(row, replicas) + 1e-4
 
 
 def test_the_context_that_memory_holds_takes_all_of_its_room(planned):

@@ -25,6 +25,7 @@ SETTLED = 6
 """Polls after which a state that has not changed is taken for the end: AWS takes up what it was told a moment later."""
 STUCK = ("ROLLBACK_COMPLETE", "ROLLBACK_FAILED", "CREATE_FAILED", "DELETE_FAILED")
 RETAINED, POLICY = "RemovalRole", "removal"
+BEGUN = "User Initiated"
 NO_CHANGE = "didn't contain changes"
 
 
@@ -168,17 +169,24 @@ _DESTROY = "Remove it with `breakeven destroy {}`, then deploy again"
 
 def _ended_well(cloudformation: Client, there: Stack) -> Stack:
     if there.status not in ("CREATE_COMPLETE", "UPDATE_COMPLETE", "DELETE_COMPLETE"):
-        events = cloudformation.describe_stack_events(StackName=there.id)["StackEvents"]
-        failed = [e for e in events if e["ResourceStatus"].endswith("_FAILED") and "cancelled" not in _reason(e)]
-        first = f"{failed[-1]['LogicalResourceId']}: {_reason(failed[-1])}" if failed else "AWS gives no reason"
+        first = _first_failure(cloudformation, there.id)
         raise SpecError(
             f"the stack ended as {there.status}: {first}", expected="it to stand", do="Mend that, try again"
         )
     return there
 
 
-def _reason(event: dict[str, str]) -> str:
-    return event.get("ResourceStatusReason", "no reason given")
+def _first_failure(cloudformation: Client, stack_id: str) -> str:
+    """What failed first since the last thing that somebody asked for; what came after was cancelled for it."""
+    first = "AWS gives no reason"
+    for page in cloudformation.get_paginator("describe_stack_events").paginate(StackName=stack_id):
+        for event in page["StackEvents"]:  # the newest first
+            status, reason = event["ResourceStatus"], event.get("ResourceStatusReason", "no reason given")
+            if event.get("PhysicalResourceId") == stack_id and status.endswith("_IN_PROGRESS") and reason == BEGUN:
+                return first
+            if status.endswith("_FAILED"):
+                first = f"{event['LogicalResourceId']}: {reason}"
+    return first
 
 
 def _news(cloudformation: Client, stack_id: str, seen: dict[str, str]) -> Iterator[str]:

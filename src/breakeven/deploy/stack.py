@@ -172,7 +172,7 @@ def _heading(chosen: Chosen) -> str:
     return (
         f"{chosen.verdict.option.id}\n"
         f"Written by `breakeven template` from the plan of {plan.as_of} for {plan.workload.name!r}, catalogue "
-        f"{plan.catalogue_digest}: {least}{dollars} USD a day.\n"
+        f"{plan.catalogue_digest}: {least}{dollars} USD a day in {plan.workload.region}.\n"
         "Checked by cfn-lint and by breakeven's own tests. Not run on AWS.\n"
         "Names in comments are fields of the plan's document."
     )
