@@ -540,6 +540,7 @@ TABLES = schema.CatalogueFile(
     scores=SCORES,
     profiles=(),
     uptimes=(schema.Uptime(name="ec2", share=0.995, source="by-hand"),),
+    repositories=(schema.Repository(model="llama-8b", repository="acme/llama-8b-instruct", source="by-hand"),),
 )
 
 

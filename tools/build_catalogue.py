@@ -36,6 +36,7 @@ TABLES: dict[str, type[msgspec.Struct]] = {
     "scores": schema.Score,
     "profiles": schema.Profile,
     "uptimes": schema.Uptime,
+    "repositories": schema.Repository,
 }
 DATED = {"api_prices", "machine_prices", "service_prices"}
 Placed = tuple[str, Any]

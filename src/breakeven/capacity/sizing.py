@@ -76,6 +76,13 @@ class Sizing:
         hours: Floats = self.demand.load[row] * self.demand.hours
         return hours
 
+    def most_used_of(self, row: int, replicas: int) -> float:
+        """The largest utilisation at which a fleet of so many replicas of one row keeps the promise."""
+        demand = self.demand
+        fleets = KNOTS[demand.first[row] + np.arange(demand.carried.shape[1])]
+        computed = float(np.clip(replicas, fleets[0], fleets[-1]))
+        return min(float(np.interp(computed, fleets, demand.carried[row])) / computed, 1.0)
+
     def arrivals_of(self, row: int) -> Floats:
         """Requests a second, hour by hour."""
         hours: Floats = self.requests_per_day[row] / SECONDS_PER_DAY * self.demand.hours

@@ -327,6 +327,14 @@ class Uptime(Row, frozen=True, kw_only=True, array_like=True):
             raise ValueError(f"an uptime of {self.share}: a share of the time is above 0 and at most 1")
 
 
+class Repository(Row, frozen=True, kw_only=True, array_like=True):
+    """Where the weights of a model are published, in the version that follows instructions."""
+
+    model: str
+    repository: str
+    """On the Hugging Face hub, ``owner/name``."""
+
+
 class CatalogueFile(msgspec.Struct, frozen=True, kw_only=True):
     """All tables, as they are built into one file."""
 
@@ -347,6 +355,7 @@ class CatalogueFile(msgspec.Struct, frozen=True, kw_only=True):
     scores: tuple[Score, ...]
     profiles: tuple[Profile, ...]
     uptimes: tuple[Uptime, ...] = ()
+    repositories: tuple[Repository, ...] = ()
 
 
 IDENTITY: dict[str, tuple[str, ...]] = {
@@ -359,5 +368,6 @@ IDENTITY: dict[str, tuple[str, ...]] = {
     "engines": ("name", "version"),
     "scores": ("model", "scale"),
     "uptimes": ("name", "tier", "effective_from"),
+    "repositories": ("model",),
 }
 """What two rows of a table never share; the others have a ``name``."""

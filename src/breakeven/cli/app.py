@@ -7,12 +7,14 @@ import typer
 from breakeven.cli.accuracy import accuracy
 from breakeven.cli.catalogue import catalogue_app
 from breakeven.cli.compare import compare
+from breakeven.cli.deploy import deploy, destroy, status
 from breakeven.cli.gateway import gateway
 from breakeven.cli.keys import keys_app
 from breakeven.cli.local import local
 from breakeven.cli.predict import predict
 from breakeven.cli.price import price
 from breakeven.cli.simulate import simulate
+from breakeven.cli.template import template
 from breakeven.cli.workload import workload
 
 app = typer.Typer(
@@ -52,4 +54,8 @@ app.command()(simulate)
 app.command()(gateway)
 app.command()(local)
 app.add_typer(keys_app, name="keys")
+app.command()(template)
+app.command()(deploy)
+app.command()(status)
+app.command()(destroy)
 app.add_typer(catalogue_app, name="catalogue")

@@ -90,14 +90,21 @@ def _tell(
 ) -> None:
     """Write the files that were asked for; print, unless the document goes to where it would be printed."""
     json, html = files
-    _write(plans, drawn, json, html, top)
+    _write(plans, drawn, (json, html), top, explained or [])
     if json != "-":
         _show(plans, drawn, top, explained)
 
 
-def _write(plans: "list[Plan]", drawn: "Drawn", json: str | None, html: Path | None, top: int | None) -> None:
+def _write(
+    plans: "list[Plan]",
+    drawn: "Drawn",
+    files: tuple[str | None, Path | None],
+    top: int | None,
+    explained: "list[tuple[Plan, Verdict]]",
+) -> None:
+    json, html = files
     if json:
-        _write_json(plans, drawn, json, top)
+        _write_json(plans, drawn, json, top, explained)
     if html:
         _write_html(plans, drawn, html, top)
 
@@ -150,11 +157,19 @@ def _explained(plans: "list[Plan]", name: str) -> "list[tuple[Plan, Verdict]]":
     return found
 
 
-def _write_json(plans: "list[Plan]", drawn: "Drawn", target: str, top: int | None) -> None:
+def _write_json(
+    plans: "list[Plan]", drawn: "Drawn", target: str, top: int | None, explained: "list[tuple[Plan, Verdict]]"
+) -> None:
+    """The documents of the plans; an option that was to be explained stands in them whatever its place."""
     from breakeven.cli.files import write_whole  # noqa: PLC0415
     from breakeven.report.document import plan_document, to_json  # noqa: PLC0415
 
-    raw = to_json(tuple(plan_document(one, _top(one, top), found) for one, found in zip(plans, drawn, strict=True)))
+    of = {id(one): verdict for one, verdict in explained}
+    documents = (
+        plan_document(one, _top(one, top), found, (of[id(one)],) if id(one) in of else ())
+        for one, found in zip(plans, drawn, strict=True)
+    )
+    raw = to_json(tuple(documents))
     if target == "-":
         typer.echo(raw.decode(), nl=False)
     else:

@@ -11,11 +11,12 @@ from decimal import Decimal
 import msgspec
 import numpy as np
 
+from breakeven.catalogue.load import Snapshot
 from breakeven.catalogue.schema import PriceRow, ServicePrice
 from breakeven.options.columns import Floats
 from breakeven.units import DAYS_PER_MONTH
 
-STANDING_UNITS = ("machine-hour", "GB-month", "day", "hour away")
+STANDING_UNITS = ("machine-hour", "GB-month", "day", "hour away", "dashboard-month", "alarm-month", "invocation")
 """Units of the lines that do not go with the requests that are served."""
 USD_PLACES = Decimal("0.00000001")
 
@@ -150,6 +151,24 @@ def tiered_usd(tiers: Sequence[ServicePrice], quantity_per_month: Floats) -> Flo
     with np.errstate(invalid="ignore", divide="ignore"):
         mean = np.where(quantity > 0, usd / quantity, float(tiers[0].usd))
     return np.full_like(quantity, np.nan) if tiers[0].tier_from > 0 else mean
+
+
+def service_charge(name: str, unit: str, snapshot: Snapshot, key: tuple[str, str], quantity_per_day: Floats) -> Charge:
+    """A line of one item of a service: so much a day, at the tiers of the month; NaN where they are not known."""
+    tiers = snapshot.service_tiers.get(key, ())
+    monthly = quantity_per_day * DAYS_PER_MONTH
+
+    def prices(i: int) -> tuple[PriceRow, ...]:
+        return tuple(tier for tier in tiers if tier.tier_from < monthly[i])
+
+    return Charge(
+        name=name,
+        unit=unit,
+        quantity_per_day=quantity_per_day,
+        usd_per_unit=tiered_usd(tiers, monthly),
+        source=lambda i: sources_of(prices(i)),
+        prices=prices,
+    )
 
 
 def flat(value: float, options: int) -> Floats:

@@ -12,7 +12,8 @@ import numpy as np
 from breakeven.capacity.sizing import ALWAYS_ON_TERMS, Sizing
 from breakeven.catalogue.load import Snapshot
 from breakeven.catalogue.schema import PriceRow
-from breakeven.cost.bill import Charge, sources_of, tiered_usd, total_usd_per_day
+from breakeven.cost.bill import Charge, service_charge, sources_of, total_usd_per_day
+from breakeven.cost.standing import standing_charges
 from breakeven.options.columns import Floats, Ints, Mask, one_to_many
 from breakeven.options.hosted import HostedGrid
 from breakeven.options.machines import MachineOffer
@@ -20,7 +21,6 @@ from breakeven.options.ruling import Ruling
 from breakeven.performance.predict import Speed
 from breakeven.units import (
     BYTES_PER_GB,
-    DAYS_PER_MONTH,
     HOURS_PER_DAY,
     HOURS_PER_MONTH,
     MIB_PER_GIB,
@@ -39,6 +39,7 @@ LOG_BYTES_PER_REQUEST = 1000.0
 """Assumption: one structured usage record a request."""
 BYTES_PER_METERED_REQUEST = 512 * 1024
 """API Gateway meters HTTP API requests in pieces of 512 KB (docs.aws.amazon.com, private APIs whitepaper)."""
+ROUNDING = 1e-9
 STORED_PER_WEIGHT_BYTE = 1.5
 """Assumption: the disk of a machine holds the weights and half as much again for the image and scratch."""
 
@@ -97,6 +98,7 @@ def hosted_costs(
         _gateway_charge(options, requests, snapshot, speed.workload),
         *_data_charges(options, requests, snapshot, speed.workload),
         *_storage_charges(options, speed, machines, snapshot),
+        *_standing_charges(options, sizing, requests, snapshot),
         *fixed,
     )
     return HostedCosts(options=options, charges=charges, usd_per_day=total_usd_per_day(charges, len(options.row)))
@@ -211,23 +213,6 @@ def _machine_charge(options: HostedOptions, sizing: Sizing) -> Charge:
     )
 
 
-def _service_charge(name: str, unit: str, snapshot: Snapshot, key: tuple[str, str], quantity_per_day: Floats) -> Charge:
-    tiers = snapshot.service_tiers.get(key, ())
-    monthly = quantity_per_day * DAYS_PER_MONTH
-
-    def prices(i: int) -> tuple[PriceRow, ...]:
-        return tuple(tier for tier in tiers if tier.tier_from < monthly[i])
-
-    return Charge(
-        name=name,
-        unit=unit,
-        quantity_per_day=quantity_per_day,
-        usd_per_unit=tiered_usd(tiers, monthly),
-        source=lambda i: sources_of(prices(i)),
-        prices=prices,
-    )
-
-
 def _lambda_charges(options: HostedOptions, sizing: Sizing, snapshot: Snapshot, policy: Policy) -> list[Charge]:
     """Lambda is billed for its wait: memory x the whole response time, rounded up to a millisecond."""
     used = options.flag([offer.path.uses_lambda for offer in options.offers])
@@ -238,8 +223,8 @@ def _lambda_charges(options: HostedOptions, sizing: Sizing, snapshot: Snapshot, 
     waiting = requests * milliseconds / MILLISECONDS_PER_SECOND * gb
     duration = ("lambda", f"duration {policy.lambda_.architecture}")
     return [
-        _service_charge("Lambda, waiting for the model", "GB-second", snapshot, duration, waiting),
-        _service_charge("Lambda requests", "request", snapshot, ("lambda", "requests"), requests),
+        service_charge("Lambda, waiting for the model", "GB-second", snapshot, duration, waiting),
+        service_charge("Lambda requests", "request", snapshot, ("lambda", "requests"), requests),
     ]
 
 
@@ -253,7 +238,7 @@ def _gateway_charge(options: HostedOptions, requests: Floats, snapshot: Snapshot
     for item in sorted({item for item in items if item}):
         through = options.flag([name == item for name in items])
         metered = pieces if item.startswith("HTTP") else 1.0
-        charge = _service_charge("", "", snapshot, ("apigateway", item), np.where(through, requests * metered, 0.0))
+        charge = service_charge("", "", snapshot, ("apigateway", item), np.where(through, requests * metered, 0.0))
         quantity = quantity + charge.quantity_per_day
         price = np.where(through, charge.usd_per_unit, price)
         through_item[item] = charge
@@ -286,21 +271,21 @@ def _data_charges(options: HostedOptions, requests: Floats, snapshot: Snapshot, 
     out_bytes = np.where(streams, streamed, _payload_bytes(mean.output))
     gb = requests / BYTES_PER_GB
     return [
-        _service_charge(
+        service_charge(
             "SageMaker data processed",
             "GB",
             snapshot,
             ("sagemaker", "data processed"),
             np.where(sagemaker, gb * (_payload_bytes(mean.input) + out_bytes), 0.0),
         ),
-        _service_charge(
+        service_charge(
             "data transfer out",
             "GB",
             snapshot,
             ("data-transfer", "out to internet"),
             np.where(aws, gb * out_bytes, 0.0),
         ),
-        _service_charge(
+        service_charge(
             "logs",
             "GB",
             snapshot,
@@ -319,5 +304,14 @@ def _storage_charges(options: HostedOptions, speed: Speed, machines: Charge, sna
     for service, key in (("ec2", ("ebs", "gp3 storage")), ("sagemaker", ("sagemaker", "hosting storage"))):
         here = options.flag([d and o.path.service == service for d, o in zip(disk, options.offers, strict=True)])
         quantity = np.where(here, gb_months, 0.0)
-        charges.append(_service_charge(f"storage ({key[0]})", "GB-month", snapshot, key, quantity))
+        charges.append(service_charge(f"storage ({key[0]})", "GB-month", snapshot, key, quantity))
     return charges
+
+
+def _standing_charges(options: HostedOptions, sizing: Sizing, requests: Floats, snapshot: Snapshot) -> list[Charge]:
+    """What stands around an endpoint on a path that streams: the others are not set up by a template."""
+    deployed = options.flag([o.path.service == "sagemaker" and o.path.streams for o in options.offers])
+    always = options.flag([offer.term in ALWAYS_ON_TERMS for offer in options.offers])
+    peak_hours = sizing.peak_machines[options.pair] * HOURS_PER_DAY
+    varies = ~always & (sizing.machine_hours_per_day[options.pair] < peak_hours * (1 - ROUNDING))
+    return standing_charges(deployed, varies, requests / BYTES_PER_GB * LOG_BYTES_PER_REQUEST, snapshot)

@@ -37,6 +37,7 @@ from breakeven.planner.cascade_verdict import cascade_id, cascade_verdict
 from breakeven.planner.freshness import Freshness, freshness_of
 from breakeven.planner.hybrid_verdict import cheaper_between, hybrid_id, hybrid_verdict
 from breakeven.planner.mixed import MixedFleet, MixedMachines
+from breakeven.planner.setup import setup_of
 from breakeven.planner.verdict import Verdict, api_verdict, hosted_id, hosted_verdict
 from breakeven.workload.policy import Policy
 from breakeven.workload.profile import Workload
@@ -90,7 +91,11 @@ class Plan:
         if contender.kind == "hybrid":
             alone = self._hosted_alone(contender)
             return hybrid_verdict(contender, self.hybrids, self.grid, self.curves, self.quality, alone)
-        return hosted_verdict(contender, self.grid, self.speed, self.sizing, self.curves, self.quality)
+        found = hosted_verdict(contender, self.grid, self.speed, self.sizing, self.curves, self.quality)
+        least = min(found.capacity.replicas_by_hour)
+        row = int(self.hosted.options.row[contender.number])
+        setup = setup_of(self.grid, self.sizing, row, least, self.catalogue.tables.repositories)
+        return msgspec.structs.replace(found, setup=setup)
 
     def verdicts(self, top: int = 10) -> tuple[Verdict, ...]:
         """The first ``top`` of every group, groups in order of quality.

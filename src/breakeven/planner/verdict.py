@@ -20,6 +20,7 @@ from breakeven.performance.roofline import decode_step, prefill
 from breakeven.performance.serving import Latency
 from breakeven.planner.busiest import busiest
 from breakeven.planner.right_answers import Success, success_of
+from breakeven.planner.setup import Setup
 
 CENTS_OF_A_CENT = Decimal("0.000001")
 """To how many dollars a band's ends are rounded."""
@@ -130,6 +131,8 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
     """``None`` where no success rate is known."""
     cascade: CascadeParts | None = None
     """``None`` for all other options."""
+    setup: Setup | None = None
+    """What setting it up needs to know; ``None`` for what is not a single self-hosted option."""
 
 
 NO_PERFORMANCE = Performance(

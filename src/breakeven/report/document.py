@@ -17,6 +17,7 @@ from breakeven.options.ruling import Rejected
 from breakeven.planner import Plan
 from breakeven.planner.mixed import MixedFleet
 from breakeven.planner.right_answers import Success
+from breakeven.planner.setup import Setup
 from breakeven.planner.spread import Ranges
 from breakeven.planner.verdict import Capacity, CascadeParts, Hybrid, Option, Performance, Verdict
 from breakeven.units import TOKENS_PER_MTOK
@@ -79,6 +80,8 @@ class VerdictDocument(msgspec.Struct, frozen=True, kw_only=True):
     """How often it is right and what a right answer costs; ``null`` where no success rate is known."""
     cascade: CascadeParts | None
     """The halves of a cascade; ``null`` for all other options."""
+    setup: Setup | None
+    """What ``breakeven template`` needs to know; ``null`` for what is not a single self-hosted option."""
 
 
 class FreshnessDocument(msgspec.Struct, frozen=True, kw_only=True):
@@ -117,9 +120,17 @@ class PlanDocument(msgspec.Struct, frozen=True, kw_only=True):
     sources: tuple[Source, ...]
 
 
-def plan_document(plan: Plan, top: int = 10, ranges: Ranges | None = None) -> PlanDocument:
-    """The document of a plan with the first ``top`` verdicts of every group, and its ranges where they were drawn."""
-    verdicts = tuple(verdict_document(verdict, plan) for verdict in plan.verdicts(top))
+def plan_document(
+    plan: Plan, top: int = 10, ranges: Ranges | None = None, also: tuple[Verdict, ...] = ()
+) -> PlanDocument:
+    """The document of a plan with the first ``top`` verdicts of every group, and its ranges where they were drawn.
+
+    ``also``: verdicts that stand in it whatever their place.
+    """
+    first = plan.verdicts(top)
+    shown = {verdict.option.id for verdict in first}
+    further = tuple(verdict for verdict in also if verdict.option.id not in shown)
+    verdicts = tuple(verdict_document(verdict, plan) for verdict in (*first, *further))
     cited = {source for verdict in verdicts for line in verdict.bill.lines for source in line.source}
     fresh = plan.freshness(top)
     return PlanDocument(

@@ -9,8 +9,8 @@ WIDTH = 100
 def usd(amount: float | Decimal | None) -> str:
     """Dollars with as many digits as matter.
 
-    >>> usd(1234567.8), usd(12.345), usd(0.00042), usd(None)
-    ('$1,234,568', '$12.35', '$0.00042', 'unknown')
+    >>> usd(1234567.8), usd(12.345), usd(0.00042), usd(3e-8), usd(None)
+    ('$1,234,568', '$12.35', '$0.00042', '$0.00000003', 'unknown')
     """
     if amount is None:
         return "unknown"
@@ -21,7 +21,7 @@ def usd(amount: float | Decimal | None) -> str:
         return f"${value:,.0f}"
     if abs(value) >= 0.0995 or value == 0:
         return f"${value:,.2f}"
-    return f"${value:.2g}"
+    return f"${Decimal(f'{value:.2g}'):f}"
 
 
 def usd_range(low: float | Decimal, high: float | Decimal) -> str:

@@ -1,0 +1,1 @@
+"""From an option of a plan to the text that sets it up, and what each resource costs. Nothing is called."""

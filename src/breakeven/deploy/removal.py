@@ -1,0 +1,138 @@
+"""The end: a one-time schedule that deletes the stack, and the role that may delete what stands in it."""
+
+from breakeven.deploy.roles import allow, role
+from breakeven.deploy.tags import STACK_TAG
+from breakeven.deploy.text import Node, said
+
+Resources = dict[str, Node]
+OURS = {"StringEquals": {f"aws:ResourceTag/{STACK_TAG}": {"Ref": "AWS::StackName"}}}
+"""Only what carries this stack's tag."""
+
+
+def removal(*, by_lambda: bool, to_zero: bool) -> Resources:
+    """Schedule and role. Deleting the stack takes the schedule away, and all else but this role."""
+    kept = {"DeletionPolicy": "Retain", "UpdateReplacePolicy": "Delete"}
+    plain = role("scheduler.amazonaws.com")
+    kept_role = {"Type": plain["Type"], **kept, "Properties": plain["Properties"]}
+    statements = [*_of_every_stack(by_lambda=by_lambda), *(_of_lambda() if by_lambda else [_of_callers()])]
+    return {
+        "RemovalRole": said(
+            kept_role,
+            "CloudFormation deletes the stack with this role's rights, so the role cannot delete itself. It stays "
+            "behind, costs nothing, and may delete nothing but this stack",
+        ),
+        "RemovalPolicy": {
+            "Type": "AWS::IAM::Policy",
+            **kept,
+            "Properties": {
+                "PolicyName": "removal",
+                "Roles": [{"Ref": "RemovalRole"}],
+                "PolicyDocument": {
+                    "Version": "2012-10-17",
+                    "Statement": [*statements, *(_of_components() if to_zero else [])],
+                },
+            },
+        },
+        "Removal": _schedule(),
+    }
+
+
+def _schedule() -> Node:
+    return {
+        "Type": "AWS::Scheduler::Schedule",
+        "DependsOn": ["RemovalPolicy"],
+        "Properties": {
+            "Description": {"Fn::Sub": "Deletes the stack ${AWS::StackName}."},
+            "ScheduleExpression": {"Fn::Sub": "at(${ExpiresAt})"},
+            "ScheduleExpressionTimezone": "UTC",
+            "FlexibleTimeWindow": {"Mode": "OFF"},
+            "Target": {
+                "Arn": {"Fn::Sub": "arn:${AWS::Partition}:scheduler:::aws-sdk:cloudformation:deleteStack"},
+                "RoleArn": {"Fn::GetAtt": ["RemovalRole", "Arn"]},
+                "Input": {"Fn::Sub": '{"StackName": "${AWS::StackId}"}'},
+            },
+        },
+    }
+
+
+def _of_every_stack(*, by_lambda: bool) -> list[Node]:
+    """What each stack holds: endpoint, scaling, logs, dashboard, budget, schedule, roles."""
+    name = "${AWS::StackName}"
+    parts = {"Server": "sagemaker/Endpoints"} | ({"Function": "lambda"} if by_lambda else {})
+    return [
+        allow(["cloudformation:DeleteStack", "cloudformation:DescribeStacks"], {"Ref": "AWS::StackId"}),
+        allow(
+            [
+                f"sagemaker:{verb}{kind}"
+                for verb in ("Delete", "Describe")
+                for kind in ("Endpoint", "EndpointConfig", "Model")
+            ],
+            [_arn("sagemaker", f"{kind}/*") for kind in ("endpoint", "endpoint-config", "model")],
+            OURS,
+        ),
+        said(
+            allow(
+                ["application-autoscaling:DescribeScalableTargets", "application-autoscaling:DescribeScalingPolicies"],
+                "*",
+            ),
+            "AWS admits only * here: these actions only list",
+        ),
+        allow(
+            ["application-autoscaling:DeleteScalingPolicy", "application-autoscaling:DeregisterScalableTarget"],
+            _arn("application-autoscaling", "scalable-target/*"),
+            {"StringEquals": {"application-autoscaling:service-namespace": "sagemaker"}},
+        ),
+        allow(
+            ["logs:DeleteLogGroup", "logs:DeleteRetentionPolicy"],
+            [_arn("logs", f"log-group:/aws/{part}/{name}:*") for part in parts.values()],
+        ),
+        allow(["cloudwatch:DeleteDashboards", "cloudwatch:GetDashboard"], _global("cloudwatch", f"dashboard/{name}")),
+        allow(["budgets:ModifyBudget", "budgets:ViewBudget"], _global("budgets", f"budget/{name}")),
+        allow(["scheduler:DeleteSchedule", "scheduler:GetSchedule"], _arn("scheduler", f"schedule/default/{name}-*")),
+        allow(
+            ["iam:DeleteRole", "iam:DeleteRolePolicy", "iam:GetRole", "iam:GetRolePolicy"],
+            [_global("iam", f"role/{name}-{part}Role-*") for part in parts],
+        ),
+    ]
+
+
+def _of_lambda() -> list[Node]:
+    """The function, the API and its key."""
+    kinds = ("restapis", "apikeys", "usageplans")
+    api = "arn:${AWS::Partition}:apigateway:${AWS::Region}::"
+    return [
+        allow(
+            ["lambda:DeleteFunction", "lambda:GetFunction", "lambda:RemovePermission"],
+            _arn("lambda", "function:${AWS::StackName}-Function-*"),
+        ),
+        allow(["apigateway:DELETE", "apigateway:GET"], [{"Fn::Sub": f"{api}/{kind}/*"} for kind in kinds], OURS),
+    ]
+
+
+def _of_callers() -> Node:
+    """The policy of whoever calls."""
+    return allow(
+        ["iam:DeletePolicy", "iam:DeletePolicyVersion", "iam:GetPolicy", "iam:ListPolicyVersions"],
+        _global("iam", "policy/${AWS::StackName}-CallersPolicy-*"),
+    )
+
+
+def _of_components() -> list[Node]:
+    """The copies of the model, and the alarm that wakes the first."""
+    return [
+        allow(
+            ["sagemaker:DeleteInferenceComponent", "sagemaker:DescribeInferenceComponent"],
+            _arn("sagemaker", "inference-component/*"),
+            OURS,
+        ),
+        allow(["cloudwatch:DeleteAlarms"], _arn("cloudwatch", "alarm:${AWS::StackName}-*")),
+    ]
+
+
+def _arn(service: str, name: str) -> Node:
+    return {"Fn::Sub": f"arn:${{AWS::Partition}}:{service}:${{AWS::Region}}:${{AWS::AccountId}}:{name}"}
+
+
+def _global(service: str, name: str) -> Node:
+    """Of a service whose names hold in all regions."""
+    return {"Fn::Sub": f"arn:${{AWS::Partition}}:{service}::${{AWS::AccountId}}:{name}"}
