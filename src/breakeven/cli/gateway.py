@@ -27,7 +27,7 @@ def gateway(  # noqa: PLR0913, PLR0917 - one parameter a flag
     ] = None,
     no_keys: Annotated[bool, typer.Option("--no-keys", help="Let everybody in who can connect.")] = False,
     log_requests: Annotated[bool, typer.Option("--log-requests", help="A log line for each request.")] = False,
-    check: Annotated[bool, typer.Option("--check", help="Print the rules and stop.")] = False,
+    check: Annotated[bool, typer.Option("--check", help="Print the rules, without reading keys, and stop.")] = False,
 ) -> None:
     """Serve an OpenAI-compatible API that routes by a plan and knows what each request cost."""
     from breakeven.gateway.config import GatewayFile, address, read_config  # noqa: PLC0415
@@ -35,7 +35,7 @@ def gateway(  # noqa: PLR0913, PLR0917 - one parameter a flag
 
     file = read_config(config) if config else GatewayFile()
     file = _with_flags(with_flags(file, tuple(own_url or ()), api_key_env), store, no_keys, log_requests)
-    rules = _rules(file, config, plan, option)
+    rules = _rules(file, config, plan, option, with_keys=not check)
     if check:
         typer.echo(_told(rules))
         return
@@ -51,7 +51,9 @@ def gateway(  # noqa: PLR0913, PLR0917 - one parameter a flag
         ) from wrong
 
 
-def _rules(file: "GatewayFile", config: Path | None, plan: Path | None, option: str | None) -> "Rules":
+def _rules(
+    file: "GatewayFile", config: Path | None, plan: Path | None, option: str | None, *, with_keys: bool
+) -> "Rules":
     """The rules of the file and of the plan, whose path in the file is from the file's folder."""
     from breakeven.gateway.from_plan import read_plan  # noqa: PLC0415
     from breakeven.gateway.rules import rules_of  # noqa: PLC0415
@@ -60,8 +62,8 @@ def _rules(file: "GatewayFile", config: Path | None, plan: Path | None, option: 
     if named is None and file.plan is not None:
         named = config.parent / file.plan if config else Path(file.plan)
     if named is None:
-        return rules_of(file)
-    return rules_of(file, read_plan(named, option or file.option))
+        return rules_of(file, with_keys=with_keys)
+    return rules_of(file, read_plan(named, option or file.option), with_keys=with_keys)
 
 
 def _with_flags(file: "GatewayFile", store: str | None, no_keys: bool, log_requests: bool) -> "GatewayFile":
