@@ -3,6 +3,8 @@ from pathlib import Path
 import pytest
 
 from breakeven.catalogue.overlay import Overlay, with_overlay
+from breakeven.gateway.config import read_config
+from breakeven.gateway.rules import rules_of
 from breakeven.options.names import model_names
 from breakeven.workload.evaluations import read_evaluations
 from breakeven.workload.spec import Spec, read_specs
@@ -10,18 +12,26 @@ from breakeven.yamlfile import read_yaml
 
 EXAMPLES = Path(__file__).parent.parent / "examples"
 OVERLAYS = sorted(EXAMPLES.glob("*.overlay.yaml"))
-SPECS = sorted(set(EXAMPLES.glob("*.yaml")) - set(OVERLAYS))
+GATEWAYS = sorted(EXAMPLES.glob("*.gateway.yaml"))
+SPECS = sorted(set(EXAMPLES.glob("*.yaml")) - set(OVERLAYS) - set(GATEWAYS))
 
 
 def by_name(path: Path) -> str:
     return path.stem
 
 
-def test_everything_in_examples_is_a_spec_an_overlay_or_a_log():
+def test_everything_in_examples_is_a_spec_an_overlay_a_gateway_or_a_log():
     others = [EXAMPLES / "usage.jsonl", EXAMPLES / "support-tickets.evaluation.json"]
-    assert sorted([*SPECS, *OVERLAYS, *others]) == sorted(EXAMPLES.iterdir())
+    assert sorted([*SPECS, *OVERLAYS, *GATEWAYS, *others]) == sorted(EXAMPLES.iterdir())
     assert SPECS
     assert OVERLAYS
+
+
+@pytest.mark.parametrize("path", GATEWAYS, ids=by_name)
+def test_an_example_is_a_gateway_whose_apis_have_prices(path, shipped):
+    rules = rules_of(read_config(path), with_keys=False)
+    sold = {offer.key for offer in shipped.tables.api_offers}
+    assert all((one.provider, one.model) in sold for one in rules.targets if one.provider)
 
 
 @pytest.mark.parametrize("path", SPECS, ids=by_name)

@@ -25,6 +25,7 @@ from typer.testing import CliRunner
 from breakeven.catalogue.overlay import Overlay
 from breakeven.cli.app import app
 from breakeven.cli.plans import plans_of
+from breakeven.gateway.config import GatewayFile
 from breakeven.report.document import json_schema
 from breakeven.report.tables import print_plan
 from breakeven.workload.spec import Spec
@@ -45,6 +46,7 @@ def pages() -> dict[str, str]:
         "docs/reference/commands.md": commands_page(),
         "docs/reference/spec.md": fields_page("The workload spec", Spec),
         "docs/reference/overlay.md": fields_page("The overlay", Overlay),
+        "docs/reference/gateway.md": fields_page("The gateway's configuration", GatewayFile),
         "docs/reference/plan.schema.json": _json(json_schema()),
         "docs/reference/spec.schema.json": _json(msgspec.json.schema(Spec)),
         PICTURE: picture(),

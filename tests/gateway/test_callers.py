@@ -22,9 +22,15 @@ async def streams_on(heard):
     await heard.wait_for_hang_up()
 
 
+async def says_hello_and_hangs(heard):
+    await heard.begin_stream()
+    await heard.wait_for_hang_up()
+
+
 @pytest.mark.parametrize("asked", [CHAT, STREAM], ids=["whole", "streamed"])
-def test_a_caller_that_hangs_up_before_the_first_byte_stops_the_upstreams_work(gateway, upstream, asked):
-    upstream.script = hangs
+@pytest.mark.parametrize("script", [hangs, says_hello_and_hangs], ids=["silent", "headers alone"])
+def test_a_caller_that_hangs_up_before_the_first_byte_stops_the_upstreams_work(gateway, upstream, asked, script):
+    upstream.script = script
     connection = gateway.post(asked)
     _until(lambda: upstream.heard)
     connection.close()

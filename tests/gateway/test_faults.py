@@ -4,6 +4,7 @@ import asyncio
 import json
 import socket
 import time
+from datetime import date
 
 import pytest
 from tests.gateway.scripted import ANSWER, CHAT, USAGE_FRAME, delta, honest
@@ -94,6 +95,36 @@ def test_another_upstream_streams_when_the_first_one_fails_before_its_first_toke
     answer = gateway.ask(STREAM)
     assert answer.body.count(b"data: ") == 3
     assert gateway.record().upstream == "second"
+
+
+@pytest.mark.parametrize(
+    ("fault", "cost"), [(hangs, None), (garbage, None), (server_error, "own"), (busy, "own")],
+    ids=lambda value: getattr(value, "__name__", None),
+)  # fmt: skip
+def test_what_an_api_may_charge_for_an_answer_that_never_came_is_unknown(serve, upstream, another, fault, cost):
+    upstream.script = fault
+    upstreams = {
+        "api": {"url": upstream.url, "provider": "openai", "model": "gpt-4o-mini"},
+        "own": {"url": another.url, "usd_per_hour": 3.6},
+    }
+    gateway = serve(upstreams=upstreams, models={"chat": ["api", "own"]}, timeouts=FAST)
+    assert gateway.ask(CHAT).status == 200
+    record = gateway.record()
+    assert (record.cost_pico_usd is None) == (cost is None)
+    assert record.cost_basis == ("unknown" if cost is None else "list price")
+
+
+def test_an_api_is_charged_by_its_list_price(serve, upstream, shipped):
+    api = {"url": upstream.url, "provider": "openai", "model": "gpt-4o-mini"}
+    gateway = serve(upstreams={"api": api}, models={"chat": ["api"]})
+    assert gateway.ask(CHAT).status == 200
+    record = gateway.record()
+    assert (record.provider, record.upstream_model, record.cost_basis) == ("openai", "gpt-4o-mini", "list price")
+    day = time.strftime("%Y-%m-%d", time.gmtime(record.at_us / 10**6))
+    tariffs = shipped.on(date.fromisoformat(day), "us-east-1").tariffs
+    tariff = next(one for one in tariffs if (one.offer.model, one.tier) == ("gpt-4o-mini", "standard"))
+    usd = {kind: row.usd_per_mtok for (kind, _, _), row in tariff.prices.items()}
+    assert record.cost_pico_usd == (12 * usd["input"] + 8 * usd["cached_input"] + 5 * usd["output"]) * 10**6
 
 
 def test_an_upstream_that_nobody_listens_at_is_passed_over(serve, upstream):

@@ -1,5 +1,6 @@
 """Routing is a pure function: laws that hold for every state, and the examples that a plan promises."""
 
+import math
 from dataclasses import replace
 
 import pytest
@@ -109,7 +110,14 @@ def test_a_replica_never_gets_much_fuller_than_the_mean_for_the_sake_of_a_prefix
     choice = choose(Want(route=HOSTED, prefix=prefix), state, ROUTING, NOW_S)
     assert isinstance(choice, Send)
     mean = (sum(busy) + 1) / 3
-    assert state.replicas[choice.replica.name].in_flight < ROUTING.balance * mean + 1
+    assert state.replicas[choice.replica.name].in_flight < math.ceil(ROUTING.balance * mean)
+
+
+def test_a_prefix_leaves_its_replica_when_that_is_much_fuller_than_the_others():
+    want = Want(route=HOSTED, prefix=b"12345678")
+    home = choose(want, live(), ROUTING, NOW_S).replica.name
+    busy = live(**{home.replace("/", "_"): ReplicaState(in_flight=3)})
+    assert choose(want, busy, ROUTING, NOW_S).replica.name != home
 
 
 @given(st.binary(min_size=8, max_size=8))

@@ -24,7 +24,7 @@ def gateway(  # noqa: PLR0913, PLR0917 - one parameter a flag
     listen: Annotated[str | None, typer.Option(help="host:port; default 127.0.0.1:8080.")] = None,
     records: Annotated[Path | None, typer.Option(help="Append each usage record to this file, as JSON lines.")] = None,
     log_requests: Annotated[bool, typer.Option("--log-requests", help="A log line for each request.")] = False,
-    check: Annotated[bool, typer.Option("--check", help="Print the rules and stop.")] = False,
+    check: Annotated[bool, typer.Option("--check", help="Print the rules, without reading keys, and stop.")] = False,
 ) -> None:
     """Serve an OpenAI-compatible API that routes by a plan and knows what each request cost."""
     from breakeven.gateway.config import GatewayFile, address, read_config  # noqa: PLC0415
@@ -32,7 +32,7 @@ def gateway(  # noqa: PLR0913, PLR0917 - one parameter a flag
 
     file = read_config(config) if config else GatewayFile()
     file = with_flags(file, tuple(own_url or ()), api_key_env)
-    rules = _rules(file, config, plan, option)
+    rules = _rules(file, config, plan, option, with_keys=not check)
     if check:
         typer.echo(_told(rules))
         return
@@ -48,7 +48,9 @@ def gateway(  # noqa: PLR0913, PLR0917 - one parameter a flag
         ) from wrong
 
 
-def _rules(file: "GatewayFile", config: Path | None, plan: Path | None, option: str | None) -> "Rules":
+def _rules(
+    file: "GatewayFile", config: Path | None, plan: Path | None, option: str | None, *, with_keys: bool
+) -> "Rules":
     """The rules of the file and of the plan, whose path in the file is from the file's folder."""
     from breakeven.gateway.from_plan import read_plan  # noqa: PLC0415
     from breakeven.gateway.rules import rules_of  # noqa: PLC0415
@@ -57,8 +59,8 @@ def _rules(file: "GatewayFile", config: Path | None, plan: Path | None, option: 
     if named is None and file.plan is not None:
         named = config.parent / file.plan if config else Path(file.plan)
     if named is None:
-        return rules_of(file)
-    return rules_of(file, read_plan(named, option or file.option))
+        return rules_of(file, with_keys=with_keys)
+    return rules_of(file, read_plan(named, option or file.option), with_keys=with_keys)
 
 
 def _serve(file: "GatewayFile", rules: "Rules", at: tuple[str, int], records: Path | None, log_requests: bool) -> None:
@@ -108,5 +110,7 @@ def _told(rules: "Rules") -> str:
             price = "" if target.usd_per_hour is None else f", ${target.usd_per_hour} an hour each"
             whose = f"{target.provider}/{target.model}" if target.provider else f"{len(target.replicas)} of your own"
             lines.append(f"  {target.name}: {whose}{places}{price}")
-            lines.extend(f"    {replica.url}" for replica in target.replicas)
+            if target.sagemaker is not None:
+                lines.append(f"    SageMaker endpoint {target.sagemaker.endpoint}")
+            lines.extend(f"    {replica.url}" for replica in target.replicas if replica.url)
     return "\n".join(lines)

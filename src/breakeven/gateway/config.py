@@ -131,9 +131,9 @@ class GatewayFile(Section, frozen=True, kw_only=True):
     models: Annotated[
         dict[str, tuple[str, ...]], said("The names that callers use, and for each the upstreams in order.")
     ] = msgspec.field(default_factory=dict)
-    timeouts: Timeouts = Timeouts()
-    limits: Limits = Limits()
-    routing: Routing = Routing()
+    timeouts: Annotated[Timeouts, said("How long upstreams may take.")] = Timeouts()
+    limits: Annotated[Limits, said("What callers may ask.")] = Limits()
+    routing: Annotated[Routing, said("When another upstream is asked.")] = Routing()
     pass_headers: Annotated[tuple[str, ...], said("Further headers of callers that upstreams are sent.")] = ()
     admin_token_env: Annotated[str, said("The environment variable that holds the admin token.")] = (
         "BREAKEVEN_ADMIN_TOKEN"

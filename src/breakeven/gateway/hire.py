@@ -9,8 +9,7 @@ V(end) - V(start). Idle time is what is left of P: shares and idle add up to the
 from dataclasses import dataclass
 from decimal import Decimal
 
-from breakeven.gateway.records import PICO_USD_PER_USD
-from breakeven.units import NANOSECONDS_PER_SECOND, SECONDS_PER_HOUR
+from breakeven.units import NANOSECONDS_PER_SECOND, PICO_USD_PER_USD, SECONDS_PER_HOUR
 
 HOUR_NS = SECONDS_PER_HOUR * NANOSECONDS_PER_SECOND
 FINE = 2**32

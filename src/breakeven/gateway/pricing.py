@@ -6,11 +6,17 @@ from decimal import ROUND_HALF_EVEN, Decimal
 
 from breakeven.catalogue.load import Catalogue
 from breakeven.catalogue.schema import TokenKind
-from breakeven.gateway.records import PICO_USD_PER_USD
 from breakeven.gateway.rules import Target
 from breakeven.gateway.usage import Tokens
 from breakeven.logs.tariffs import Tariff, Tariffs
-from breakeven.units import HOURS_PER_DAY, HOURS_PER_WEEK, MICROSECONDS_PER_SECOND, SECONDS_PER_DAY, TOKENS_PER_MTOK
+from breakeven.units import (
+    HOURS_PER_DAY,
+    HOURS_PER_WEEK,
+    MICROSECONDS_PER_SECOND,
+    PICO_USD_PER_USD,
+    SECONDS_PER_DAY,
+    TOKENS_PER_MTOK,
+)
 
 PICO_PER_TOKEN = Decimal(PICO_USD_PER_USD // TOKENS_PER_MTOK)
 """Picodollars a token, for a price of 1 USD per million tokens."""

@@ -4,8 +4,6 @@ from typing import Literal
 
 import msgspec
 
-PICO_USD_PER_USD = 10**12
-
 Outcome = Literal["complete", "cut_by_upstream", "cut_by_client", "failed", "refused"]
 TokensBasis = Literal["upstream", "counted", "unknown"]
 CostBasis = Literal["list price", "own machine", "nothing sent", "unknown"]

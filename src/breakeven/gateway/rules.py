@@ -80,11 +80,12 @@ class Rules:
         return tuple({target.name: target for route in self.routes.values() for target in route.targets}.values())
 
 
-def rules_of(file: GatewayFile, planned: Planned | None = None) -> Rules:
+def rules_of(file: GatewayFile, planned: Planned | None = None, *, with_keys: bool = True) -> Rules:
     """The rules of a configuration, with a plan's upstreams below what the file says of them.
 
     Raises:
-        SpecError: if something is missing or contradicts itself; keys are read here, so a missing one is told now.
+        SpecError: if something is missing or contradicts itself. Keys are read here, so that a missing one is told now;
+            without them the rules can be looked at, but nobody can be asked.
     """
     entries = _laid_over(file.upstreams, planned)
     models = file.models or ({planned.model: tuple(planned.upstreams)} if planned else {})
@@ -92,7 +93,7 @@ def rules_of(file: GatewayFile, planned: Planned | None = None) -> Rules:
         raise SpecError(
             "there is no model to serve", expected="models in gateway.yaml, or a plan", do="See docs/guides/gateway.md"
         )
-    targets = {name: _target(name, entry, planned) for name, entry in entries.items() if _used(name, models)}
+    targets = {name: _target(name, entry, planned, with_keys) for name, entry in entries.items() if _used(name, models)}
     routes = {}
     for model, names in models.items():
         if not names:
@@ -132,7 +133,7 @@ def _laid_over(stated: Mapping[str, UpstreamEntry], planned: Planned | None) -> 
 _PLAIN = UpstreamEntry()
 
 
-def _target(name: str, entry: UpstreamEntry, planned: Planned | None) -> Target:
+def _target(name: str, entry: UpstreamEntry, planned: Planned | None, with_keys: bool) -> Target:
     urls = entry.addresses or ((base_url(name, entry.provider),) if entry.provider else ())
     if not urls and entry.sagemaker is not None:
         urls = ("",)
@@ -151,7 +152,7 @@ def _target(name: str, entry: UpstreamEntry, planned: Planned | None) -> Target:
         model=entry.model,
         provider=entry.provider,
         tier=entry.tier,
-        key=_key(entry),
+        key=_key(entry) if with_keys else None,
         concurrency=entry.concurrency,
         usd_per_hour=entry.usd_per_hour,
         largest_output_tokens=entry.largest_output_tokens,
