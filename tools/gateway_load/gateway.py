@@ -16,9 +16,9 @@ from breakeven.gateway.door import Door
 from breakeven.gateway.metrics import Metrics
 from breakeven.gateway.observed import Observed
 from breakeven.gateway.pricing import prices_of
-from breakeven.gateway.records import PICO_USD_PER_USD
 from breakeven.gateway.rules import rules_of
 from breakeven.gateway.serve import listening_socket, serve
+from breakeven.units import PICO_USD_PER_USD
 
 MODEL = "bench-model"
 PLACES = 2_000

@@ -14,7 +14,8 @@ from prometheus_client.exposition import choose_encoder
 from prometheus_client.registry import Collector
 
 from breakeven.gateway.caller import Receive, Scope, Send
-from breakeven.gateway.records import PICO_USD_PER_USD, UsageRecord
+from breakeven.gateway.records import UsageRecord
+from breakeven.units import PICO_USD_PER_USD
 
 OTHER = "other"  # models that the configuration does not name: whoever calls must not be able to grow our memory
 NOBODY = "none"  # no upstream was asked

@@ -6,7 +6,8 @@ from collections.abc import Callable, Sequence
 from breakeven.gateway.door import Door
 from breakeven.gateway.ledger import Admission, Ledger
 from breakeven.gateway.metrics import Live as Shown
-from breakeven.gateway.records import PICO_USD_PER_USD, UsageRecord
+from breakeven.gateway.records import UsageRecord
+from breakeven.units import PICO_USD_PER_USD
 
 
 class Observed:
