@@ -35,7 +35,7 @@ from gateway_load.measure import (
 )
 from gateway_load.sides import install_litellm, litellm, ours, upstream
 
-WIDTH = 116
+WIDTH = 132
 STEPS = ("one", "busy", "rates", "streams")
 Start = Callable[[Target], AbstractContextManager[Target]]
 Row = tuple[str, str, str, str, str]
@@ -138,7 +138,7 @@ def stream_rows(bare: Side, mine: Side, peer: Side) -> Iterator[Row]:
 
 def memory_rows(mine: Side, peer: Side) -> Iterator[Row]:
     """Memory before the load, ten seconds after it, and after the streams once more."""
-    for place, when in enumerate(("before", "10 s after the load", "and after the streams again")):
+    for place, when in enumerate(("before", "10 s after the load", "after the streams again")):
         values = [side.memory_mb[place] if len(side.memory_mb) > place else None for side in (mine, peer)]
         goal = ""
         if place:
@@ -151,10 +151,10 @@ def show(console: Console, sides: tuple[Side, Side, Side], version: str, began: 
     """Print the one table and what is to be known about it."""
     bare, mine, peer = sides
     loads = f"load {began:.1f} before and {os.getloadavg()[0]:.1f} after"
-    table = Table(title=f"{os.cpu_count()} cores, Python {platform.python_version()}, {loads}")
+    table = Table(title=f"breakeven {__version__}; {os.cpu_count()} cores, Python {platform.python_version()}, {loads}")
     table.add_column("What", no_wrap=True)
     table.add_column("direct", justify="right", no_wrap=True)
-    table.add_column(f"breakeven {__version__}", justify="right", no_wrap=True)
+    table.add_column("breakeven", justify="right", no_wrap=True)
     table.add_column("Goal", no_wrap=True)
     table.add_column(f"LiteLLM {version}".strip(), justify="right", no_wrap=True)
     for rows in (

@@ -118,14 +118,15 @@ def run(*command: str, limit_s: float) -> str:
     Raises:
         BenchError: it is not there, failed or took too long.
     """
+    program = Path(command[3] if command[0] == "taskset" else command[0]).name
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=limit_s, check=False, cwd=ROOT)
     except FileNotFoundError as wrong:
         raise BenchError(f"{command[0]} is not installed") from wrong
     except subprocess.TimeoutExpired as wrong:
-        raise BenchError(f"{Path(command[0]).name} took longer than {limit_s:.0f} s") from wrong
+        raise BenchError(f"{program} took longer than {limit_s:.0f} s") from wrong
     if done.returncode:
-        raise BenchError(f"{Path(command[0]).name}: {done.stderr.strip()[-200:]}")
+        raise BenchError(f"{program}: {done.stderr.strip()[-200:]}")
     return done.stdout
 
 

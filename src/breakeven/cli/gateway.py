@@ -124,5 +124,7 @@ def _told(rules: "Rules") -> str:
             price = "" if target.usd_per_hour is None else f", ${target.usd_per_hour} an hour each"
             whose = f"{target.provider}/{target.model}" if target.provider else f"{len(target.replicas)} of your own"
             lines.append(f"  {target.name}: {whose}{places}{price}")
-            lines.extend(f"    {replica.url}" for replica in target.replicas)
+            if target.sagemaker is not None:
+                lines.append(f"    SageMaker endpoint {target.sagemaker.endpoint}")
+            lines.extend(f"    {replica.url}" for replica in target.replicas if replica.url)
     return "\n".join(lines)

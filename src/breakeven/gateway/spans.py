@@ -11,15 +11,14 @@ from typing import TYPE_CHECKING, Any
 from breakeven import __version__
 from breakeven.errors import SpecError
 from breakeven.gateway.records import UsageRecord
-from breakeven.units import PICO_USD_PER_USD
+from breakeven.units import MICROSECONDS_PER_SECOND, NANOSECONDS_PER_SECOND, PICO_USD_PER_USD
 
 if TYPE_CHECKING:
     from opentelemetry.trace import TracerProvider
 
 Value = str | int | float | bool
 
-NANOSECONDS_PER_MICROSECOND = 1000
-NANOSECONDS_PER_SECOND = 10**9
+NANOSECONDS_PER_MICROSECOND = NANOSECONDS_PER_SECOND // MICROSECONDS_PER_SECOND
 UNKNOWN = "unknown"
 OPERATIONS: Mapping[str, str] = MappingProxyType(
     {"/v1/chat/completions": "chat", "/v1/completions": "text_completion", "/v1/embeddings": "embeddings"}
