@@ -6,8 +6,10 @@ import re
 import signal
 import subprocess
 import sys
+import time
 import urllib.error
 import urllib.request
+from decimal import Decimal
 from pathlib import Path
 
 import openai
@@ -196,3 +198,18 @@ def test_a_store_that_cannot_be_opened_is_told_before_anything_listens(folder):
     assert ran.returncode == 2
     assert "the store of the gateway's books cannot be opened" in ran.stderr
     assert "Traceback" not in ran.stderr
+
+
+def test_what_an_own_machine_cost_while_nobody_asked_is_kept_apart(folder, start):
+    key = a_key(folder)
+    gateway = start(BREAKEVEN_ADMIN_TOKEN=TOKEN)
+    gateway.client(key).chat.completions.create(**CHAT)
+    until = time.monotonic() + SOON_S
+    rows = []
+    while not rows and time.monotonic() < until:
+        rows = json.loads(gateway.get("/admin/machines", TOKEN)[1])["rows"]
+        time.sleep(0.1)
+    (own,) = rows
+    assert own["upstream"] == "own"
+    assert 0 < Decimal(own["served_usd"]) < Decimal(own["idle_usd"])
+    assert Decimal(own["served_usd"]) + Decimal(own["idle_usd"]) == Decimal(own["usd"])

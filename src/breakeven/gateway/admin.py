@@ -24,6 +24,7 @@ from breakeven.gateway.admin_openapi import Operation, document
 from breakeven.gateway.books import administration
 from breakeven.gateway.books.books import Books
 from breakeven.gateway.books.database import Database, StoreAway, connect
+from breakeven.gateway.books.hires import machines
 from breakeven.gateway.books.keys import VirtualKey
 from breakeven.gateway.books.money import usd_of
 from breakeven.gateway.books.periods import period_at
@@ -56,6 +57,8 @@ OPERATIONS = (
     Operation("DELETE", "/teams/{team}", "delete_team", "A team is gone.", None, 204, fails=["404", "409"]),
     Operation("GET", "/spend", "spend", "What was used and what it cost.", shapes.Spend, fails=["400"],
               query={"by": GROUPS, "since": TIME, "until": TIME, "key": TEXT, "team": TEXT}),
+    Operation("GET", "/machines", "machines", "Own machines: what they cost, and what of it was idle.", shapes.Machines,
+              fails=["400"], query={"since": TIME, "until": TIME}),
     Operation("GET", "/state", "state", "How the books of this gateway are doing.", shapes.State),
 )  # fmt: skip
 
@@ -173,8 +176,7 @@ class Admin:
         wrong = next((name for name in by if name not in BY), None)
         if wrong is not None:
             raise Failed(400, "invalid_query", f"by={wrong} is not known. Expected: one or more of {', '.join(BY)}.")
-        until = _time(query, "until", datetime.now(UTC))
-        since = _time(query, "since", until - timedelta(days=SPEND_DAYS) if until.year > 1 else until)
+        since, until = _span(query)
         found = await self._ask(
             lambda _, database: spent(
                 database, by, since_us=shapes.us_of(since), until_us=shapes.us_of(until), key=query.get("key"),
@@ -184,6 +186,13 @@ class Admin:
         rows = [shapes.shown_spend(by, one) for one in found]
         complete = len(rows) < MOST_ROWS
         return answer(shapes.Spend(by=by, since=since, until=until, rows=rows, complete=complete))
+
+    async def machines(self, request: Request) -> Response:
+        """Own machines, by the hours that begin in the span; without ``since``, in the last 30 days."""
+        since, until = _span(_query(request, "since", "until"))
+        span = {"since_us": shapes.us_of(since), "until_us": shapes.us_of(until)}
+        found = await self._ask(lambda _, database: machines(database, **span))
+        return answer(shapes.Machines(since=since, until=until, rows=[shapes.shown_machine(one) for one in found]))
 
     async def state(self, _: Request) -> Response:
         """How the books of this gateway are doing."""
@@ -335,6 +344,11 @@ def _time(query: dict[str, str], name: str, default: datetime) -> datetime:
     except msgspec.ValidationError as wrong:
         told = f"{name}={query[name]} is no time with a zone, such as 2026-11-01T00:00:00Z."
         raise Failed(400, "invalid_query", told) from wrong
+
+
+def _span(query: dict[str, str]) -> tuple[datetime, datetime]:
+    until = _time(query, "until", datetime.now(UTC))
+    return _time(query, "since", until - timedelta(days=SPEND_DAYS) if until.year > 1 else until), until
 
 
 def _no_key(name: str) -> Failed:

@@ -7,6 +7,7 @@ import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
 from breakeven.gateway.books.budget import NOTHING
+from breakeven.gateway.books.hires import US_PER_HOUR, Machine
 from breakeven.gateway.books.keys import VirtualKey
 from breakeven.gateway.books.money import USD_PATTERN, pico_usd_of, usd_of
 from breakeven.gateway.books.periods import ALWAYS, PeriodKind, period_at
@@ -167,6 +168,24 @@ class Spend(msgspec.Struct, kw_only=True):
     complete: Annotated[bool, Meta(description="False where there are more groups than are shown.")]
 
 
+class MachineRow(msgspec.Struct, kw_only=True):
+    """One own machine: how long it stood, what that cost, and what of it requests were charged."""
+
+    upstream: str
+    hours: float
+    usd: str
+    served_usd: str
+    idle_usd: Annotated[str, Meta(description="What of its price no request was charged.")]
+
+
+class Machines(msgspec.Struct, kw_only=True):
+    """Own machines in whole hours, the dearest first."""
+
+    since: datetime
+    until: datetime
+    rows: list[MachineRow]
+
+
 class Released(msgspec.Struct, kw_only=True):
     """How many slices of gateways that are gone went back."""
 
@@ -270,6 +289,17 @@ def _used(key: VirtualKey, standing: Standing | None, now_s: float) -> Used:
 def shown_team(team: Team) -> ShownTeam:
     """A kept team as the API gives it."""
     return ShownTeam(id=team.id, name=team.name, created_at=time_of(team.created_us))
+
+
+def shown_machine(machine: Machine) -> MachineRow:
+    """An own machine as the API gives it."""
+    return MachineRow(
+        upstream=machine.upstream,
+        hours=machine.stood_us / US_PER_HOUR,
+        usd=usd_of(machine.pico_usd),
+        served_usd=usd_of(machine.served_pico_usd),
+        idle_usd=usd_of(machine.idle_pico_usd),
+    )
 
 
 def shown_spend(by: list[str], spent: Spent) -> SpendRow:

@@ -1,7 +1,9 @@
 """The whole gateway put together: rules, upstreams, books, prices, metrics, spans and the admin API."""
 
+import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+import time
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, contextmanager
 from dataclasses import dataclass, field
 
@@ -9,6 +11,8 @@ from breakeven.catalogue.load import Catalogue
 from breakeven.gateway.admin import PREFIX, Guarded, admin
 from breakeven.gateway.app import Asgi, Gateway
 from breakeven.gateway.books.books import Books
+from breakeven.gateway.books.hires import HireClock, Hired
+from breakeven.gateway.books.store import now_us
 from breakeven.gateway.config import GatewayFile
 from breakeven.gateway.connect import upstreams_of
 from breakeven.gateway.door import Door
@@ -22,6 +26,7 @@ from breakeven.gateway.rules import Rules
 from breakeven.gateway.spans import Spans
 
 METRICS = "/metrics"
+TELL_EVERY_S = 1.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,6 +43,8 @@ class Parts:
     """The token that the metrics ask for; ``None``: they are open."""
     records: Callable[[], tuple[int, int]] = lambda: (0, 0)
     """Usage records that wait, and those that were lost."""
+    hired: Callable[[Sequence[Hired]], None] | None = None
+    """Who is told every second what own machines stood and served."""
 
 
 def assembled(rules: Rules, parts: Parts) -> Gateway:
@@ -50,8 +57,9 @@ def assembled(rules: Rules, parts: Parts) -> Gateway:
         prices=prices_of(parts.catalogue),
         log=parts.log,
     )
+    living = parts.living if parts.hired is None else (*parts.living, _hiring(door, parts.hired))
     told: Asgi = metrics if parts.guard is None else Guarded(metrics, parts.guard)
-    return Gateway(door, mounts={METRICS: told, **parts.mounts}, living=parts.living)
+    return Gateway(door, mounts={METRICS: told, **parts.mounts}, living=living)
 
 
 @contextmanager
@@ -83,10 +91,32 @@ def with_books(
             living=(_closing(spans),) if spans else (),
             guard=None if alone else token,
             records=records,
+            hired=books.hired,
         )
         yield assembled(rules, parts), books
     finally:
         books.end()
+
+
+@contextlib.asynccontextmanager
+async def _hiring(door: Door, told: Callable[[Sequence[Hired]], None]) -> AsyncIterator[None]:
+    """Tell what own machines cost, every second and at the end. It runs where requests do, so nothing is half-done."""
+    clock = HireClock(door.hires)
+
+    def tell() -> None:
+        told(clock.sample(time.monotonic_ns(), now_us()))
+
+    async def telling() -> None:
+        while True:
+            await asyncio.sleep(TELL_EVERY_S)
+            tell()
+
+    task = asyncio.create_task(telling())
+    try:
+        yield
+    finally:
+        task.cancel()
+        tell()
 
 
 @contextlib.asynccontextmanager

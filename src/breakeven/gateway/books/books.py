@@ -4,6 +4,7 @@ import asyncio
 import logging
 import secrets
 import time
+from collections.abc import Sequence
 from concurrent.futures import Future
 
 import msgspec
@@ -14,6 +15,7 @@ from breakeven.gateway.books import refusals
 from breakeven.gateway.books.budget import NOTHING, Amount
 from breakeven.gateway.books.clerk import Clerk, Lease, Pace
 from breakeven.gateway.books.database import StoreAway, connect, shown
+from breakeven.gateway.books.hires import Hired
 from breakeven.gateway.books.keys import VirtualKey, digest_of
 from breakeven.gateway.books.meter import Meter
 from breakeven.gateway.books.purses import Purses, Slice
@@ -162,6 +164,10 @@ class Books(Ledger):
         else:
             known.key, known.slice = key, None
         self._purses.change(key)
+
+    def hired(self, hours: Sequence[Hired]) -> None:
+        """Keep what own machines stood and served."""
+        self._clerk.hear(hours)
 
     async def refresh(self) -> None:
         """Take over changes of keys now."""

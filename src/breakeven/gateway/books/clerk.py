@@ -11,6 +11,7 @@ from typing import Any, NamedTuple, Protocol
 
 from breakeven.gateway.books.budget import NOTHING, Amount
 from breakeven.gateway.books.database import StoreAway
+from breakeven.gateway.books.hires import Hired
 from breakeven.gateway.books.keys import VirtualKey
 from breakeven.gateway.books.meter import Meter
 from breakeven.gateway.books.purses import Purses, Slice
@@ -73,6 +74,7 @@ class Clerk(threading.Thread):
         self._refresh_s, self._keep_us = pace
         self._store: Store | None = None
         self._pending: deque[Batch] = deque()
+        self._hired: dict[tuple[str, int], Hired] = {}
         self._number, self._revision = 0, -1
         self._next_tick = self._next_refresh = self._next_try = self._written_at = 0.0
         self._pause_s = TICK_S
@@ -95,6 +97,10 @@ class Clerk(threading.Thread):
     def lease(self, job: Lease) -> None:
         """Ask for a lease."""
         self._jobs.put(job)
+
+    def hear(self, hired: Sequence[Hired]) -> None:
+        """What own machines stood and served; written within ``refresh_s``."""
+        self._hired.update({(one.upstream, one.hour_us): one for one in hired})
 
     def refresh(self) -> "Future[None]":
         """Read changed keys now."""
@@ -145,6 +151,7 @@ class Clerk(threading.Thread):
         if self._guarded(self._flush) and now >= self._next_refresh:
             self._next_refresh = now + self._refresh_s
             self._guarded(self._refresh)
+            self._guarded(self._write_hires)
             self._guarded(self._forget)
 
     def _flush(self) -> None:
@@ -259,6 +266,14 @@ class Clerk(threading.Thread):
                 self._hears.changed(digest, key)
             self._revision = revision
 
+    def _write_hires(self) -> None:
+        told = list(self._hired.items())
+        if told:
+            self._opened().keep_hires(self._gateway, [one for _, one in told])
+        for at, one in told:  # what was told anew meanwhile stays
+            if self._hired.get(at) is one:
+                del self._hired[at]
+
     def _forget(self) -> None:
         """Records that were kept long enough go, some at a time."""
         if self._keep_us is not None:
@@ -308,6 +323,7 @@ class Clerk(threading.Thread):
                 self._add(rows, told)
                 self._write_pending()
                 told = []
+            self._write_hires()
             self._opened().leave(self._gateway)
 
         self._guarded(leave)

@@ -4,6 +4,7 @@ from typing import Any
 
 import msgspec
 
+from breakeven.gateway.books import hires
 from breakeven.gateway.books.database import Database, StoreAway
 from breakeven.gateway.records import UsageRecord
 
@@ -42,6 +43,7 @@ TABLES = (
         pico_usd BIGINT NOT NULL, requests BIGINT NOT NULL,
         PRIMARY KEY (gateway, key, period))""",
     "CREATE TABLE IF NOT EXISTS gateways (id TEXT PRIMARY KEY, seen_us BIGINT NOT NULL, batch BIGINT NOT NULL)",
+    hires.TABLE,
 )
 
 

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from breakeven.gateway.books import hires
 from breakeven.gateway.books.budget import Account, Amount, Use
 from breakeven.gateway.books.database import Database
 from breakeven.gateway.books.keys import VirtualKey
@@ -84,6 +85,10 @@ class Store:
             if batch.rows:
                 database.append("usage", COLUMNS, batch.rows)
             return [told.place for told in batch.told if not self._tell(gateway, told)]
+
+    def keep_hires(self, gateway: str, hired: Sequence[hires.Hired]) -> None:
+        """What own machines stood and served, hour by hour."""
+        hires.keep(self._database, gateway, hired)
 
     def _tell(self, gateway: str, told: Told) -> bool:
         """Book what a purse tells; whether the slice is still the gateway's own."""
