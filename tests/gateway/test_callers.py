@@ -165,6 +165,13 @@ def test_headers_that_are_given_twice_are_sent_on_once(gateway, upstream):
     assert upstream.heard[0].header("x-other") is None
 
 
+def test_headers_that_the_file_names_are_sent_on_too(serve, upstream):
+    own = {"url": upstream.url}
+    gateway = serve(upstreams={"own": own}, models={"chat": ["own"]}, pass_headers=["X-Tenant"])
+    assert gateway.ask(CHAT, "x-tenant: blue").status == 200
+    assert upstream.heard[0].header("x-tenant") == "blue"
+
+
 def test_two_keys_are_no_key(serve, upstream):
     gateway = serve(upstreams={"own": {"url": upstream.url}}, models={"chat": ["own"]})
     seen = []

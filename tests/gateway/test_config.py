@@ -171,6 +171,15 @@ def test_what_cannot_be_routed_by_is_refused_before_the_first_request(upstreams,
         rules_of(GatewayFile(upstreams=upstreams, models=models))
 
 
+@pytest.mark.parametrize("name", ["Authorization", "content-length", "host", "x y", ""])
+def test_headers_that_would_break_a_request_or_leak_a_key_cannot_be_passed_on(name):
+    file = GatewayFile(
+        upstreams={"own": UpstreamEntry(url="http://x")}, models={"chat": ("own",)}, pass_headers=("x-tenant", name)
+    )
+    with pytest.raises(SpecError, match="pass_headers names"):
+        rules_of(file)
+
+
 def test_a_password_in_an_address_is_refused_and_not_shown():
     entry = UpstreamEntry(url="https://user:hunter2@example.org")
     with pytest.raises(SpecError) as wrong:

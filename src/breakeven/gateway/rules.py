@@ -1,5 +1,6 @@
 """The rules that the gateway routes by: frozen, complete and checked before the first request."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -112,8 +113,23 @@ def rules_of(file: GatewayFile, planned: Planned | None = None, *, with_keys: bo
         routing=file.routing,
         timeouts=file.timeouts,
         limits=file.limits,
-        pass_headers=tuple(name.lower() for name in file.pass_headers),
+        pass_headers=_passable(file.pass_headers),
     )
+
+
+NEVER_PASSED = ("accept-encoding", "authorization", "connection", "content-length", "host", "transfer-encoding")
+
+
+def _passable(names: tuple[str, ...]) -> tuple[str, ...]:
+    """Headers that may go on: not the caller's key, and none by which the wire tells where a request ends."""
+    for name in names:
+        if name.lower() in NEVER_PASSED or not re.fullmatch(r"[A-Za-z0-9_-]+", name):
+            raise SpecError(
+                f"pass_headers names {name}",
+                expected=f"the name of a header other than {', '.join(NEVER_PASSED)}",
+                do="Leave it out",
+            )
+    return tuple(name.lower() for name in names)
 
 
 def _used(name: str, models: Mapping[str, tuple[str, ...]]) -> bool:
