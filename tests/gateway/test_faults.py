@@ -359,6 +359,34 @@ def test_a_breaker_opens_after_failures_in_a_row_and_one_probe_closes_it(alone, 
     assert gateway.door.live.replicas["own"].trips == 0
 
 
+def test_streams_that_die_one_after_the_other_open_the_breaker_too(alone, upstream):
+    gateway = alone(routing={"failures_to_open": 2, "open_s": 30})
+
+    async def dies(heard):
+        await heard.begin_stream()
+        await heard.frame(delta("Half"))
+        heard.writer.close()
+
+    upstream.script = dies
+    assert [gateway.ask(STREAM).status for _ in range(3)] == [200, 200, 503]
+
+
+def test_a_probe_whose_caller_hangs_up_leaves_room_for_the_next(alone, upstream):
+    gateway = alone(routing={"failures_to_open": 1, "open_s": 0.1}, timeouts={})
+    upstream.script = server_error
+    assert gateway.ask(CHAT).status == 500
+    upstream.script = hangs
+    time.sleep(0.15)
+    probe = gateway.post(CHAT)
+    while len(upstream.heard) < 2:
+        time.sleep(0.002)
+    probe.close()
+    assert upstream.hung_up.wait(5)
+    gateway.records(2)
+    upstream.script = honest
+    assert gateway.ask(CHAT).status == 200
+
+
 def test_the_retry_budget_ends_a_storm_of_retries(two, upstream, another):
     gateway = two(routing={"retry_least": 3, "retry_share": 0.0, "failures_to_open": 1000})
     upstream.script = server_error

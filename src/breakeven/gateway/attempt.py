@@ -52,6 +52,8 @@ class Attempt:
     tally: Tally
     _start: int = 0
     _left: bool = field(default=False, init=False)
+    _judged: bool = field(default=False, init=False)
+    """Whether the replica was found to work or to fail: a caller that leaves before says nothing about it."""
 
     def __post_init__(self) -> None:
         door, target, replica = self.door, self.sent.target, self.sent.replica
@@ -84,7 +86,11 @@ class Attempt:
             raise
         if answer.status in TRY_ELSEWHERE or answer.status >= 500:
             return self._turned_away(answer)
-        self.door.live.worked(name)
+        self._judged = True
+        if answer.stream is None:
+            self.door.live.worked(name)
+        else:
+            self.door.live.answers(name)
         return answer
 
     def leave(self) -> None:
@@ -97,6 +103,8 @@ class Attempt:
             self.tally.charge(hire.leave(self._start, time.monotonic_ns()))
         elif self.sent.target.provider is None:
             self.tally.charge(None)
+        if not self._judged:
+            door.live.gave_up(name)
         door.live.ended(name)
         if door.live.waiting:
             door.live.wake(door.models_of[self.sent.target.name])
@@ -144,6 +152,7 @@ class Attempt:
     def _failed(self, wrong: UpstreamError) -> Failure:
         """No answer: the breaker counts it, and an API may charge for it all the same."""
         name = self.sent.replica.name
+        self._judged = True
         opened = self.door.live.failed(name, time.monotonic())
         self.door.log.upstream_failed(self.tally.id, name, wrong.failure, wrong.because, opened)
         if self.sent.target.provider is not None and wrong.failure not in ("refused", "misconfigured"):
@@ -158,6 +167,7 @@ class Attempt:
     def _turned_away(self, answer: Answer) -> Failure:
         """An answer that another upstream may better."""
         name, live, now_s = self.sent.replica.name, self.door.live, time.monotonic()
+        self._judged = True
         wait_s = retry_after_s(answer.headers)
         opened = False
         if answer.status != 429:

@@ -145,7 +145,6 @@ class Caller:
             self._timer.cancel()
         if self._watch is not None:
             self._watch.cancel()
-        self._task = self._watch = self._timer = None
 
     async def start(self, status: int, headers: list[tuple[bytes, bytes]]) -> None:
         """Send status and headers."""

@@ -171,11 +171,12 @@ class Exchange:
             await answer.stream.close()
             self._leave()
         tally.outcome = "cut_by_upstream" if cut else "complete"
-        if cut and self._attempt is not None:
-            self._door.live.failed(self._attempt.sent.replica.name, time.monotonic())
+        if cut:
+            self._door.live.failed(self._replica(), time.monotonic())
             broken = refusal.body_of(refusal.bad_upstream("The upstream broke the answer off."))
             await caller.piece(rest + b"data: " + broken + b"\n\n")
             return  # without a last piece the server closes the connection, which says the same to other clients
+        self._door.live.worked(self._replica())
         await caller.end(rest)
 
     def _headers(self, answer: Answer) -> list[tuple[bytes, bytes]]:
@@ -209,6 +210,11 @@ class Exchange:
         else:
             tally.outcome = "failed"
             raise asyncio.CancelledError
+
+    def _replica(self) -> str:
+        """Who was asked last."""
+        assert self._attempt is not None
+        return self._attempt.sent.replica.name
 
     def _leave(self) -> None:
         if self._attempt is not None:

@@ -70,11 +70,16 @@ class Live:
         """It has its place back, however that ended."""
         self.replicas[replica].in_flight -= 1
 
-    def worked(self, replica: str) -> None:
-        """A replica answered: the breaker closes."""
+    def answers(self, replica: str) -> None:
+        """A replica has begun to answer: the breaker closes, but what it failed before is not forgotten yet."""
         state = self.replicas[replica]
-        state.failures = state.trips = 0
+        state.trips = 0
         state.probing = False
+
+    def worked(self, replica: str) -> None:
+        """A replica gave a whole answer."""
+        self.answers(replica)
+        self.replicas[replica].failures = 0
 
     def gave_up(self, replica: str) -> None:
         """A probe ended without saying anything about the replica (the caller left): the next one may try."""
