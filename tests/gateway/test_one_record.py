@@ -1,6 +1,7 @@
 """Every request leaves exactly one usage record, whatever the caller and the upstreams do."""
 
 import asyncio
+import gc
 import time
 
 import pytest
@@ -27,6 +28,7 @@ WHOLE = b'{"choices":[],"usage":{"prompt_tokens":3,"completion_tokens":1,"total_
 FRAME = b'data: {"choices":[{"delta":{"content":"a"},"finish_reason":"stop"}]}\n\n'
 FAILURES = ["refused", "timeout", "cut", "garbled"]
 STEPS = st.sampled_from(["whole", "stream", "odd", "empty", "bug", *FAILURES, 401, 429, 500, 503])
+SCOPE = {"type": "http", "method": "POST", "path": "/v1/chat/completions", "headers": []}
 ENDS = st.sampled_from(["ends", "cut", "timeout", "bug", "hangs"])
 
 
@@ -116,9 +118,8 @@ async def one_request(gateway, body, leaves_after):
             await asyncio.sleep(0)
         gone.set()
 
-    scope = {"type": "http", "method": "POST", "path": "/v1/chat/completions", "headers": []}
     leaver = asyncio.create_task(leave()) if leaves_after is not None else None
-    await gateway(scope, receive, send)
+    await gateway(SCOPE, receive, send)
     if leaver is not None:
         await leaver
     return sent
@@ -169,6 +170,45 @@ def test_whatever_happens_each_request_leaves_one_record_and_holds_nothing(shipp
         assert record.duration_s >= (record.ttft_s or 0.0)
         assert (record.cost_basis == "nothing sent") == (record.attempts == 0)
         assert (record.cost_pico_usd is None) == (record.cost_basis == "unknown")
+
+
+def test_requests_leave_nothing_for_the_collector(shipped):
+    """Or it would look through all that lives, over and over, in the path of requests."""
+    file = GatewayFile(upstreams={"own": UpstreamEntry(url="http://own")}, models={"chat": ("own",)})
+    door = Door(
+        rules=rules_of(file),
+        upstreams={"own": Upstream("own", [])},
+        ledger=OpenBooks(),
+        prices=prices_of(shipped),
+    )
+
+    async def asked(count):
+        gateway = Gateway(door)
+        for _ in range(count):
+            await asyncio.create_task(gateway(SCOPE, receiver(), send))
+
+    async def send(message):
+        del message
+
+    def receiver():
+        messages = [{"type": "http.request", "body": BODIES[0], "more_body": False}]
+
+        async def receive():
+            return messages.pop() if messages else await asyncio.sleep(60, {"type": "http.disconnect"})
+
+        return receive
+
+    async def counted():
+        await asked(5)
+        gc.collect()
+        await asked(50)
+        return gc.collect()
+
+    gc.disable()
+    try:
+        assert asyncio.run(counted()) < 50
+    finally:
+        gc.enable()
 
 
 @pytest.mark.parametrize("shares", [1, 3])

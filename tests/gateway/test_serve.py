@@ -120,7 +120,7 @@ def test_on_sigterm_open_streams_end_and_nobody_new_is_let_in(started, upstream)
             data += piece
     assert b" and half" in data
     assert data.endswith(b"0\r\n\r\n")
-    _, log = process.communicate(timeout=10)
+    _, log = process.communicate(timeout=60)
     assert [record["outcome"] for record in records_in(store)] == ["complete"]
     (line,) = [json.loads(one) for one in log.splitlines()]
     assert (line["event"], line["record"]["status"]) == ("request", 200)
@@ -140,7 +140,7 @@ def test_a_stream_that_outlives_the_drain_is_cut_and_still_recorded(started, ups
         while b"Half" not in connection.recv(65_536):
             pass
         process.send_signal(signal.SIGTERM)
-        process.communicate(timeout=10)
+        process.communicate(timeout=60)
     assert upstream.hung_up.wait(SOON_S)
     (record,) = records_in(store)
     assert (record["outcome"], record["tokens_basis"]) == ("failed", "counted")
@@ -151,7 +151,7 @@ def test_the_command_serves_what_its_file_says(started, upstream):
     upstream.script = honest
     assert read_answer(post(port, CHAT)).status == 200
     process.send_signal(signal.SIGTERM)
-    process.communicate(timeout=10)
+    process.communicate(timeout=60)
     assert [record["output_tokens"] for record in records_in(store)] == [5]
 
 

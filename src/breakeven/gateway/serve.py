@@ -77,7 +77,7 @@ class BoundedHttp(HttpToolsProtocol):
         """A caller is here: its headers are due."""
         super().connection_made(transport)
         self._header_bytes = 0
-        self._due: asyncio.TimerHandle | None = self.loop.call_later(self.limits.header_s, self._slow)
+        self._due: asyncio.TimerHandle | None = self.loop.call_later(self.limits.header_s, self._give_up)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """It has gone."""
@@ -85,39 +85,31 @@ class BoundedHttp(HttpToolsProtocol):
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        """Bytes came: a new request's headers are due from its first byte on."""
-        if self._due is None and self._header_bytes == 0 and (self.cycle is None or self.cycle.response_complete):
-            self._due = self.loop.call_later(self.limits.header_s, self._slow)
+        """Bytes came: a new request's headers are due from its first byte on.
+
+        Up to the limit the application tells the caller; what is still no request at twice the limit is not kept.
+        """
+        if self._due is None and (self.cycle is None or self.cycle.response_complete):
+            self._due = self.loop.call_later(self.limits.header_s, self._give_up)
         super().data_received(data)
-
-    def on_url(self, url: bytes) -> None:
-        """A piece of the request's target."""
-        self._count(len(url))
-        super().on_url(url)
-
-    def on_header(self, name: bytes, value: bytes) -> None:
-        """A header. Twice what may be is more than is kept: the connection ends; up to that the caller is told."""
-        self._count(len(name) + len(value))
-        super().on_header(name, value)
+        if self._due is not None:
+            self._header_bytes += len(data)
+            if self._header_bytes > 2 * self.limits.header_bytes:
+                self._give_up()
 
     def on_headers_complete(self) -> None:
         """All headers are here."""
-        self._header_bytes = 0
         self._came()
         super().on_headers_complete()
 
-    def _count(self, size: int) -> None:
-        self._header_bytes += size
-        if self._header_bytes > 2 * self.limits.header_bytes:
-            raise ConnectionError("headers too long")  # uvicorn answers 400 and closes
-
     def _came(self) -> None:
+        self._header_bytes = 0
         if self._due is not None:
             self._due.cancel()
             self._due = None
 
-    def _slow(self) -> None:
-        self._due = None
+    def _give_up(self) -> None:
+        self._came()
         self.transport.close()
 
 
