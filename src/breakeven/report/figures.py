@@ -37,6 +37,8 @@ class CostLines:
     api: str | None
     hosted: tuple[str, ...]
     """The cheapest self-hosting at each volume."""
+    hosted_band: tuple[Floats, Floats] | None
+    """Its USD a day at both ends of its speed's 80 % band; NaN where that is not known."""
     crossover: Crossover | None
     crossings: tuple[float, ...]
     """Every volume at which the cheaper side changes, as drawn."""
@@ -100,12 +102,25 @@ def _lines(envelope: Envelope, plan: Plan) -> CostLines:
         hosted_usd_per_day=envelope.hosted_usd_per_day,
         api=plan.option_id(envelope.api) if envelope.api else None,
         hosted=tuple(names[number] for number in best),
+        hosted_band=_band(envelope, plan),
         crossover=next((c for c in plan.crossovers if c.group == envelope.group), None),
         crossings=_crossings(envelope),
         your_requests_per_day=plan.workload.requests_per_day,
         your_api_usd_per_day=cheapest(members, "api"),
         your_hosted_usd_per_day=cheapest(members, "hosted"),
     )
+
+
+def _band(envelope: Envelope, plan: Plan) -> tuple[Floats, Floats] | None:
+    """The cheapest self-hosting of each volume with its speed at both ends of the band."""
+    best = envelope.hosted_best
+    if best is None:
+        return None
+    curves = plan.curves.per_success()
+    known = np.isfinite(curves.half_widths(best))
+    ends = [curves.at_end(end).hosted_at(best, envelope.requests_per_day) for end in (-1, 1)]
+    low, high = (np.where(known, ends_of(*ends), np.nan) for ends_of in (np.minimum, np.maximum))
+    return low, high
 
 
 def cheapest(contenders: Sequence[Contender], kind: str) -> float | None:
