@@ -10,6 +10,7 @@ from breakeven.cli.compare import compare
 from breakeven.cli.predict import predict
 from breakeven.cli.price import price
 from breakeven.cli.simulate import simulate
+from breakeven.cli.ui import ui
 from breakeven.cli.workload import workload
 
 app = typer.Typer(
@@ -46,4 +47,5 @@ app.command()(price)
 app.command()(predict)
 app.command()(accuracy)
 app.command()(simulate)
+app.command()(ui)
 app.add_typer(catalogue_app, name="catalogue")

@@ -38,7 +38,7 @@ class CostLines:
     hosted: tuple[str, ...]
     """The cheapest self-hosting at each volume."""
     hosted_band: tuple[Floats, Floats] | None
-    """Its USD a day at both ends of its speed's 80 % band; NaN where that is not known."""
+    """The cheapest were all speeds at either end of their 80 % bands; ``None`` where one of these is not known."""
     crossover: Crossover | None
     crossings: tuple[float, ...]
     """Every volume at which the cheaper side changes, as drawn."""
@@ -112,15 +112,14 @@ def _lines(envelope: Envelope, plan: Plan) -> CostLines:
 
 
 def _band(envelope: Envelope, plan: Plan) -> tuple[Floats, Floats] | None:
-    """The cheapest self-hosting of each volume with its speed at both ends of the band."""
-    best = envelope.hosted_best
-    if best is None:
-        return None
+    """The cheapest self-hosting of each volume were all speeds at the fast, and at the slow end of their bands."""
     curves = plan.curves.per_success()
-    known = np.isfinite(curves.half_widths(best))
-    ends = [curves.at_end(end).hosted_at(best, envelope.requests_per_day) for end in (-1, 1)]
-    low, high = (np.where(known, ends_of(*ends), np.nan) for ends_of in (np.minimum, np.maximum))
-    return low, high
+    if not len(envelope.hosted) or not np.isfinite(curves.half_widths(envelope.hosted)).all():
+        return None
+    fast, slow = (
+        curves.at_end(end).hosted_usd_per_day(envelope.hosted, envelope.requests_per_day).min(axis=0) for end in (-1, 1)
+    )
+    return np.minimum(fast, slow), np.maximum(fast, slow)
 
 
 def cheapest(contenders: Sequence[Contender], kind: str) -> float | None:

@@ -19,6 +19,7 @@ from breakeven.report.spread import range_sentences
 from breakeven.report.words import count, seconds, share, small_share, usd
 from breakeven.units import DAYS_PER_WEEK, HOURS_PER_DAY, HOURS_PER_WEEK
 
+TOP_WITH_FLOOR, TOP_PER_CLASS = 10, 2
 EVEN = 1.001
 """Up to here the busiest hour is as busy as the mean one."""
 
@@ -121,6 +122,11 @@ def section(plan: Plan, top: int, key: str, sources: Sources, ranges: Ranges | N
         ranges=ranges,
         stale=f"{fresh.item}, dated {fresh.oldest_effective_from} ({fresh.age_days:,} days old)",
     )
+
+
+def shown_of(plan: Plan) -> int:
+    """How many of each group are shown where nobody said: few of each class, more where all compete."""
+    return TOP_WITH_FLOOR if plan.ranking.floor else TOP_PER_CLASS
 
 
 def _compared(verdicts: list[Verdict]) -> list[Verdict]:
