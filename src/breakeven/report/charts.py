@@ -30,6 +30,8 @@ FREE_SERIES = 6
 LIVELY = 12
 """Font size of what is read first."""
 BAR_STEP, BAR = 46, 18
+NARROW_FROM = 320
+"""In a narrower picture the names of break-evens take the corner in which lines are named otherwise."""
 TOTALS_LEFT = 0.84
 """Share of the width that bars take; the rest is for their totals."""
 CHARACTER = 6.3
@@ -74,7 +76,7 @@ def cost_chart(lines: CostLines, width: int, height: int, *, yours: bool = True)
         for side, cost in sides
         if cost is not None
     ]
-    marks = [*_named_lines(lines, x, y), *_crossing_marks(lines, x, y, width)]
+    marks = [*_named_lines(lines, x, y, width), *_crossing_marks(lines, x, y, width)]
     marks += _your_marks(lines, x, y, width) if yours else []
     return styled(alt.layer(*_band_area(lines, x, y), *drawn, *marks).properties(width=width, height=height))
 
@@ -100,10 +102,11 @@ def _band_area(lines: CostLines, x: alt.X, y: alt.Y) -> list[alt.Chart]:
     return [area.encode(x, y, y2="high:Q")]
 
 
-def _named_lines(lines: CostLines, x: alt.X, y: alt.Y) -> list[alt.Chart]:
-    """The name of each line, on the line, where the two are far apart."""
+def _named_lines(lines: CostLines, x: alt.X, y: alt.Y, width: int) -> list[alt.Chart]:
+    """The name of each line, on the line, where the two are far apart and nothing else is named."""
     api, hosted, volume = lines.api_usd_per_day, lines.hosted_usd_per_day, lines.requests_per_day
-    place = round(len(volume) * (0.04 if _share(lines.your_requests_per_day, lines) > 0.4 else 0.6))
+    left = 0.04 if width >= NARROW_FROM else 0.22
+    place = round(len(volume) * (left if _share(lines.your_requests_per_day, lines) > 0.4 else 0.6))
     found = []
     for name, cost, other in ((API, api, hosted), (HOSTED, hosted, api)):
         if cost is None or not np.isfinite(cost[place]):

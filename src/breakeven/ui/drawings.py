@@ -15,7 +15,7 @@ import numpy as np
 from markupsafe import Markup
 
 from breakeven.errors import UnknownNameError
-from breakeven.report.charts import cost_chart, domains, load_chart, unmarked
+from breakeven.report.charts import CHARACTER, cost_chart, domains, load_chart, unmarked
 from breakeven.report.figures import CostLines
 from breakeven.report.pareto_chart import front_in_words, pareto_chart
 from breakeven.report.pictures import LOW, NARROW, TALL, WIDE, costs_in_words, load_in_words
@@ -27,8 +27,10 @@ from breakeven.ui.kept import Kept
 from breakeven.ui.now import Now
 from breakeven.ui.texts import Texts
 
-Width = Literal["wide", "narrow"]
-PIXELS: dict[Width, int] = {"wide": WIDE, "narrow": NARROW}
+Width = Literal["wide", "half", "narrow"]
+PIXELS: dict[Width, int] = {"wide": WIDE, "half": 480, "narrow": NARROW}
+PAGE_WIDTHS: tuple[Width, ...] = ("wide", "narrow")
+"""The widths of which a page shows one: for a screen or paper, and for a phone."""
 PICTURES_KEPT = 96
 FIRST_GROUP = re.compile(r'transform="translate\(([\d.]+),\s*([\d.]+)\)"')
 VIEW_BOX = re.compile(r'viewBox="0 0 ([\d.]+) ([\d.]+)"')
@@ -144,7 +146,8 @@ def over_costs(drawn: Drawn, lines: CostLines, now: Now, width: Width, t: Texts)
         Markup('<line x1="{0}" x2="{0}" y1="{1}" y2="{2}" class="you"/>').format(_px(x), _px(drawn.top), _px(bottom))
     ]
     label = t("costs.your_traffic", count=t.count(now.requests_per_day))
-    anchor, dx = ("end", -6) if x > drawn.left + PIXELS[width] * 0.6 else ("start", 6)
+    fits = x + (len(label) + 2) * CHARACTER < drawn.width
+    anchor, dx = ("start", 6) if fits else ("end", -6)
     parts.append(_text(x + dx, drawn.top + LABEL, label, anchor, "told"))
     sides = [] if group is None else [("api", group.api), ("hosted", group.hosted)]
     known = [(kind, side.usd_per_day) for kind, side in sides if side is not None and np.isfinite(side.usd_per_day)]

@@ -14,8 +14,8 @@ from breakeven.report.history import drawn_series, percent
 from breakeven.report.history_chart import history_chart, history_in_words
 from breakeven.report.pictures import LOW
 from breakeven.report.words import unit_price
-from breakeven.ui.address import written_of
-from breakeven.ui.drawings import PIXELS, Drawn, Width
+from breakeven.ui.address import START, written_of
+from breakeven.ui.drawings import PAGE_WIDTHS, PIXELS, Drawn, Width, over_costs
 from breakeven.ui.measured import Accuracy, Pair, accuracy, of_gpu, scatter, scatter_in_words
 from breakeven.ui.pages import UNPROCESSABLE, now_values
 from breakeven.ui.scenario import Scenario, scenario_of
@@ -23,6 +23,8 @@ from breakeven.ui.site import Site
 from breakeven.ui.texts import Texts
 
 FIRST_SHOWN = "p5.48xlarge"
+FIRST_COMPARED = START.traffic.requests_per_day or 0.0
+"""The traffic beside which ten times as much stands where nobody said what to compare."""
 SQUARE = 420
 
 
@@ -33,6 +35,8 @@ def beside(site: Site, request: Request) -> Response:
     queries = [request.query_params.get(name, "") for name in ("left", "right")]
     try:
         scenarios = [scenario_of(query) for query in queries]
+        if not any(name in request.query_params for name in ("left", "right")):
+            scenarios[1] = scenarios[1].with_requests(FIRST_COMPARED * 10)
         left, right = scenarios
         sides = [_side(site, "left", left, right, t), _side(site, "right", right, left, t)]
     except BreakevenError as wrong:
@@ -46,8 +50,10 @@ def _side(site: Site, place: str, scenario: Scenario, other: Scenario, t: Texts)
     found = site.planner.answer(scenario)
     edit = msgspec.structs.replace(scenario, lang=None, beside=msgspec.structs.replace(other, beside="").query)
     lines = found.section.costs[0] if found.section.costs else None
-    drawn = None if lines is None else site.drawings.costs(lines, "narrow", t("costs.title"), place)
-    return now_values(site, found.plan, found.now, t) | {"edit": edit.query, "drawn": drawn, "answer": found}
+    drawn = None if lines is None else site.drawings.costs(lines, "half", t("costs.title"), place)
+    over = "" if drawn is None or lines is None else over_costs(drawn, lines, found.now, "half", t)
+    shown = {"edit": edit.query, "drawn": drawn, "over": over, "answer": found}
+    return now_values(site, found.plan, found.now, t) | shown
 
 
 def _differs(scenarios: list[Scenario]) -> list[tuple[str, str, str]]:
@@ -67,7 +73,7 @@ def prices(site: Site, request: Request) -> Response:
     try:
         found = histories(site, name)
         entries = [
-            (one, {width: _drawn_prices(site, one, found, width, t) for width in PIXELS}) for one in found.entries
+            (one, {width: _drawn_prices(site, one, found, width, t) for width in PAGE_WIDTHS}) for one in found.entries
         ]
     except BreakevenError as wrong:
         told = str(wrong)
@@ -114,7 +120,7 @@ def speeds(site: Site, request: Request) -> Response:
     values: dict[str, Any] = {"found": None}
     try:
         found, rows = accuracy(target), of_gpu(target, gpu)
-        drawn = {width: _drawn_pairs(site, found, rows, gpu, width, t) for width in PIXELS}
+        drawn = {width: _drawn_pairs(site, found, rows, gpu, width, t) for width in PAGE_WIDTHS}
         values = {"found": found, "drawn": drawn}
     except BreakevenError as wrong:
         told, target = str(wrong), TARGETS[0]

@@ -15,7 +15,7 @@ from breakeven.report.figures import CostLines
 from breakeven.report.sections import cost_table, load_table
 from breakeven.report.words import small_share, usd
 from breakeven.ui.answers import Answer
-from breakeven.ui.drawings import PIXELS, Drawn, over_costs, width_of
+from breakeven.ui.drawings import PAGE_WIDTHS, Drawn, over_costs, width_of
 from breakeven.ui.form import form_of
 from breakeven.ui.now import Now
 from breakeven.ui.scenario import Scenario
@@ -107,7 +107,7 @@ def now_values(site: Site, plan: Plan, now: Now, t: Texts) -> dict[str, Any]:
 def _overlays(site: Site, lines: CostLines | None, now: Now, t: Texts) -> dict[str, Any]:
     """Your traffic over the first picture of costs, in each width in which it was drawn."""
     found = {}
-    for width in PIXELS:
+    for width in PAGE_WIDTHS:
         drawn = None if lines is None else site.drawings.known_costs(lines, width, t("costs.title"))
         if drawn is not None and lines is not None:
             found[f"{COSTS}0-{width}"] = over_costs(drawn, lines, now, width, t)
@@ -120,7 +120,7 @@ def _answer_values(site: Site, scenario: Scenario, t: Texts) -> dict[str, Any]:
     plan, section = found.plan, found.section
     lines = section.costs[0] if section.costs else None
     drawn = {f"{COSTS}{n}": _known(site, one, t) for n, one in enumerate(section.costs)}
-    drawn |= {name: dict.fromkeys(PIXELS) for name in ("load", "tornado", "pareto")}
+    drawn |= {name: dict.fromkeys(PAGE_WIDTHS) for name in ("load", "tornado", "pareto")}
     over = _overlays(site, lines, found.now, t)
     fixed = msgspec.structs.replace(scenario.spec, as_of=plan.as_of)
     kept = scenario.kept()
@@ -128,7 +128,7 @@ def _answer_values(site: Site, scenario: Scenario, t: Texts) -> dict[str, Any]:
         "answer": found,
         "main_changes": turns_of(plan, t),
         "drawn": drawn,
-        "over": {width: over.get(f"{COSTS}0-{width}", "") for width in PIXELS},
+        "over": {width: over.get(f"{COSTS}0-{width}", "") for width in PAGE_WIDTHS},
         "query": scenario.query,
         "fixed_query": msgspec.structs.replace(scenario, spec=fixed).query,
         "kept_query": kept.query,
@@ -156,7 +156,7 @@ def _alone(scenario: Scenario) -> Scenario:
 
 
 def _known(site: Site, lines: CostLines, t: Texts) -> dict[str, Drawn | None]:
-    return {width: site.drawings.known_costs(lines, width, t("costs.title")) for width in PIXELS}
+    return {width: site.drawings.known_costs(lines, width, t("costs.title")) for width in PAGE_WIDTHS}
 
 
 def _overflow(found: Answer, t: Texts) -> dict[str, str] | None:
