@@ -330,7 +330,7 @@ async def upload(site: Site, request: Request) -> Response:
             )
         base = scenario_of(request.query_params.get("base", ""))
         scenario, found = await scenario_from(request.stream(), name, site.upload_bytes, base)
-        site.planner.check(scenario)
+        site.planner.check(scenario_of(scenario.query))
     except BreakevenError as wrong:
         return refusal(wrong, 413 if "bytes" in wrong.given else 422)
     told = Uploaded(query=scenario.query, kind=found.kind, told=found.told, spec=scenario.spec)

@@ -20,6 +20,7 @@ from breakeven.ui.site import ASSETS, Site, asset
 
 Handler = Callable[[Site, Request], Response]
 SMALLEST_ZIPPED_BYTES = 1000
+OPENAPI = f"{api.V1}/openapi.json"
 GET: dict[str, Handler] = {
     "/": pages.decide,
     "/part/answer": pages.answer,
@@ -44,7 +45,7 @@ def application(site: Site, door: Door) -> ASGIApp:
     ]
     routes += [
         Route(UPLOAD, _uploading(site), methods=["POST"]),
-        Route(f"{api.V1}/openapi.json", _openapi, methods=["GET"]),
+        Route(OPENAPI, _openapi, methods=["GET"]),
         Route(f"{api.V1}/docs", _threaded(site, docs), methods=["GET"]),
     ]
     app = Starlette(routes=routes, middleware=[Middleware(GZipMiddleware, minimum_size=SMALLEST_ZIPPED_BYTES)])
@@ -80,7 +81,7 @@ def docs(site: Site, request: Request) -> Response:
     """The addresses of the API on a page."""
     operations = [("GET", path, one.does) for path, one in api.OPERATIONS.items()]
     operations.append(("POST", UPLOAD, "The workload that a usage log or a spec shows, as the query of an address"))
-    return site.render(request, "api.html", site.texts(request), operations=operations)
+    return site.render(request, "api.html", site.texts(request), operations=operations, openapi=OPENAPI)
 
 
 async def _asset(request: Request) -> Response:
