@@ -145,7 +145,7 @@ def _written(value: Any, form: Form) -> str:  # noqa: ANN401 - a JSON value
         return ",".join(value) if plain else _json(value)
     if form == "mixed" and isinstance(value, str):
         return value if _parsed(value) is None and value.strip() == value and value else _json(value)
-    return _json(value)
+    return _number(value) if isinstance(value, int | float) else _json(value)
 
 
 def _number(value: float | bool | str) -> str:

@@ -75,7 +75,7 @@ def answer(site: Site, request: Request) -> Response:
 
 
 def _problem(site: Site, request: Request, t: Texts, wrong: BreakevenError) -> HTMLResponse:
-    return site.render(request, "problem.html", t, UNPROCESSABLE, problem=str(wrong))
+    return site.render(request, "problem.html", t, UNPROCESSABLE, problem=str(wrong), stale=True)
 
 
 def step(site: Site, request: Request) -> Response:
@@ -132,7 +132,7 @@ def _answer_values(site: Site, scenario: Scenario, t: Texts) -> dict[str, Any]:
         "query": scenario.query,
         "fixed_query": msgspec.structs.replace(scenario, spec=fixed).query,
         "kept_query": kept.query,
-        "beside_query": urlencode({"left": scenario.beside, "right": _alone(scenario).query}),
+        "beside_query": urlencode({"left": scenario.beside or "", "right": _alone(scenario).query}),
         "bill_query": lambda option: urlencode({"option": option}) + f"&{scenario.query}",
         "rejected": plan.rejected,
         "competing": plan.competing,
@@ -152,7 +152,7 @@ def _load_basis(found: Answer) -> str:
 
 
 def _alone(scenario: Scenario) -> Scenario:
-    return msgspec.structs.replace(scenario, beside="", lang=None)
+    return msgspec.structs.replace(scenario, beside=None, lang=None)
 
 
 def _known(site: Site, lines: CostLines, t: Texts) -> dict[str, Drawn | None]:

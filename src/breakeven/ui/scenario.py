@@ -13,6 +13,8 @@ from breakeven.units import HOURS_PER_DAY
 from breakeven.workload.spec import Spec
 
 Language = Literal["en", "zh"]
+OWN = ("by", "lang", "beside")
+"""What an address says beside the fields of the spec."""
 MOST_FIELDS = 200
 LONGEST_QUERY = 64_000
 
@@ -24,8 +26,8 @@ class Scenario(msgspec.Struct, frozen=True, kw_only=True):
     by: By = "model"
     lang: Language | None = None
     """``None``: what the browser asks for."""
-    beside: str = ""
-    """The query of another scenario, kept to be compared; empty: none."""
+    beside: str | None = None
+    """The query of another scenario, kept to be compared; empty: where the page starts."""
 
     @property
     def query(self) -> str:
@@ -36,7 +38,7 @@ class Scenario(msgspec.Struct, frozen=True, kw_only=True):
         """
         own: list[tuple[str, str]] = [("by", self.by)] if self.by != "model" else []
         own += [("lang", self.lang)] if self.lang else []
-        own += [("beside", self.beside)] if self.beside else []
+        own += [("beside", self.beside)] if self.beside is not None else []
         return urlencode([*query_of(self.spec), *own])
 
     def with_requests(self, requests_per_day: float) -> "Scenario":
@@ -46,7 +48,7 @@ class Scenario(msgspec.Struct, frozen=True, kw_only=True):
 
     def kept(self) -> "Scenario":
         """The same, with itself kept to compare with."""
-        return msgspec.structs.replace(self, beside=msgspec.structs.replace(self, lang=None, beside="").query)
+        return msgspec.structs.replace(self, beside=msgspec.structs.replace(self, lang=None, beside=None).query)
 
 
 def scenario_of(query: str) -> Scenario:
@@ -68,17 +70,17 @@ def scenario_of(query: str) -> Scenario:
         raise SpecError(
             f"the address cannot be read: {wrong}", expected="name=value pairs with & between", do="Correct it"
         ) from wrong
-    own = {name: value for name, value in pairs if name in ("by", "lang", "beside") and value}
+    own = {name: value for name, value in pairs if name in OWN and (value or name == "beside")}
     return Scenario(
         spec=slidable(spec_of(_of_spec(pairs))),
         by=_one_of("by", own.get("by", "model"), By),
         lang=_one_of("lang", own["lang"], Language) if "lang" in own else None,
-        beside=own.get("beside", ""),
+        beside=own.get("beside"),
     )
 
 
 def _of_spec(pairs: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
-    return [(name, value) for name, value in pairs if name not in ("by", "lang", "beside")]
+    return [(name, value) for name, value in pairs if name not in OWN]
 
 
 def _one_of(name: str, given: str, known: object) -> Any:  # noqa: ANN401 - one of the literals in ``known``

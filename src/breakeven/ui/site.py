@@ -73,7 +73,7 @@ class Site:
     def render(self, request: Request, template: str, t: Texts, status: int = 200, **values: Any) -> HTMLResponse:  # noqa: ANN401
         """A page, or a part of one."""
         here = {"pages": self._pages(t, request), "here": "", "catalogue": self.planner.catalogue.digest, "t": t}
-        values = here | {"languages": _languages(request)} | values
+        values = here | {"stale": False, "languages": _languages(request)} | values
         html = self.templates.get_template(template).render(values)
         return HTMLResponse(html, status, headers={"Vary": "Accept-Language, HX-Request", "Content-Language": t.tag})
 

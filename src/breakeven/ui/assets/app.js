@@ -93,10 +93,11 @@
       for (const one of document.querySelectorAll("details[data-bill]")) {
         if (open.includes(one.dataset.bill)) one.open = true;
       }
-    } else if (target && target.id === "problem" && $("answer")) {
-      $("answer").classList.add("stale");
     }
     draw();
+  });
+  document.addEventListener("htmx:response:error", (event) => {
+    if (event.target.id === "workload" && $("answer")) $("answer").classList.add("stale");
   });
 
   // A log or a spec that is dropped or chosen is read by the server, which answers with an address.
