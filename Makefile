@@ -9,7 +9,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 COMPILE := pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header
 
 .DEFAULT_GOAL := help
-.PHONY: help install run test check format bench peer docs pictures catalogue calibration accuracy gate lock build
+.PHONY: help install run browser test check format bench bench-ui peer docs pictures catalogue calibration accuracy gate lock build
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -35,7 +35,13 @@ run: $(RUN_STAMP) ## plan the bundled workload, print the answer and write it as
 	@$(BIN)/breakeven compare examples/chat-assistant.yaml --html build/chat-assistant.html
 	@echo "The same with bills and sources, as a page: build/chat-assistant.html"
 
-test: install ## every test
+browser: ## a Chromium for the tests of the pages, where one may be installed
+	@for name in chromium chromium-browser google-chrome; do command -v $$name >/dev/null && exit 0; done; \
+	if test "$$(id -u)" = 0 && command -v apt-get >/dev/null && apt-get update -qq && \
+	apt-get install -y -qq --no-install-recommends chromium fonts-noto-cjk >/dev/null; then exit 0; fi; \
+	echo "No Chromium, and none can be installed here: the tests of the pages in a browser will be skipped."
+
+test: install browser ## every test
 	$(BIN)/python -m pytest -n auto
 
 check: install ## lint, types, layers, built files up to date
@@ -53,13 +59,16 @@ format: install ## format the code
 bench: install ## speed, beside the installable peer (in an environment of its own)
 	$(BIN)/python tools/bench.py
 
+bench-ui: install ## how fast the pages answer, over loopback
+	$(BIN)/python tools/bench_ui.py
+
 peer: install ## accuracy, beside the installable peer on the rows that it covers (6 minutes)
 	$(BIN)/python tools/bench_accuracy.py
 
 docs: install ## generated pages: commands, spec, JSON Schema, the picture in the README
 	$(BIN)/python tools/build_docs.py
 
-pictures: install ## the picture of the page in the README (needs chromium)
+pictures: install ## the pictures of the pages in the README and the guide (needs chromium)
 	$(BIN)/python tools/screenshots.py
 
 catalogue: install ## build the catalogue's one file from its rows

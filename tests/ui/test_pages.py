@@ -3,6 +3,10 @@
 import re
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from breakeven.ui.address import FIELDS
 
 PAGES = ("/", "/?at_least=", "/beside", "/history", "/accuracy", "/api/v1/docs", "/enter")
 
@@ -125,3 +129,20 @@ def test_pages_hold_no_script_or_style_of_their_own(client):
         text = client.get(path).text
         assert not re.search(r"<script(?![^>]*\ssrc=)|<style|\sstyle=|\son[a-z]+=|javascript:", text), path
         assert not re.search(r'(?:src|href|action)="(?:https?:)?//', text), path
+
+
+@settings(deadline=None, max_examples=60)
+@given(
+    name=st.sampled_from(sorted(FIELDS)),
+    value=st.one_of(
+        st.text(max_size=12),
+        st.sampled_from(
+            ["-1", "0", "1e400", "NaN", "[]", "{}", "[1]", '{"a": 1}', "null", "true", "9" * 30, "2019-02-30"]
+        ),
+    ),
+)
+def test_whatever_stands_in_an_address_is_planned_or_told(client, name, value):
+    found = client.get(
+        "/part/step", params={name: value, "only.kinds": "api"} if name != "only.kinds" else {name: value}
+    )
+    assert found.status_code in (200, 422)

@@ -1,6 +1,6 @@
 """The plan, in reading order: options, performance, capacity, cost, decision."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import date
 from math import inf, isnan
 
@@ -78,9 +78,15 @@ class Plan:
     cascades: tuple[Cascade, ...] = ()
     """Those that no single option and no other cascade beats on both success and cost."""
     trainings: tuple[Training, ...] = ()
+    _verdicts: dict[Contender, Verdict] = field(default_factory=dict, repr=False)
 
     def verdict(self, contender: Contender) -> Verdict:
-        """One contender in full."""
+        """One contender in full; told again, it is the same."""
+        if contender not in self._verdicts:
+            self._verdicts[contender] = self._verdict(contender)
+        return self._verdicts[contender]
+
+    def _verdict(self, contender: Contender) -> Verdict:
         if contender.kind == "cascade":
             one = self.cascades[contender.number]
             halves = self.verdict(one.first), self.verdict(one.fallback)

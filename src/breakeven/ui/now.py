@@ -3,6 +3,8 @@
 The same from a whole plan and from the few options that are charged again while the traffic is dragged.
 """
 
+from dataclasses import replace
+
 import msgspec
 
 from breakeven.decision.crossover import Crossover
@@ -11,7 +13,7 @@ from breakeven.options.quality import UNKNOWN_CLASS
 from breakeven.options.success import UNKNOWN_SUCCESS
 from breakeven.planner import Plan
 from breakeven.planner.moved import moved
-from breakeven.planner.verdict import Option
+from breakeven.planner.verdict import Option, Verdict
 from breakeven.report.sections import heading
 from breakeven.units import DAYS_PER_MONTH
 
@@ -30,6 +32,8 @@ class Choice(msgspec.Struct, frozen=True, kw_only=True):
     usd_per_day_high: float | None
     meets_slo: bool | None
     wins: bool
+    at_least: bool
+    """Whether a line of its bill has no known price."""
 
     @property
     def usd_per_month(self) -> float:
@@ -85,9 +89,9 @@ def _now(plan: Plan, ranking: Ranking, requests_per_day: float, *, whole: bool, 
 
     made: dict[Contender, Choice] = {}
 
-    def choice(contender: Contender | None, *, banded: bool = False) -> Choice | None:
+    def choice(contender: Contender | None, *, detailed: bool = False) -> Choice | None:
         if contender is not None and contender not in made:
-            made[contender] = _choice(plan, contender, requests_per_day, first, banded=banded or contender == first)
+            made[contender] = _choice(plan, contender, requests_per_day, first, detailed=detailed or contender == first)
         return None if contender is None else made[contender]
 
     return Now(
@@ -96,8 +100,8 @@ def _now(plan: Plan, ranking: Ranking, requests_per_day: float, *, whole: bool, 
             GroupNow(
                 group=group,
                 heading=heading(plan, group),
-                hosted=choice(_cheapest(ranking, group, "hosted"), banded=one),
-                api=choice(_cheapest(ranking, group, "api")),
+                hosted=choice(_cheapest(ranking, group, "hosted"), detailed=one),
+                api=choice(_cheapest(ranking, group, "api"), detailed=one),
                 crossover=next((c for c in plan.crossovers if c.group == group), None),
                 cheapest=tuple(
                     found for c in ranking.of(group)[: RIVALS if one else 0] if (found := choice(c)) is not None
@@ -106,10 +110,15 @@ def _now(plan: Plan, ranking: Ranking, requests_per_day: float, *, whole: bool, 
             for group in compared
         ),
         winner=choice(first),
-        winner_option=None if first is None else plan.verdict(first).option,
+        winner_option=None if first is None else _told(plan, first).option,
         whole=whole,
         options=options,
     )
+
+
+def _told(plan: Plan, contender: Contender) -> Verdict:
+    """What a contender is, whatever it costs at a traffic: told once for all traffics, its costs those of the plan."""
+    return plan.verdict(replace(contender, usd_per_day=0.0, rank=0))
 
 
 def _cheapest(ranking: Ranking, group: str, kind: str) -> Contender | None:
@@ -118,10 +127,10 @@ def _cheapest(ranking: Ranking, group: str, kind: str) -> Contender | None:
 
 
 def _choice(
-    plan: Plan, contender: Contender, requests_per_day: float, first: Contender | None, *, banded: bool = False
+    plan: Plan, contender: Contender, requests_per_day: float, first: Contender | None, *, detailed: bool = False
 ) -> Choice:
     band = None
-    if banded and contender.kind == "hosted":
+    if detailed and contender.kind == "hosted":
         band = plan.curves.band_at(contender.number, requests_per_day)
     usd = contender.usd_per_day
     return Choice(
@@ -133,6 +142,7 @@ def _choice(
         usd_per_day_high=None if band is None else max(band[1], usd),
         meets_slo=contender.meets_slo,
         wins=contender == first,
+        at_least=detailed and bool(_told(plan, contender).bill.unpriced),
     )
 
 

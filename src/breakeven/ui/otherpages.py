@@ -48,7 +48,9 @@ def beside(site: Site, request: Request) -> Response:
 
 def _side(site: Site, place: str, scenario: Scenario, other: Scenario, t: Texts) -> dict[str, Any]:
     found = site.planner.answer(scenario)
-    edit = msgspec.structs.replace(scenario, lang=None, beside=msgspec.structs.replace(other, beside=None, lang=None).query)
+    edit = msgspec.structs.replace(
+        scenario, lang=None, beside=msgspec.structs.replace(other, beside=None, lang=None).query
+    )
     lines = found.section.costs[0] if found.section.costs else None
     drawn = None if lines is None else site.drawings.costs(lines, "half", t("costs.title"), place)
     over = "" if drawn is None or lines is None else over_costs(drawn, lines, found.now, "half", t)

@@ -1,7 +1,7 @@
 """A file that somebody sent, read in a process of its own with little time, memory and disk: a spec, or a usage log.
 
-``python -m breakeven.ui.reading FOLDER/FILE`` writes one JSON document: the spec that the file holds or shows, or why
-it cannot be used.
+``python -m breakeven.ui.reading FOLDER/FILE`` writes one JSON document beside the file: the spec that it holds or shows,
+or why it cannot be used.
 """
 
 import sys
@@ -15,6 +15,7 @@ from breakeven.workload.spec import Spec, read_specs
 
 CPU_S, MEMORY_BYTES, WRITTEN_BYTES, OPEN_FILES = 60, 6 << 30, 512 << 20, 128
 """What the process may take. Memory is address space, of which DuckDB and NumPy reserve more than they use."""
+ANSWER = "found.json"
 SPECS = (".yaml", ".yml")
 LARGEST_SPEC_BYTES = 1_000_000
 
@@ -91,7 +92,8 @@ def _log(path: Path) -> Found:
 def main() -> None:
     """Read the file that is named and write what was found."""
     confined()
-    sys.stdout.buffer.write(msgspec.json.encode(read(Path(sys.argv[1]))))
+    path = Path(sys.argv[1])
+    path.with_name(ANSWER).write_bytes(msgspec.json.encode(read(path)))
 
 
 if __name__ == "__main__":

@@ -23,7 +23,7 @@ def lead_of(plan: Plan, now: Now, t: Texts) -> str:
     return t(
         "lead.costs",
         what=t(key, **places),
-        least="",
+        least=t("lead.least") if one.at_least else "",
         day=usd(one.usd_per_day),
         month=usd(one.usd_per_month),
         band=band,

@@ -11,7 +11,7 @@ from pathlib import Path
 import msgspec
 
 from breakeven.errors import SpecError
-from breakeven.ui.reading import CPU_S, Found
+from breakeven.ui.reading import ANSWER, CPU_S, Found
 from breakeven.ui.scenario import Scenario
 from breakeven.workload.spec import Spec
 
@@ -62,20 +62,21 @@ async def read_apart(path: Path) -> Found:
             cwd=path.parent,
             env=_environment(path.parent),
             stdin=asyncio.subprocess.DEVNULL,
-            stdout=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.DEVNULL,
             stderr=asyncio.subprocess.DEVNULL,
         )
         try:
-            raw, _ = await asyncio.wait_for(process.communicate(), CPU_S)
+            await asyncio.wait_for(process.wait(), CPU_S)
         except TimeoutError:
             raise _unreadable(path, f"takes longer than {CPU_S} seconds to read") from None
         finally:
             if process.returncode is None:
                 process.kill()
                 await process.wait()
-    if process.returncode or len(raw) > LONGEST_ANSWER_BYTES:
+    answer = path.with_name(ANSWER)
+    if process.returncode or not answer.exists() or answer.stat().st_size > LONGEST_ANSWER_BYTES:
         raise _unreadable(path, "takes more time or memory to read than it may")
-    found = msgspec.json.decode(raw, type=Found)
+    found = msgspec.json.decode(answer.read_bytes(), type=Found)
     if found.spec is None:
         raise SpecError(found.given, expected=found.expected, do=found.do)
     return found
