@@ -1,7 +1,7 @@
 """A file that somebody sent, read in a process of its own with little time, memory and disk: a spec, or a usage log.
 
-``python -m breakeven.ui.reading FOLDER/FILE`` writes one JSON document beside the file: the spec that it holds or shows,
-or why it cannot be used.
+``python -m breakeven.ui.reading FOLDER/FILE`` writes one JSON document beside the file: the spec that it holds or
+shows, or why it cannot be used.
 """
 
 import sys
