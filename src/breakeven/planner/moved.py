@@ -44,11 +44,23 @@ def moved(plan: Plan, requests_per_day: float) -> Moved:
 
 
 def _apis(plan: Plan, requests_per_day: float) -> Iterator[Contender]:
-    volume = np.array([requests_per_day])
+    """Each API with the tier that is cheapest at this traffic; what cannot carry it is left out."""
+    volume, options = np.array([requests_per_day]), plan.api.options
+    tiers: dict[tuple[str, str], list[int]] = {}
+    for number in np.flatnonzero(~np.isnan(plan.api.usd_per_day)).tolist():
+        offer = options[number].tariff.offer
+        tiers.setdefault((offer.provider, offer.canonical or offer.model), []).append(number)
     for contender in plan.ranking.contenders:
-        if contender.kind == "api":
-            usd = float(plan.curves.api_usd_per_day(contender.number, volume)[0])
-            yield replace(contender, usd_per_day=usd)
+        if contender.kind != "api":
+            continue
+        offer = options[contender.number].tariff.offer
+        same = [contender.number] if plan.by == "option" else tiers[offer.provider, offer.canonical or offer.model]
+        costs = [float(plan.curves.api_usd_per_day(number, volume)[0]) for number in same]
+        usd, number = min((usd, number != contender.number, number) for usd, number in zip(costs, same, strict=True))[
+            ::2
+        ]
+        if np.isfinite(usd):
+            yield replace(contender, number=number, usd_per_day=usd, meets_slo=options[number].meets_slo)
 
 
 def _hosted(plan: Plan, requests_per_day: float) -> tuple[list[Contender], int]:

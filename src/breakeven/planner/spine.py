@@ -103,7 +103,14 @@ class Plan:
 
         Where a target is set, the first ``top`` known to keep it and as many whose latency is not known.
         """
-        return tuple(self.verdict(c) for c in self.ranking.first(top))
+        shown = self.ranking.first(top)
+        self.prepare(shown)
+        return tuple(self.verdict(c) for c in shown)
+
+    def prepare(self, contenders: tuple[Contender, ...]) -> None:
+        """Find the bands of contenders that are going to be told, all at once."""
+        hosted = np.array([c.number for c in contenders if c.kind == "hosted"], dtype=np.int64)
+        self.curves.find_bands(hosted, self.curves.speed.workload.requests_per_day)
 
     @property
     def winner(self) -> Verdict | None:

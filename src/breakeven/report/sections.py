@@ -100,6 +100,7 @@ class Section:
 
 def section(plan: Plan, top: int, key: str, sources: Sources, ranges: Ranges | None = None) -> Section:
     """The section of one plan with the first ``top`` of every group; what it cites is handed to ``sources``."""
+    plan.prepare((*plan.ranking.first(top), *_best_hosted(plan)))
     groups = _groups(plan, top)
     for group in groups:
         for row in group.rows:
@@ -122,6 +123,16 @@ def section(plan: Plan, top: int, key: str, sources: Sources, ranges: Ranges | N
         ranges=ranges,
         stale=f"{fresh.item}, dated {fresh.oldest_effective_from} ({fresh.age_days:,} days old)",
     )
+
+
+def _best_hosted(plan: Plan) -> list[Contender]:
+    """The cheapest self-hosting of each group, which is told beside the cheapest API."""
+    best: dict[str, Contender] = {}
+    for contender in plan.ranking.contenders:
+        known = best.get(contender.group)
+        if contender.kind == "hosted" and (known is None or contender.usd_per_day < known.usd_per_day):
+            best[contender.group] = contender
+    return list(best.values())
 
 
 def shown_of(plan: Plan) -> int:

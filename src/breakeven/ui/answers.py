@@ -17,7 +17,7 @@ from breakeven.ui.kept import Kept
 from breakeven.ui.now import Now, now_at, now_of
 from breakeven.ui.scenario import Scenario
 
-PLANS_KEPT = 12
+PLANS_KEPT = 8
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
