@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import date
+from threading import Lock
 
 import msgspec
 
@@ -49,6 +50,7 @@ class Planner:
     """With the plan itself, so that its identity is not another's while they are kept."""
     _latest: dict[bytes, Plan] = field(default_factory=dict)
     """The newest plan of each scenario, whatever its traffic: what a drag of the traffic starts from."""
+    _lock: Lock = field(default_factory=Lock)
 
     @property
     def _profiles(self) -> dict[str, tuple[float, ...]]:
@@ -70,10 +72,11 @@ class Planner:
         policy = msgspec.structs.replace(scenario.spec.policy(), as_of=self.day(scenario))
         found = plan(scenario.spec.workload(self._profiles), self.catalogue, policy, scenario.by)
         shape = self._key(_anywhere(scenario))
-        self._latest.pop(shape, None)
-        self._latest[shape] = found
-        while len(self._latest) > PLANS_KEPT:
-            del self._latest[next(iter(self._latest))]
+        with self._lock:
+            self._latest.pop(shape, None)
+            self._latest[shape] = found
+            while len(self._latest) > PLANS_KEPT:
+                del self._latest[next(iter(self._latest))]
         return found
 
     def check(self, scenario: Scenario) -> None:

@@ -56,6 +56,7 @@ async def read_apart(path: Path) -> Found:
     async with AT_ONCE:
         process = await asyncio.create_subprocess_exec(
             sys.executable,
+            "-P",  # nothing of the folder of what was sent is ever imported
             "-m",
             "breakeven.ui.reading",
             str(path),
