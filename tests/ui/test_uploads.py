@@ -75,16 +75,20 @@ def test_a_spec_that_blows_up_is_refused_within_its_limits(client):
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="limits of a process are those of Unix")
-def test_the_process_that_reads_is_confined():
+def test_the_process_that_reads_is_confined_before_it_reads(tmp_path):
     import subprocess
 
+    path = tmp_path / "upload.yaml"
+    path.write_bytes((EXAMPLES / "chat-assistant.yaml").read_bytes())
     asked = "(resource.RLIMIT_CPU, resource.RLIMIT_AS, resource.RLIMIT_FSIZE)"
     code = (
-        "import resource; from breakeven.ui.reading import confined; confined(); "
+        "import resource; from breakeven.ui import reading; reading.main(); "
         f"print(*[resource.getrlimit(what)[0] for what in {asked}])"
     )
-    told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env={**os.environ})
+    command = [sys.executable, "-c", code, str(path)]
+    told = subprocess.run(command, capture_output=True, text=True, check=True, env={**os.environ})
     assert told.stdout.split() == [str(n) for n in (reading.CPU_S, reading.MEMORY_BYTES, reading.WRITTEN_BYTES)]
+    assert b"chat-assistant" in (tmp_path / reading.ANSWER).read_bytes()
 
 
 def test_nothing_of_a_file_is_left_behind(client, tmp_path, monkeypatch):
