@@ -13,7 +13,7 @@ MODEL = $(BIN)/python -m pip install --quiet --require-hashes --no-deps -r requi
 COMPILE := pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header
 
 .DEFAULT_GOAL := help
-.PHONY: help install run local test check format bench bench-gateway peer docs pictures catalogue calibration accuracy gate lock build
+.PHONY: help install run local services test check format bench bench-gateway bench-ui peer docs pictures catalogue calibration accuracy gate lock build
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -49,8 +49,10 @@ run: $(RUN_STAMP) ## plan the bundled workload, print the answer and write it as
 local: $(LOCAL_STAMP) ## a chat on this machine: a small model and the gateway before it, until Ctrl-C
 	@$(BIN)/breakeven local
 
-test: install ## every test (installs a PostgreSQL server for them where it may)
+services: ## a PostgreSQL server and a Chromium for the tests, where they may be installed
 	@tools/install_services.sh
+
+test: install services ## every test
 	$(BIN)/python -m pytest -n auto
 
 check: install ## lint, types, layers, built files up to date
@@ -70,6 +72,8 @@ bench: install ## speed, beside the installable peer (in an environment of its o
 
 bench-gateway: install ## the gateway's speed, beside LiteLLM's proxy (needs wrk, a C compiler and two cores; 8 minutes)
 	$(BIN)/python tools/bench_gateway.py
+bench-ui: install ## how fast the pages answer, over loopback
+	$(BIN)/python tools/bench_ui.py
 
 peer: install ## accuracy, beside the installable peer on the rows that it covers (6 minutes)
 	$(BIN)/python tools/bench_accuracy.py
@@ -77,7 +81,7 @@ peer: install ## accuracy, beside the installable peer on the rows that it cover
 docs: install ## generated pages: commands, spec, JSON Schema, the picture in the README
 	$(BIN)/python tools/build_docs.py
 
-pictures: install ## the picture of the page in the README (needs chromium)
+pictures: install ## the pictures of the pages in the README and the guide (needs chromium)
 	$(BIN)/python tools/screenshots.py
 
 catalogue: install ## build the catalogue's one file from its rows

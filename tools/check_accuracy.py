@@ -1,9 +1,12 @@
 """The accuracy on held-out groups: written to the docs, or compared with what was committed.
 
-python tools/check_accuracy.py --write   docs/theory/accuracy.md and accuracy.json anew
+python tools/check_accuracy.py --write   docs/theory/accuracy.md and accuracy.json anew, and the pairs behind them
 python tools/check_accuracy.py           exit 1 if the total is worse by more than 5 % or a part by more than 10 %
 """
 
+import csv
+import io
+import math
 import sys
 from pathlib import Path
 from typing import Any
@@ -13,7 +16,7 @@ import msgspec
 from accuracy_page import page
 from breakeven import load_catalogue
 from breakeven.performance.calibration import typical_parameters
-from breakeven.performance.measured import shipped_measurements
+from breakeven.performance.measured import TARGETS, Table, shipped_measurements
 from fitting import Problem, prior_parameters
 from heldout import Figures, configurations_per_s, judged, scatter_of
 from others import held_out_others, other_errors, without_paces
@@ -21,6 +24,7 @@ from others import held_out_others, other_errors, without_paces
 ROOT = Path(__file__).parent.parent
 PAGE = ROOT / "docs" / "theory" / "accuracy.md"
 COMMITTED = ROOT / "docs" / "theory" / "accuracy.json"
+PAIRS = ROOT / "src" / "breakeven" / "performance" / "data" / "held_out.csv"
 TOTAL_MAY_GROW, PART_MAY_GROW = 0.05, 0.10
 FEWEST = 50
 """Parts with fewer rows are told but not guarded: one group decides them."""
@@ -49,6 +53,21 @@ def worse(committed: dict[str, float], now: dict[str, float]) -> list[str]:
     return found
 
 
+def pairs(table: Table, figures: Figures) -> str:
+    """Measured and predicted of every row that the fit never saw, as the table that ships (CSV)."""
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow(("gpu", "model", "target", "measured", "predicted", "inside"))
+    for target in TARGETS:
+        found, observed = figures.predicted[target], table.observed[target]
+        columns = (table.texts["gpu"], table.texts["model"], observed, found.mid, found.low, found.high)
+        for gpu, model, measured, mid, low, high in zip(*columns, strict=True):
+            if math.isfinite(measured) and math.isfinite(mid):
+                inside = "" if math.isnan(low) else int(low <= measured <= high)
+                writer.writerow((gpu, model, target, f"{measured:.4g}", f"{mid:.4g}", inside))
+    return out.getvalue()
+
+
 def main() -> int:
     """Write or compare; the exit code."""
     table = shipped_measurements(load_catalogue())
@@ -60,7 +79,8 @@ def main() -> int:
         COMMITTED.write_bytes(msgspec.json.format(msgspec.json.encode(document), indent=2) + b"\n")
         others = held_out_others(list(other_errors(without_paces(typical_parameters()))))
         PAGE.write_text(page(ways, learnt, speed, others, scatter_of(table)), encoding="utf-8")
-        print(f"{PAGE.relative_to(ROOT)} and {COMMITTED.name} written")
+        PAIRS.write_text(pairs(table, ways["pairs never seen"]), encoding="utf-8")
+        print(f"{PAGE.relative_to(ROOT)}, {COMMITTED.name} and {PAIRS.name} written")
         return 0
     committed = msgspec.json.decode(COMMITTED.read_bytes())["guarded_median_absolute_error"]
     found = worse(committed, now)

@@ -49,6 +49,8 @@ class Figures:
     parts: tuple[Part, ...]
     regret: dict[str, Regret]
     fold_medians: tuple[float, ...]
+    predicted: dict[str, Banded]
+    """By target, one entry a row of the table."""
 
 
 def figures(table: Table, logs: Floats, folds: Ints, both: tuple[Floats, Floats], place: Ints) -> Figures:
@@ -66,6 +68,7 @@ def figures(table: Table, logs: Floats, folds: Ints, both: tuple[Floats, Floats]
         parts=parts_of(table, predicted),
         regret=regrets(table, predicted[TARGETS[0]].mid, usd_per_device_hour(load_catalogue())),
         fold_medians=tuple(float(np.nanmedian(error[folds == fold])) for fold in np.unique(folds)),
+        predicted=predicted,
     )
 
 

@@ -1,19 +1,36 @@
-"""Make the picture of the page that the README shows, with a Chromium that is installed.
+"""Make the pictures of the pages that the README and the guide show, with a Chromium that is installed.
 
 python tools/screenshots.py
 
-The page of the bundled workload on a fixed day is written to a folder that is thrown away, and photographed in light
-colours. Chromium gets a profile of its own and asks no host for anything.
+The report of the bundled workload on a fixed day is written to a folder that is thrown away, and the planner's pages
+are served on this machine for that day; both are photographed in light colours, one page in dark and one as on a phone.
+Chromium gets a profile of its own and asks no other host for anything.
 """
 
 import shutil
+import socket
 import subprocess
 import sys
 import tempfile
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import date
 from pathlib import Path
+from urllib.parse import urlencode
 
+import uvicorn
+from playwright.sync_api import sync_playwright
+
+from breakeven.catalogue.load import load_catalogue
 from breakeven.cli.plans import plans_of
 from breakeven.report.page import html_page
+from breakeven.ui.address import query_of
+from breakeven.ui.answers import Planner
+from breakeven.ui.app import application
+from breakeven.ui.guard import Door
+from breakeven.ui.site import Site
+from breakeven.workload.spec import read_specs
 
 ROOT = Path(__file__).parent.parent
 PICTURED, PICTURED_DAY = ROOT / "examples" / "chat-assistant.yaml", "2026-11-24"
@@ -35,6 +52,15 @@ QUIET = (
 )
 """How Chromium is kept to the page; the last flag asks for light colours."""
 SECONDS = 120
+PAGES = {
+    "ui.png": ("/?{spec}", 1400, 1180, "light"),
+    "ui-dark-zh.png": ("/?lang=zh&{spec}", 1400, 1180, "dark"),
+    "ui-phone.png": ("/?{spec}", 390, 844, "light"),
+    "ui-beside.png": ("/beside?left={left}&right={right}", 1400, 1180, "light"),
+    "ui-history.png": ("/history?name=p5.48xlarge", 1400, 900, "light"),
+    "ui-accuracy.png": ("/accuracy", 1400, 1000, "light"),
+}
+"""Each picture of the planner: its address, the size of the window, and the colours."""
 
 
 def browser() -> str | None:
@@ -49,8 +75,47 @@ def photograph(chromium: str, page: Path, picture: Path, profile: Path) -> None:
     subprocess.run(command, check=True, capture_output=True, timeout=SECONDS)
 
 
+def addresses() -> dict[str, str]:
+    """What stands in the addresses: the bundled workload, and the same at ten times its traffic."""
+    spec = [*query_of(read_specs(PICTURED)[0]), ("as_of", PICTURED_DAY)]
+    more = [(name, "2000000" if name == "traffic.requests_per_day" else value) for name, value in spec]
+    both = {"left": urlencode(spec), "right": urlencode(more)}
+    return {"spec": urlencode(spec)} | {name: urlencode({"": query})[1:] for name, query in both.items()}
+
+
+@contextmanager
+def served() -> Iterator[str]:
+    """The address of the pages, while they are served."""
+    listening = socket.create_server(("127.0.0.1", 0))
+    site = Site(Planner(load_catalogue(), today=lambda: date.fromisoformat(PICTURED_DAY)))
+    app = application(site, Door(host="127.0.0.1"))
+    server = uvicorn.Server(uvicorn.Config(app, http="h11", ws="none", lifespan="off", log_level="critical"))
+    thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]}, daemon=True)
+    thread.start()
+    yield f"http://127.0.0.1:{listening.getsockname()[1]}"
+    server.should_exit = True
+    thread.join(SECONDS)
+
+
+def photograph_pages(chromium: str) -> list[Path]:
+    """Every picture of the planner, when all that a page fetches has come."""
+    made, parts = [], addresses()
+    with served() as address, sync_playwright() as running:
+        browser = running.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
+        for name, (path, width, height, colours) in PAGES.items():
+            size = {"width": width, "height": height}
+            page = browser.new_page(viewport=size, color_scheme=colours)  # type: ignore[arg-type]
+            page.goto(address + path.format(**parts), timeout=SECONDS * 1000)
+            page.wait_for_load_state("networkidle", timeout=SECONDS * 1000)
+            page.screenshot(path=PICTURE.with_name(name))
+            page.close()
+            made.append(PICTURE.with_name(name))
+        browser.close()
+    return made
+
+
 def main() -> int:
-    """Write the picture; the exit code."""
+    """Write the pictures; the exit code."""
     chromium = browser()
     if chromium is None:
         print(f"no browser: install one of {', '.join(BROWSERS)}", file=sys.stderr)
@@ -60,7 +125,8 @@ def main() -> int:
         page.write_bytes(html_page(plans_of(PICTURED, {"": {"as_of": PICTURED_DAY}}), [TOP]))
         PICTURE.parent.mkdir(parents=True, exist_ok=True)
         photograph(chromium, page, PICTURE, Path(folder) / "profile")
-    print(f"{PICTURE.relative_to(ROOT)}: {PICTURE.stat().st_size / 1000:,.0f} kB")
+    for picture in (PICTURE, *photograph_pages(chromium)):
+        print(f"{picture.relative_to(ROOT)}: {picture.stat().st_size / 1000:,.0f} kB")
     return 0
 
 

@@ -64,3 +64,10 @@ def test_a_curve_ends_where_the_machines_run_out(plan_small, with_rows, small_ca
     assert np.isfinite(drawn[0])
     assert np.isinf(drawn[-1])
     assert np.all(np.diff(np.isinf(drawn).astype(int)) >= 0)  # once gone, gone for good
+
+
+def test_bands_found_together_are_those_found_one_by_one(plan_small):
+    one_by_one, together = (plan_small(work(200_000.0)).curves for _ in range(2))
+    numbers = np.arange(len(together.hosted.options.row))
+    together.find_bands(numbers, 200_000.0)
+    assert [together.band_at(n, 200_000.0) for n in numbers] == [one_by_one.band_at(n, 200_000.0) for n in numbers]

@@ -15,6 +15,7 @@ from breakeven.cli.predict import predict
 from breakeven.cli.price import price
 from breakeven.cli.simulate import simulate
 from breakeven.cli.template import template
+from breakeven.cli.ui import ui
 from breakeven.cli.workload import workload
 
 app = typer.Typer(
@@ -58,4 +59,5 @@ app.command()(template)
 app.command()(deploy)
 app.command()(status)
 app.command()(destroy)
+app.command()(ui)
 app.add_typer(catalogue_app, name="catalogue")

@@ -17,8 +17,6 @@ if TYPE_CHECKING:
 
     Drawn = list[Ranges | None]
 
-TOP_WITH_FLOOR, TOP_PER_CLASS = 10, 2
-
 
 def compare(  # noqa: PLR0913, PLR0917 - one parameter a flag
     spec: Annotated[Path | None, typer.Argument(help="Workload spec (YAML); see docs/reference/spec.md.")] = None,
@@ -119,7 +117,9 @@ def _ranges(plans: "list[Plan]", seed: int, *, wanted: bool) -> "Drawn":
 
 
 def _top(plan: "Plan", top: int | None) -> int:
-    return top or (TOP_WITH_FLOOR if plan.ranking.floor else TOP_PER_CLASS)
+    from breakeven.report.sections import shown_of  # noqa: PLC0415
+
+    return top or shown_of(plan)
 
 
 def _show(plans: "list[Plan]", drawn: "Drawn", top: int | None, explained: "list[tuple[Plan, Verdict]] | None") -> None:

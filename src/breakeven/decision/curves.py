@@ -4,7 +4,7 @@ The curve of a hosted option is not a second formula: its row is repeated once f
 the same sizing and charges as the plan itself.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -24,6 +24,7 @@ from breakeven.workload.policy import Policy
 LOWEST_REQUESTS_PER_DAY = 1e2
 HIGHEST_REQUESTS_PER_DAY = 1e8
 POINTS = 97
+BANDS_KEPT = 10_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -45,6 +46,8 @@ class Curves:
     by_success: bool = False
     """Whether costs are those of as many right answers as there are requests."""
     extras: BothExtras | None = None
+    _bands: dict[tuple[int, float], tuple[float, float] | None] = field(default_factory=dict, init=False, repr=False)
+    """By option and traffic, as far as they were asked for."""
 
     def at_end(self, end: int) -> "Curves":
         """The same curves with speeds at one end of their band."""
@@ -74,11 +77,23 @@ class Curves:
 
     def band_at(self, option: int, requests_per_day: float) -> tuple[float, float] | None:
         """The USD a day of one option at both ends of its speed; ``None`` where no band is known."""
-        one, volume = np.array([option]), np.array([requests_per_day])
-        if not np.isfinite(self.half_widths(one))[0]:
-            return None
-        ends = [float(self.at_end(end).hosted_at(one, volume)[0]) for end in (-1, 1)]
-        return (min(ends), max(ends)) if np.isfinite(ends).all() else None
+        self.find_bands(np.array([option]), requests_per_day)
+        return self._bands[option, requests_per_day]
+
+    def find_bands(self, options: Ints, requests_per_day: float) -> None:
+        """Find the bands of many options at once, which takes hardly longer than one alone; ``band_at`` tells them."""
+        if len(self._bands) > BANDS_KEPT:
+            self._bands.clear()
+        new = [n for n in options.tolist() if (n, requests_per_day) not in self._bands]
+        self._bands.update(dict.fromkeys((n, requests_per_day) for n in new))
+        known = np.array([n for n in new if np.isfinite(self.half_widths(np.array([n])))[0]], dtype=np.int64)
+        if not len(known):
+            return
+        volume = np.full(len(known), requests_per_day)
+        ends = np.stack([self.at_end(end).hosted_at(known, volume) for end in (-1, 1)])
+        for number, (one, other) in zip(known.tolist(), ends.T.tolist(), strict=True):
+            if np.isfinite((one, other)).all():
+                self._bands[number, requests_per_day] = min(one, other), max(one, other)
 
     def hosted_usd_per_day(self, options: Ints, requests_per_day: Floats) -> Floats:
         """USD a day, options x volumes; infinite where more machines are needed than there are."""

@@ -1,6 +1,6 @@
 """The plan, in reading order: options, performance, capacity, cost, decision."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import date
 from math import inf, isnan
 
@@ -79,9 +79,15 @@ class Plan:
     cascades: tuple[Cascade, ...] = ()
     """Those that no single option and no other cascade beats on both success and cost."""
     trainings: tuple[Training, ...] = ()
+    _verdicts: dict[Contender, Verdict] = field(default_factory=dict, repr=False)
 
     def verdict(self, contender: Contender) -> Verdict:
-        """One contender in full."""
+        """One contender in full; told again, it is the same."""
+        if contender not in self._verdicts:
+            self._verdicts[contender] = self._verdict(contender)
+        return self._verdicts[contender]
+
+    def _verdict(self, contender: Contender) -> Verdict:
         if contender.kind == "cascade":
             one = self.cascades[contender.number]
             halves = self.verdict(one.first), self.verdict(one.fallback)
@@ -102,7 +108,14 @@ class Plan:
 
         Where a target is set, the first ``top`` known to keep it and as many whose latency is not known.
         """
-        return tuple(self.verdict(c) for c in self.ranking.first(top))
+        shown = self.ranking.first(top)
+        self.prepare(shown)
+        return tuple(self.verdict(c) for c in shown)
+
+    def prepare(self, contenders: tuple[Contender, ...]) -> None:
+        """Find the bands of contenders that are going to be told, all at once."""
+        hosted = np.array([c.number for c in contenders if c.kind == "hosted"], dtype=np.int64)
+        self.curves.find_bands(hosted, self.curves.speed.workload.requests_per_day)
 
     @property
     def winner(self) -> Verdict | None:

@@ -1,5 +1,6 @@
 """The pictures of the page: cost against traffic, bills as bars, the week's load. Numbers in, Altair charts out."""
 
+from dataclasses import replace
 from typing import Any
 
 import altair as alt
@@ -29,6 +30,8 @@ FREE_SERIES = 6
 LIVELY = 12
 """Font size of what is read first."""
 BAR_STEP, BAR = 46, 18
+NARROW_FROM = 320
+"""In a narrower picture the names of break-evens take the corner in which lines are named otherwise."""
 TOTALS_LEFT = 0.84
 """Share of the width that bars take; the rest is for their totals."""
 CHARACTER = 6.3
@@ -53,9 +56,13 @@ def series_classes(series: tuple[str, ...]) -> dict[str, str]:
     return {name: SERIES.get(name) or turns[name] for name in series}
 
 
-def cost_chart(lines: CostLines, width: int, height: int) -> alt.TopLevelMixin:
-    """USD a day against requests a day, both logarithmic, with the crossings and the reader's traffic."""
-    x_domain, y_domain = _domains(lines)
+def cost_chart(lines: CostLines, width: int, height: int, *, yours: bool = True) -> alt.TopLevelMixin:
+    """USD a day against requests a day, both logarithmic, with the band, the crossings and the reader's traffic.
+
+    Without ``yours`` the reader's traffic is left out, so that the picture is the same for every traffic.
+    """
+    lines = lines if yours else unmarked(lines)
+    x_domain, y_domain = domains(lines)
     x = alt.X("x:Q").scale(type="log", domain=x_domain, nice=False)
     x = x.axis(values=_decades(*x_domain, most=width // 45), labelExpr=COUNT_LABELS, title="requests a day")
     y = alt.Y("y:Q").scale(type="log", domain=y_domain, nice=False)
@@ -69,14 +76,37 @@ def cost_chart(lines: CostLines, width: int, height: int) -> alt.TopLevelMixin:
         for side, cost in sides
         if cost is not None
     ]
-    marks = [*_named_lines(lines, x, y), *_crossing_marks(lines, x, y, width), *_your_marks(lines, x, y, width)]
-    return styled(alt.layer(*drawn, *marks).properties(width=width, height=height))
+    marks = [*_named_lines(lines, x, y, width), *_crossing_marks(lines, x, y, width)]
+    marks += _your_marks(lines, x, y, width) if yours else []
+    return styled(alt.layer(*_band_area(lines, x, y), *drawn, *marks).properties(width=width, height=height))
 
 
-def _named_lines(lines: CostLines, x: alt.X, y: alt.Y) -> list[alt.Chart]:
-    """The name of each line, on the line, where the two are far apart."""
+def unmarked(lines: CostLines) -> CostLines:
+    """The lines as if the reader's traffic were in the middle of the picture and cost nothing that is known."""
+    middle = float(np.sqrt(lines.requests_per_day[0] * lines.requests_per_day[-1]))
+    return replace(lines, your_requests_per_day=middle, your_api_usd_per_day=None, your_hosted_usd_per_day=None)
+
+
+def _band_area(lines: CostLines, x: alt.X, y: alt.Y) -> list[alt.Chart]:
+    """The cost of self-hosting between both ends of the speed's band, as an area behind the lines."""
+    if lines.hosted_band is None:
+        return []
+    rows = [
+        {"x": volume, "y": low, "high": high}
+        for volume, low, high in zip(lines.requests_per_day.tolist(), *map(list, lines.hosted_band), strict=True)
+        if np.isfinite(low) and np.isfinite(high)
+    ]
+    if len(rows) < 2:
+        return []
+    area = alt.Chart(data(rows)).mark_area(color=COLOURS[HOSTED], opacity=0.16, clip=True)
+    return [area.encode(x, y, y2="high:Q")]
+
+
+def _named_lines(lines: CostLines, x: alt.X, y: alt.Y, width: int) -> list[alt.Chart]:
+    """The name of each line, on the line, where the two are far apart and nothing else is named."""
     api, hosted, volume = lines.api_usd_per_day, lines.hosted_usd_per_day, lines.requests_per_day
-    place = round(len(volume) * (0.04 if _share(lines.your_requests_per_day, lines) > 0.4 else 0.6))
+    left = 0.04 if width >= NARROW_FROM else 0.22
+    place = round(len(volume) * (left if _share(lines.your_requests_per_day, lines) > 0.4 else 0.6))
     found = []
     for name, cost, other in ((API, api, hosted), (HOSTED, hosted, api)):
         if cost is None or not np.isfinite(cost[place]):
@@ -99,7 +129,7 @@ def _crossing_marks(lines: CostLines, x: alt.X, y: alt.Y, width: int) -> list[al
     named = [] if told is None else [("break-even", told.requests_per_day)]
     if told and told.first_requests_per_day != told.requests_per_day:
         named.append(("first cheaper", told.first_requests_per_day))
-    bottom = _domains(lines)[1][0]
+    bottom = domains(lines)[1][0]
     for place, (words, at) in enumerate(named):
         if at is None or at <= volume[0]:
             continue
@@ -121,7 +151,7 @@ def _your_marks(lines: CostLines, x: alt.X, y: alt.Y, width: int) -> list[alt.Ch
     you = lines.your_requests_per_day
     rule = alt.Chart(data([{"x": you}])).mark_rule(color=INK, strokeDash=[2, 3], strokeWidth=1.2)
     label = f"your traffic: {count(you)}"
-    row = [{"x": you, "y": _domains(lines)[1][1], "text": label}]
+    row = [{"x": you, "y": domains(lines)[1][1], "text": label}]
     side = _beside(label, _share(you, lines) * width, width)
     told = texts(row, x, y, baseline="top", dy=3, color=INK, fontWeight="bold", **side)
     marks = [rule.encode(x), told]
@@ -149,7 +179,7 @@ def _beside(label: str, at: float, width: int) -> dict[str, Any]:
 
 
 def _share(volume: float, lines: CostLines) -> float:
-    low, high = _domains(lines)[0]
+    low, high = domains(lines)[0]
     return float(np.log(volume / low) / np.log(high / low))
 
 
@@ -158,7 +188,7 @@ def _at(volume: float, volumes: Floats, cost: Floats) -> float:
     return float(np.exp(np.interp(np.log(volume), np.log(volumes), np.log(cost))))
 
 
-def _domains(lines: CostLines) -> tuple[tuple[float, float], tuple[float, float]]:
+def domains(lines: CostLines) -> tuple[tuple[float, float], tuple[float, float]]:
     """From and to of both axes, so that everything that is marked lies inside."""
     here = [lines.your_api_usd_per_day, lines.your_hosted_usd_per_day]
     sides = [side for side in (lines.api_usd_per_day, lines.hosted_usd_per_day) if side is not None]

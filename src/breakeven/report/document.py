@@ -216,7 +216,7 @@ def to_json(documents: tuple[PlanDocument, ...]) -> bytes:
 def json_schema() -> dict[str, Any]:
     """The JSON Schema of a plan, generated from the types."""
     schema = msgspec.json.schema(PlanDocument, schema_hook=_hook)
-    definitions = {name: _numbers(body) for name, body in schema.pop("$defs", {}).items()}
+    definitions = {name: schema_of_money(body) for name, body in schema.pop("$defs", {}).items()}
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": f"breakeven plan, schema {SCHEMA_VERSION}",
@@ -230,10 +230,10 @@ def _hook(kind: type) -> dict[str, Any]:
     raise NotImplementedError(kind)
 
 
-def _numbers(body: Any) -> Any:  # noqa: ANN401 - a JSON value
-    """Decimals are written as numbers, so the schema says number where msgspec says decimal text."""
+def schema_of_money(body: Any) -> Any:  # noqa: ANN401 - a JSON value
+    """A schema in which money is a number, as it is written, where msgspec says decimal text."""
     if isinstance(body, dict):
         if body.get("format") == "decimal":
             return {**{k: v for k, v in body.items() if k != "format"}, "type": "number"}
-        return {key: _numbers(value) for key, value in body.items()}
-    return [_numbers(item) for item in body] if isinstance(body, list) else body
+        return {key: schema_of_money(value) for key, value in body.items()}
+    return [schema_of_money(item) for item in body] if isinstance(body, list) else body

@@ -37,6 +37,8 @@ class CostLines:
     api: str | None
     hosted: tuple[str, ...]
     """The cheapest self-hosting at each volume."""
+    hosted_band: tuple[Floats, Floats] | None
+    """The cheapest were all speeds at either end of their 80 % bands; ``None`` where one of these is not known."""
     crossover: Crossover | None
     crossings: tuple[float, ...]
     """Every volume at which the cheaper side changes, as drawn."""
@@ -100,12 +102,24 @@ def _lines(envelope: Envelope, plan: Plan) -> CostLines:
         hosted_usd_per_day=envelope.hosted_usd_per_day,
         api=plan.option_id(envelope.api) if envelope.api else None,
         hosted=tuple(names[number] for number in best),
+        hosted_band=_band(envelope, plan),
         crossover=next((c for c in plan.crossovers if c.group == envelope.group), None),
         crossings=_crossings(envelope),
         your_requests_per_day=plan.workload.requests_per_day,
         your_api_usd_per_day=cheapest(members, "api"),
         your_hosted_usd_per_day=cheapest(members, "hosted"),
     )
+
+
+def _band(envelope: Envelope, plan: Plan) -> tuple[Floats, Floats] | None:
+    """The cheapest self-hosting of each volume were all speeds at the fast, and at the slow end of their bands."""
+    curves = plan.curves.per_success()
+    if not len(envelope.hosted) or not np.isfinite(curves.half_widths(envelope.hosted)).all():
+        return None
+    fast, slow = (
+        curves.at_end(end).hosted_usd_per_day(envelope.hosted, envelope.requests_per_day).min(axis=0) for end in (-1, 1)
+    )
+    return np.minimum(fast, slow), np.maximum(fast, slow)
 
 
 def cheapest(contenders: Sequence[Contender], kind: str) -> float | None:

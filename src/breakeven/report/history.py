@@ -35,7 +35,7 @@ def print_histories(found: Histories, console: Console) -> None:
         print_title(console, f"{entry.kind[:-1]} over time", f"{entry.name}, {_span(entry, found)}")
         first, last = max(entry.first_day, found.since or date.min), entry.gone_on or found.as_of
         if first < last:
-            shown = _drawn(entry)
+            shown = drawn_series(entry)
             console.print(_chart(shown, first, last))
             _print_left(entry, len(shown), console)
         print_lines([_line(one, row, change, notes) for one, row, change in _by_day(entry)], console)
@@ -56,7 +56,7 @@ def _span(entry: PriceHistory, found: Histories) -> str:
     return f"{first} to {found.as_of}" + (f"; {entry.status}" if entry.status else "")
 
 
-def _drawn(entry: PriceHistory) -> list[Series]:
+def drawn_series(entry: PriceHistory) -> list[Series]:
     """The series of the chart: those of the first tier, for short requests at the dearer hours, that are known."""
     first = entry.series[0].rows[0]
     same = [series for series in entry.series if _beside(first, series.rows[0])]

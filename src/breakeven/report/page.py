@@ -24,7 +24,7 @@ from breakeven.report.spread import band_words, range_foot, signed_usd
 from breakeven.units import DAYS_PER_MONTH
 
 if TYPE_CHECKING:
-    from jinja2 import Environment
+    from jinja2 import BaseLoader, Environment
     from markupsafe import Markup
 
 EXTRA = ("altair", "jinja2", "vl_convert")
@@ -41,7 +41,7 @@ def html_page(plans: Sequence[Plan], tops: Sequence[int], ranges: Sequence[Range
     Raises:
         SpecError: if the extra that draws is not installed.
     """
-    _check_extra()
+    check_extra(EXTRA, "--html", "report")
     from breakeven.report.charts import series_classes  # noqa: PLC0415 - Altair is loaded when a page is written
     from breakeven.report.pictures import pictures  # noqa: PLC0415
 
@@ -52,8 +52,8 @@ def html_page(plans: Sequence[Plan], tops: Sequence[int], ranges: Sequence[Range
         section(plan, top, f"p{n}", sources, found)
         for n, (plan, top, found) in enumerate(zip(plans, tops, drawn, strict=True), 1)
     ]
-    style = _read("page.css")
-    page = _environment().from_string(_read("page.html"))
+    style = style_sheet()
+    page = environment().from_string(_read("page.html"))
     html = page.render(
         sections=[(one, pictures(one)) for one in sections],
         sources=sources,
@@ -65,25 +65,35 @@ def html_page(plans: Sequence[Plan], tops: Sequence[int], ranges: Sequence[Range
     return html.encode()
 
 
-def _check_extra() -> None:
-    missing = [name for name in EXTRA if find_spec(name) is None]
+def check_extra(names: Sequence[str], what: str, extra: str) -> None:
+    """Refuse to begin on something whose packages are missing.
+
+    Raises:
+        SpecError: with the names of those that are, and how to get them.
+    """
+    missing = [name for name in names if find_spec(name) is None]
     if missing:
         raise SpecError(
-            f"{' and '.join(missing)} is not installed, and --html needs it",
-            expected="the extra `report`",
-            do="pip install 'breakeven[report]'",
+            f"{' and '.join(missing)} is not installed, and {what} needs it",
+            expected=f"the extra `{extra}`",
+            do=f"pip install 'breakeven[{extra}]'",
         )
+
+
+def style_sheet() -> str:
+    """The colours, type and print rules of the house, for light, dark and paper."""
+    return _read("page.css")
 
 
 def _read(name: str) -> str:
     return resources.files("breakeven.report").joinpath(name).read_text(encoding="utf-8")
 
 
-def _environment() -> "Environment":
+def environment(loader: "BaseLoader | None" = None) -> "Environment":
     """Jinja2 with everything escaped, nothing undefined, and the words of the terminal's report."""
     from jinja2 import Environment, StrictUndefined  # noqa: PLC0415
 
-    found = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    found = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, loader=loader)
     found.filters.update(
         usd=words.usd,
         count=words.count,

@@ -77,7 +77,7 @@ def costs_in_words(lines: CostLines) -> str:
     here = " and ".join(f"{name} costs {usd(cost)} a day" for name, cost in sides if cost is not None)
     sentences = [
         f"USD a day against requests a day, both logarithmic, from {count(first)} to {count(last)}.",
-        f"At your traffic of {count(lines.your_requests_per_day)} requests a day {here}.",
+        *([f"At your traffic of {count(lines.your_requests_per_day)} requests a day {here}."] if here else []),
     ]
     told = lines.crossover
     if told is not None:
@@ -100,11 +100,18 @@ def _tornado(found: ClassRange, key: str) -> Picture:
 
 
 def _load(load: Load, key: str) -> Picture:
-    hours = "week" if len(load.in_flight) > HOURS_PER_DAY else "day"
-    title = f"The {hours}'s load against capacity"
-    description = (
-        f"Requests in flight by hour of the {hours}: {load.in_flight.min():,.0f} to {load.in_flight.max():,.0f} on the "
-        f"mean, room for {load.room.min():,.0f} to {load.room.max():,.0f}, on {load.replicas.min():,.0f} to "
+    title = f"The {_hours(load)}'s load against capacity"
+    return _both(lambda width: load_chart(load, width), key, title, load_in_words(load))
+
+
+def _hours(load: Load) -> str:
+    return "week" if len(load.in_flight) > HOURS_PER_DAY else "day"
+
+
+def load_in_words(load: Load) -> str:
+    """What the picture of the load shows, for those who do not see it."""
+    return (
+        f"Requests in flight by hour of the {_hours(load)}: {load.in_flight.min():,.0f} to {load.in_flight.max():,.0f} "
+        f"on the mean, room for {load.room.min():,.0f} to {load.room.max():,.0f}, on {load.replicas.min():,.0f} to "
         f"{load.replicas.max():,.0f} replicas."
     )
-    return _both(lambda width: load_chart(load, width), key, title, description)

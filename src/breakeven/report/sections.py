@@ -19,6 +19,7 @@ from breakeven.report.spread import band_of, range_sentences, target_words
 from breakeven.report.words import count, seconds, share, small_share, usd
 from breakeven.units import DAYS_PER_WEEK, HOURS_PER_DAY, HOURS_PER_WEEK
 
+TOP_WITH_FLOOR, TOP_PER_CLASS = 10, 2
 EVEN = 1.001
 """Up to here the busiest hour is as busy as the mean one."""
 
@@ -103,6 +104,7 @@ class Section:
 
 def section(plan: Plan, top: int, key: str, sources: Sources, ranges: Ranges | None = None) -> Section:
     """The section of one plan with the first ``top`` of every group; what it cites is handed to ``sources``."""
+    plan.prepare((*plan.ranking.first(top), *_best_hosted(plan)))
     groups = _groups(plan, top, ranges)
     for group in groups:
         for row in group.rows:
@@ -125,6 +127,21 @@ def section(plan: Plan, top: int, key: str, sources: Sources, ranges: Ranges | N
         ranges=ranges,
         stale=f"{fresh.item}, dated {fresh.oldest_effective_from} ({fresh.age_days:,} days old)",
     )
+
+
+def _best_hosted(plan: Plan) -> list[Contender]:
+    """The cheapest self-hosting of each group, which is told beside the cheapest API."""
+    best: dict[str, Contender] = {}
+    for contender in plan.ranking.contenders:
+        known = best.get(contender.group)
+        if contender.kind == "hosted" and (known is None or contender.usd_per_day < known.usd_per_day):
+            best[contender.group] = contender
+    return list(best.values())
+
+
+def shown_of(plan: Plan) -> int:
+    """How many of each group are shown where nobody said: few of each class, more where all compete."""
+    return TOP_WITH_FLOOR if plan.ranking.floor else TOP_PER_CLASS
 
 
 def _compared(verdicts: list[Verdict]) -> list[Verdict]:

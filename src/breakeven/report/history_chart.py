@@ -1,0 +1,46 @@
+"""The picture of prices over time: a line of steps for each price, with a dot on every dated row."""
+
+from datetime import date
+
+import altair as alt
+
+from breakeven.catalogue.history import PriceHistory, Series
+from breakeven.report.charts import INK, Rows, data, styled, texts
+from breakeven.report.history import LOGARITHMIC_FROM
+from breakeven.report.words import unit_price
+
+LINES = (("var(--api)", [1, 0]), ("var(--hosted)", [7, 4]), ("var(--ink)", [2, 3]), ("var(--muted)", [10, 3, 2, 3]))
+"""Colour and dashes of each line in turn: told apart without colour too."""
+
+
+def history_chart(series: tuple[Series, ...], last: date, width: int, height: int) -> alt.TopLevelMixin:
+    """USD a unit over the days; the axis is logarithmic where prices are far apart."""
+    corners = [[(day, usd) for day, usd in one.steps(last) if usd is not None] for one in series]
+    prices = [float(usd) for line in corners for _, usd in line]
+    wide = max(prices) >= LOGARITHMIC_FROM * min(prices) > 0
+    x = alt.X("x:T").axis(title=None, format="%Y-%m", tickCount=max(width // 110, 2), labelOverlap=True)
+    scale = {"type": "log"} if wide else {"zero": True}
+    y = alt.Y("y:Q").scale(**scale).axis(title=f"USD per {series[0].unit}", tickCount=5, format="~r")
+    layers: list[alt.Chart] = []
+    for place, (one, line) in enumerate(zip(series, corners, strict=True)):
+        colour, dashes = LINES[place % len(LINES)]
+        rows: Rows = [{"x": day.isoformat(), "y": float(usd)} for day, usd in line]
+        if not rows:
+            continue
+        base = alt.Chart(data(rows))
+        layers.append(base.mark_line(color=colour, strokeDash=dashes, strokeWidth=2).encode(x, y))
+        layers.append(base.mark_point(filled=True, size=28, color=colour, opacity=1).encode(x, y))
+        end = {**rows[-1], "text": f"{one.label} {unit_price(line[-1][1])}"}
+        layers.append(texts([end], x, y, align="right", dx=-4, dy=-9, color=INK))
+    return styled(alt.layer(*layers).properties(width=width, height=height))
+
+
+def history_in_words(entry: PriceHistory, series: tuple[Series, ...], last: date) -> str:
+    """What the picture shows, for those who do not see it."""
+    told = []
+    for one in series:
+        known = [(day, usd) for day, usd in one.steps(last) if usd is not None]
+        if known:
+            (first_day, first), (last_day, end) = known[0], known[-1]
+            told.append(f"{one.label}: {unit_price(first)} on {first_day}, {unit_price(end)} on {last_day}")
+    return f"Prices of {entry.name} in USD per {series[0].unit}: {'; '.join(told)}."

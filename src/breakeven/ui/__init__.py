@@ -1,0 +1,1 @@
+"""The planner as web pages, and the API behind them."""

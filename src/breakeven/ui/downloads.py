@@ -1,0 +1,38 @@
+"""What can be taken away from a page: the report, the workbook and the spec. The plan's JSON is the API's own."""
+
+from collections.abc import Callable
+
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
+
+from breakeven.errors import BreakevenError
+from breakeven.report.page import html_page
+from breakeven.report.sections import shown_of
+from breakeven.ui.answers import Answer
+from breakeven.ui.site import Site
+from breakeven.ui.specfile import spec_yaml
+from breakeven.ui.workbook import workbook
+
+XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
+FILES: dict[str, tuple[str, Callable[[Answer], bytes]]] = {
+    "report.html": (
+        "text/html; charset=utf-8",
+        lambda found: html_page([found.plan], [shown_of(found.plan)], [found.section.ranges]),
+    ),
+    "bills.xlsx": (XLSX, workbook),
+    "workload.yaml": ("application/yaml; charset=utf-8", lambda found: spec_yaml(found.scenario.spec).encode()),
+}
+
+
+def download(site: Site, request: Request) -> Response:
+    """One file of a scenario."""
+    name = request.path_params["name"]
+    if name not in FILES:
+        return PlainTextResponse(f"There is no such file. Expected: one of {', '.join(FILES)}.\n", 404)
+    kind, write = FILES[name]
+    try:
+        content = write(site.planner.answer(site.scenario(request)))
+    except BreakevenError as wrong:
+        return PlainTextResponse(f"{wrong}\n", 422)
+    headers = {"Content-Disposition": f'attachment; filename="breakeven-{name}"'}
+    return Response(content, media_type=kind, headers=headers)

@@ -1,0 +1,250 @@
+"""The page to decide and its parts: form, answer, a step of the slider, bills, pictures, what was ruled out."""
+
+from typing import Any
+from urllib.parse import urlencode
+
+import msgspec
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, Response
+
+from breakeven.errors import BreakevenError, NoDataError, UnknownNameError, near_matches
+from breakeven.options.names import model_names
+from breakeven.options.ruling import Rejected
+from breakeven.planner import Plan
+from breakeven.report.figures import CostLines
+from breakeven.report.sections import cost_table, load_table
+from breakeven.report.words import small_share, usd
+from breakeven.ui.answers import Answer
+from breakeven.ui.drawings import PAGE_WIDTHS, Drawn, over_costs, width_of
+from breakeven.ui.form import form_of
+from breakeven.ui.now import Now
+from breakeven.ui.scenario import Scenario
+from breakeven.ui.sentences import lead_of, turns_of
+from breakeven.ui.site import Site
+from breakeven.ui.texts import Texts
+from breakeven.ui.tips import Tips
+
+COSTS = "costs-"
+LONGEST_SEARCH = 200
+UNPROCESSABLE = 422
+
+
+def decide(site: Site, request: Request) -> Response:
+    """The whole page, with the answer in it."""
+    t, told = site.texts(request), None
+    try:
+        scenario = site.scenario(request)
+        shown = _answer_values(site, scenario, t)
+    except BreakevenError as wrong:
+        scenario, shown, told = _last_good(site, request), {"answer": None}, str(wrong)
+    values = form_of(scenario, site.planner.catalogue, t) | shown
+    status = UNPROCESSABLE if told else 200
+    megabytes = site.upload_bytes // 1_000_000
+    return site.render(
+        request,
+        "decide.html",
+        t,
+        status,
+        here="decide",
+        scenario=scenario,
+        problem=told,
+        upload_megabytes=megabytes,
+        **values,
+    )
+
+
+def _last_good(site: Site, request: Request) -> Scenario:
+    """What the form shows beside a problem: the scenario if it can be read, else where the page starts."""
+    try:
+        return site.scenario(request)
+    except BreakevenError:
+        return Scenario()
+
+
+def answer(site: Site, request: Request) -> Response:
+    """The answer of a scenario, as the part of the page that is replaced; its address becomes that of the page."""
+    t = site.texts(request)
+    try:
+        scenario = site.scenario(request)
+        values = _answer_values(site, scenario, t)
+    except BreakevenError as wrong:
+        return _problem(site, request, t, wrong)
+    response = site.render(request, "answer.html", t, scenario=scenario, **values)
+    response.headers["HX-Push-Url"] = f"/?{scenario.query}" if scenario.query else "/"
+    return response
+
+
+def _problem(site: Site, request: Request, t: Texts, wrong: BreakevenError) -> HTMLResponse:
+    return site.render(request, "problem.html", t, UNPROCESSABLE, problem=str(wrong), stale=True)
+
+
+def step(site: Site, request: Request) -> Response:
+    """The answer at another traffic, while it is dragged."""
+    t = site.texts(request)
+    try:
+        scenario = site.scenario(request)
+        plan, now = site.planner.step(scenario)
+    except BreakevenError as wrong:
+        return _problem(site, request, t, wrong)
+    lines = site.planner.lines(plan)
+    values = now_values(site, plan, now, t) | {"overlays": _overlays(site, lines, now, t)}
+    return site.render(request, "now.html", t, **values)
+
+
+def now_values(site: Site, plan: Plan, now: Now, t: Texts) -> dict[str, Any]:
+    """What the template of the answer in a few figures is filled in with."""
+    return {
+        "now": now,
+        "lead": lead_of(plan, now, t),
+        "promised": plan.workload.slo.named,
+        "considered": plan.options_considered,
+        "day": str(plan.as_of),
+        "tips": Tips(t, plan, site.planner.sources(plan)),
+        "overlays": None,
+    }
+
+
+def _overlays(site: Site, lines: CostLines | None, now: Now, t: Texts) -> dict[str, Any]:
+    """Your traffic over the first picture of costs, in each width in which it was drawn."""
+    found = {}
+    for width in PAGE_WIDTHS:
+        drawn = None if lines is None else site.drawings.known_costs(lines, width, t("costs.title"))
+        if drawn is not None and lines is not None:
+            found[f"{COSTS}0-{width}"] = over_costs(drawn, lines, now, width, t)
+    return found
+
+
+def _answer_values(site: Site, scenario: Scenario, t: Texts) -> dict[str, Any]:
+    """What the template of the answer is filled in with."""
+    found = site.planner.answer(scenario)
+    plan, section = found.plan, found.section
+    lines = section.costs[0] if section.costs else None
+    drawn = {f"{COSTS}{n}": _known(site, one, t) for n, one in enumerate(section.costs)}
+    drawn |= {name: dict.fromkeys(PAGE_WIDTHS) for name in ("load", "tornado", "pareto")}
+    over = _overlays(site, lines, found.now, t)
+    fixed = msgspec.structs.replace(scenario.spec, as_of=plan.as_of)
+    kept = scenario.kept()
+    return now_values(site, plan, found.now, t) | {
+        "answer": found,
+        "main_changes": turns_of(plan, t),
+        "drawn": drawn,
+        "over": {width: over.get(f"{COSTS}0-{width}", "") for width in PAGE_WIDTHS},
+        "query": scenario.query,
+        "fixed_query": msgspec.structs.replace(scenario, spec=fixed).query,
+        "kept_query": kept.query,
+        "beside_query": urlencode({"left": scenario.beside or "", "right": _alone(scenario).query}),
+        "bill_query": lambda option: urlencode({"option": option}) + f"&{scenario.query}",
+        "rejected": plan.rejected,
+        "competing": plan.competing,
+        "why": "",
+        "overflow": _overflow(found, t),
+        "load_tip": Tips(t, plan, found.sources).load(_load_basis(found)),
+        "cost_table": cost_table,
+        "load_table": load_table,
+    }
+
+
+def _load_basis(found: Answer) -> str:
+    """The basis of the speed behind the load that is drawn."""
+    load = found.section.load
+    row = None if load is None else found.row(load.option)
+    return "extrapolated" if row is None else row.verdict.basis
+
+
+def _alone(scenario: Scenario) -> Scenario:
+    return msgspec.structs.replace(scenario, beside=None, lang=None)
+
+
+def _known(site: Site, lines: CostLines, t: Texts) -> dict[str, Drawn | None]:
+    return {width: site.drawings.known_costs(lines, width, t("costs.title")) for width in PAGE_WIDTHS}
+
+
+def _overflow(found: Answer, t: Texts) -> dict[str, str] | None:
+    """What overflows to an API, where a hybrid is shown: of the first one."""
+    rows = [row.verdict for group in found.section.groups for row in group.rows if row.verdict.hybrid is not None]
+    if not rows or rows[0].hybrid is None:
+        return None
+    tip = t("tips.overflow", option=rows[0].option.id)
+    return {"shown": small_share(rows[0].hybrid.overflow_share), "tip": tip}
+
+
+def bill(site: Site, request: Request) -> Response:
+    """The bill of one option of the ranking, and what it rests on."""
+    t, option = site.texts(request), request.query_params.get("option", "")
+    try:
+        scenario = site.scenario(request, "option")
+        found = site.planner.answer(scenario)
+        row = found.row(option)
+        if row is None:
+            shown = [row.verdict.option.id for group in found.section.groups for row in group.rows]
+            raise UnknownNameError("shown option", option, shown)
+    except BreakevenError as wrong:
+        return _problem(site, request, t, wrong)
+    return site.render(request, "bill.html", t, answer=found, row=row, tips=Tips(t, found.plan, found.sources))
+
+
+def picture(site: Site, request: Request) -> Response:
+    """One picture in one width; over that of costs lies your traffic."""
+    t, name = site.texts(request), request.path_params["name"]
+    try:
+        width = width_of(request.query_params.get("width", "wide"))
+        scenario = site.scenario(request, "width")
+        found = site.planner.answer(scenario)
+        overlays = {}
+        if name.startswith(COSTS) and name.removeprefix(COSTS).isdigit():
+            number = int(name.removeprefix(COSTS))
+            if number >= len(found.section.costs):
+                raise UnknownNameError("picture", name, [f"{COSTS}{n}" for n in range(len(found.section.costs))])
+            lines = found.section.costs[number]
+            drawn = site.drawings.costs(lines, width, t("costs.title"))
+            if number == 0:
+                overlays = {f"{name}-{width}": over_costs(drawn, lines, found.now, width, t)}
+        else:
+            drawn = site.drawings.of_answer(found, name, width, _title(name, t))
+    except BreakevenError as wrong:
+        return _problem(site, request, t, wrong)
+    return site.render(request, "picture.html", t, drawn=drawn, overlays=overlays)
+
+
+def _title(name: str, t: Texts) -> str:
+    keys = {"load": "load.title", "tornado": "hangs.title", "pareto": "front.title"}
+    return t(keys[name]) if name in keys else name
+
+
+def out(site: Site, request: Request) -> Response:
+    """What was ruled out, narrowed to reasons that hold some text; of a named model, why it does not compete."""
+    t, find = site.texts(request), request.query_params.get("find", "").strip()[:LONGEST_SEARCH]
+    try:
+        found = site.planner.answer(site.scenario(request, "find"))
+        why = why_not(site, found.plan, find, t)
+    except BreakevenError as wrong:
+        return _problem(site, request, t, wrong)
+    return site.render(
+        request,
+        "out.html",
+        t,
+        rejected=matching(found.plan.rejected, find),
+        considered=found.plan.options_considered,
+        competing=found.plan.competing,
+        why=why,
+    )
+
+
+def matching(rejected: tuple[Rejected, ...], find: str) -> list[Rejected]:
+    """The reasons that hold some text, in themselves or in an example."""
+    wanted = find.lower()
+    return [one for one in rejected if wanted in f"{one.because} {' '.join(one.examples)}".lower()]
+
+
+def why_not(site: Site, plan: Plan, name: str, t: Texts) -> str:
+    """Whether a model of that name competes, and why not; nothing where there is no such model."""
+    known = model_names(site.planner.catalogue)
+    if name not in known:
+        near = near_matches(name, known) if name and not matching(plan.rejected, name) else []
+        return t("out.near", names=", ".join(near)) if near else ""
+    try:
+        found = plan.named(name)
+    except (NoDataError, UnknownNameError) as refused:
+        return str(refused)
+    option, cost = plan.option_id(found), usd(found.usd_per_day)
+    return t("out.competes", model=name, option=option, usd=cost, rank=found.rank)

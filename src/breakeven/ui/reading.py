@@ -1,0 +1,100 @@
+"""A file that somebody sent, read in a process of its own with little time, memory and disk: a spec, or a usage log.
+
+``python -m breakeven.ui.reading FOLDER/FILE`` writes one JSON document beside the file: the spec that it holds or
+shows, or why it cannot be used.
+"""
+
+import sys
+from pathlib import Path
+from typing import Literal
+
+import msgspec
+
+from breakeven.errors import BreakevenError, SpecError
+from breakeven.workload.spec import Spec, read_specs
+
+CPU_S, MEMORY_BYTES, WRITTEN_BYTES, OPEN_FILES = 60, 6 << 30, 512 << 20, 128
+"""What the process may take. Memory is address space, of which DuckDB and NumPy reserve more than they use."""
+ANSWER = "found.json"
+SPECS = (".yaml", ".yml")
+LARGEST_SPEC_BYTES = 1_000_000
+
+
+class Found(msgspec.Struct, frozen=True, kw_only=True):
+    """What the file holds: a spec and what is told of it, or why it cannot be used."""
+
+    kind: Literal["spec", "log"] = "spec"
+    spec: Spec | None = None
+    told: tuple[str, ...] = ()
+    given: str = ""
+    expected: str = "a usage log (JSONL, CSV, Parquet) or a spec (YAML)"
+    do: str = "Choose another, or use `breakeven workload` on it"
+
+
+def confined() -> None:
+    """Limit this process to what reading a file takes, where the system can."""
+    try:
+        import resource  # noqa: PLC0415 - not on every system
+    except ImportError:
+        return
+    for what, most in (
+        (resource.RLIMIT_CPU, CPU_S),
+        (resource.RLIMIT_AS, MEMORY_BYTES),
+        (resource.RLIMIT_FSIZE, WRITTEN_BYTES),
+        (resource.RLIMIT_NOFILE, OPEN_FILES),
+        (resource.RLIMIT_CORE, 0),
+    ):
+        _, hard = resource.getrlimit(what)
+        resource.setrlimit(what, (most, most) if hard == resource.RLIM_INFINITY else (min(most, hard), hard))
+
+
+def read(path: Path) -> Found:
+    """What a file holds."""
+    try:
+        return _spec(path) if path.suffix in SPECS else _log(path)
+    except BreakevenError as wrong:
+        given, expected, do = (text.replace(f"{path.parent}/", "") for text in (wrong.given, wrong.expected, wrong.do))
+        return Found(given=given, expected=expected, do=do)
+    except MemoryError:
+        return Found(given=f"{path.name} needs more memory than reading a file may take")
+
+
+def _spec(path: Path) -> Found:
+    if path.stat().st_size > LARGEST_SPEC_BYTES:
+        raise SpecError(
+            f"{path.name} is {path.stat().st_size:,} bytes",
+            expected=f"a spec of at most {LARGEST_SPEC_BYTES:,}",
+            do="Give a log as JSONL, CSV or Parquet",
+        )
+    first, *others = read_specs(path)
+    told = (f"the first of {len(others) + 1} workloads in {path.name}",) if others else ()
+    return Found(spec=first, told=told)
+
+
+def _log(path: Path) -> Found:
+    """The workload that a log shows, through the same text that ``breakeven workload`` writes."""
+    from breakeven.catalogue.load import load_catalogue  # noqa: PLC0415 - a spec needs none of it
+    from breakeven.logs.log import Asked, Log  # noqa: PLC0415
+    from breakeven.logs.measure import measure  # noqa: PLC0415
+    from breakeven.logs.specs import spec_text  # noqa: PLC0415
+
+    with Log(Asked(paths=(str(path),))) as log:
+        measured = measure(log, [], load_catalogue())
+    text = path.with_name("measured.yaml")
+    text.write_text(spec_text(measured, (path.name,)), encoding="utf-8")
+    requests = sum(one.requests for one in measured.workloads)
+    told = [f"{requests:,} requests, {', '.join(measured.layouts)}"]
+    told += [f"the log cannot tell {what}" for what in measured.workloads[0].traffic.cannot_tell]
+    told += [problem.told for problem in measured.problems]
+    return Found(kind="log", spec=read_specs(text)[0], told=tuple(told))
+
+
+def main() -> None:
+    """Read the file that is named and write what was found."""
+    confined()
+    path = Path(sys.argv[1])
+    path.with_name(ANSWER).write_bytes(msgspec.json.encode(read(path)))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,95 @@
+"""What every page and every address of the API works with: the planner, the pictures, the templates, the texts."""
+
+import hashlib
+from dataclasses import dataclass, field
+from importlib import resources
+from typing import Any
+from urllib.parse import urlencode
+
+import msgspec
+from jinja2 import Environment, FunctionLoader
+from starlette.requests import Request
+from starlette.responses import HTMLResponse
+
+from breakeven import __version__
+from breakeven.report.page import environment, style_sheet
+from breakeven.ui.answers import Planner
+from breakeven.ui.drawings import Drawings
+from breakeven.ui.scenario import Language, Scenario, scenario_of
+from breakeven.ui.texts import NAMES, TAGS, Texts, preferred, texts
+
+PAGES = (("decide", "/"), ("beside", "/beside"), ("history", "/history"), ("accuracy", "/accuracy"))
+ASSETS = {
+    "report.css": "text/css; charset=utf-8",
+    "ui.css": "text/css; charset=utf-8",
+    "htmx.min.js": "text/javascript; charset=utf-8",
+    "app.js": "text/javascript; charset=utf-8",
+}
+
+
+def asset(name: str) -> bytes:
+    """One of the files that pages load; the style sheet of the report is one of them."""
+    if name == "report.css":
+        return style_sheet().encode()
+    return resources.files("breakeven.ui").joinpath("assets", name).read_bytes()
+
+
+def _template(name: str) -> str:
+    return resources.files("breakeven.ui").joinpath("templates", name).read_text(encoding="utf-8")
+
+
+def _templates() -> Environment:
+    digests = {name: hashlib.sha256(asset(name)).hexdigest()[:12] for name in ASSETS}
+    found = environment(FunctionLoader(_template))
+    found.globals.update(asset=lambda name: f"/assets/{name}?v={digests[name]}", version=__version__)
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """One server's things."""
+
+    planner: Planner
+    drawings: Drawings = field(default_factory=Drawings)
+    templates: Environment = field(default_factory=_templates)
+    upload_bytes: int = 64_000_000
+
+    def scenario(self, request: Request, *beside: str) -> Scenario:
+        """The scenario of an address; ``beside``: names in it that are the address's own, not the scenario's.
+
+        Raises:
+            BreakevenError: if it stands for none.
+        """
+        pairs = [(name, value) for name, value in request.query_params.multi_items() if name not in beside]
+        return scenario_of(urlencode(pairs))
+
+    def texts(self, request: Request) -> Texts:
+        """The texts of the language that an address names, else of the one that the browser asks for."""
+        named = request.query_params.get("lang", "")
+        if named in TAGS:
+            return texts(named)
+        return texts(preferred(request.headers.get("accept-language", "")))
+
+    def render(self, request: Request, template: str, t: Texts, status: int = 200, **values: Any) -> HTMLResponse:  # noqa: ANN401
+        """A page, or a part of one."""
+        here = {"pages": self._pages(t, request), "here": "", "catalogue": self.planner.catalogue.digest, "t": t}
+        values = here | {"stale": False, "languages": _languages(request)} | values
+        html = self.templates.get_template(template).render(values)
+        return HTMLResponse(html, status, headers={"Vary": "Accept-Language, HX-Request", "Content-Language": t.tag})
+
+    def _pages(self, t: Texts, request: Request) -> list[tuple[str, str]]:
+        del t
+        lang = request.query_params.get("lang", "")
+        return [(key, f"{path}?lang={lang}" if lang in TAGS else path) for key, path in PAGES]
+
+
+def _languages(request: Request) -> list[tuple[str, str, str]]:
+    """Each language with the address of the same page in it."""
+    rest = [(name, value) for name, value in request.query_params.multi_items() if name != "lang"]
+    codes: list[Language] = list(NAMES)
+    return [(TAGS[code], NAMES[code], f"{request.url.path}?{urlencode([*rest, ('lang', code)])}") for code in codes]
+
+
+def with_lang(scenario: Scenario, lang: Language | None) -> Scenario:
+    """The same scenario in another language."""
+    return msgspec.structs.replace(scenario, lang=lang)

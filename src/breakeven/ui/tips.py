@@ -1,0 +1,99 @@
+"""What every number of a page says when it is pointed at: its source, its date and its basis."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from breakeven.cost.bill import CostLine
+from breakeven.decision.crossover import Crossover
+from breakeven.planner import Plan
+from breakeven.planner.spread import Ranges, SwingRange
+from breakeven.planner.verdict import Verdict
+from breakeven.report.cited import Figure, Sources
+from breakeven.report.words import usd
+from breakeven.ui.now import Choice
+from breakeven.ui.texts import Texts
+
+LINES_NAMED = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Tips:
+    """The sentences of one plan in one language."""
+
+    t: Texts
+    plan: Plan
+    cited: Sources
+
+    @property
+    def _day(self) -> str:
+        return str(self.plan.as_of)
+
+    def sources(self, ids: Sequence[str]) -> str:
+        """Title, kind and day of every source."""
+        told = [f"{one.title} ({one.provenance})" for one in self.cited.cite(ids)]
+        return "; ".join(told) or self.t("tips.no_source")
+
+    def basis(self, basis: str) -> str:
+        """A basis in the words of the language."""
+        return self.t.known(f"basis.{basis}", basis)
+
+    def choice(self, one: Choice) -> str:
+        """What a cost of a card is."""
+        return self.t("tips.choice", option=one.option, day=self._day)
+
+    def month(self, one: Choice) -> str:
+        """What a month's cost is."""
+        return f"{self.t('tips.month')} {self.choice(one)}"
+
+    def band(self, one: Choice) -> str:
+        """The band of a card in words."""
+        return self.t("now.band", low=usd(one.usd_per_day_low), high=usd(one.usd_per_day_high))
+
+    def band_tip(self, one: Choice) -> str:
+        """What a band is."""
+        return f"{self.t('tips.band')} {one.option}"
+
+    def break_even(self, found: Crossover) -> str:
+        """What a break-even is, and its band."""
+        told = self.t("tips.break_even", left=found.left, day=self._day)
+        if found.low is None or found.high is None:
+            return told
+        return told + self.t("tips.break_even_band", low=self.t.count(found.low), high=self.t.count(found.high))
+
+    def line(self, kind: str, option: str) -> str:
+        """What a point of a line is."""
+        return self.t(f"tips.line_{kind}", option=option, day=self._day)
+
+    def bill(self, verdict: Verdict) -> str:
+        """What a bill adds up."""
+        known = sorted((line for line in verdict.bill.lines if line.usd), key=lambda line: -(line.usd or 0))
+        largest = "; ".join(
+            self.t("tips.largest", name=line.name, usd=usd(line.usd), sources=self.sources(line.source))
+            for line in known[:LINES_NAMED]
+        )
+        basis = self.basis(verdict.basis)
+        return self.t("tips.bill", count=len(verdict.bill.lines), largest=largest, basis=basis)
+
+    def mtok(self, verdict: Verdict) -> str:
+        """What a price a million tokens is."""
+        return self.t("tips.mtok", basis=self.basis(verdict.basis))
+
+    def quantity(self, line: CostLine, verdict: Verdict) -> str:
+        """What a quantity on a bill follows from."""
+        return self.t("tips.quantity", unit=line.unit, basis=self.basis(verdict.basis))
+
+    def figure(self, figure: Figure) -> str:
+        """What a figure rests on."""
+        return self.t("tips.figure", basis=self.basis(figure.basis), sources=self.sources(figure.sources))
+
+    def load(self, basis: str) -> str:
+        """What the load rests on."""
+        return self.t("tips.load", basis=self.basis(basis))
+
+    def swing(self, _: SwingRange, ranges: Ranges) -> str:
+        """What an end of a bar of the tornado rests on."""
+        return self.t("tips.swing", scenarios=ranges.scenarios, seed=ranges.seed, day=self._day)
+
+    def point(self) -> str:
+        """What a time on the front rests on."""
+        return self.t("tips.point")
