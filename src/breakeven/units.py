@@ -7,6 +7,7 @@ project writes 730, 2**30 or 1e12.
 from typing import Final
 
 SECONDS_PER_HOUR: Final = 3600
+MINUTES_PER_HOUR: Final = 60
 HOURS_PER_DAY: Final = 24
 HOURS_PER_WEEK: Final = 168
 DAYS_PER_WEEK: Final = 7

@@ -9,10 +9,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from breakeven.capacity.sizing import ALWAYS_ON_TERMS, Sizing
+from breakeven.capacity.sizing import Sizing
 from breakeven.catalogue.load import Snapshot
 from breakeven.catalogue.schema import PriceRow
 from breakeven.cost.bill import Charge, sources_of, tiered_usd, total_usd_per_day
+from breakeven.cost.machines import MACHINE_LINES, machine_lines, retried_charge
 from breakeven.options.columns import Floats, Ints, Mask, one_to_many
 from breakeven.options.hosted import HostedGrid
 from breakeven.options.machines import MachineOffer
@@ -21,7 +22,6 @@ from breakeven.performance.predict import Speed
 from breakeven.units import (
     BYTES_PER_GB,
     DAYS_PER_MONTH,
-    HOURS_PER_DAY,
     HOURS_PER_MONTH,
     MIB_PER_GIB,
     MILLISECONDS_PER_SECOND,
@@ -63,6 +63,10 @@ class HostedOptions:
         """A flag of each offer, as a column of options."""
         return np.array(values, dtype=np.bool_)[self.offer] if len(self.offer) else np.empty(0, dtype=np.bool_)
 
+    def peak_machines(self, sizing: Sizing) -> Floats:
+        """Of each option, in the busiest hour, spares included."""
+        return sizing.bought.peak[self.pair, sizing.ways.way[self.offer]] if len(self.pair) else np.empty(0)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class HostedCosts:
@@ -71,6 +75,13 @@ class HostedCosts:
     options: HostedOptions
     charges: tuple[Charge, ...]
     usd_per_day: Floats
+    machine_hours_per_day: Floats
+    """In which machines run; those that are committed to and not needed stand by without a disk."""
+
+    @property
+    def machine_usd_per_day(self) -> Floats:
+        """What the machines cost, whichever way they are bought."""
+        return total_usd_per_day(self.charges[:MACHINE_LINES], len(self.options.row))
 
 
 def hosted_options(grid: HostedGrid, speed: Speed, sizing: Sizing, snapshot: Snapshot, ruling: Ruling) -> HostedOptions:
@@ -89,17 +100,26 @@ def hosted_costs(
     fixed: Sequence[Charge] = (),
 ) -> HostedCosts:
     """The charges of every option. ``fixed``: charges that do not depend on traffic."""
-    machines = _machine_charge(options, sizing)
+    machines = machine_lines((options.pair, options.offer, options.offers), sizing)
     requests = sizing.requests_per_day[options.row]
-    charges = (
-        machines,
+    with_requests = (
         *_lambda_charges(options, sizing, snapshot, policy),
         _gateway_charge(options, requests, snapshot, speed.workload),
         *_data_charges(options, requests, snapshot, speed.workload),
-        *_storage_charges(options, speed, machines, snapshot),
+    )
+    charges = (
+        *machines.charges,
+        *with_requests,
+        *retried_charge(options.offer, options.offers, options.row, sizing, with_requests),
+        *_storage_charges(options, speed, machines.hours_per_day, snapshot),
         *fixed,
     )
-    return HostedCosts(options=options, charges=charges, usd_per_day=total_usd_per_day(charges, len(options.row)))
+    return HostedCosts(
+        options=options,
+        charges=charges,
+        usd_per_day=total_usd_per_day(charges, len(options.row)),
+        machine_hours_per_day=machines.hours_per_day,
+    )
 
 
 def _expand(grid: HostedGrid, speed: Speed, sizing: Sizing) -> HostedOptions:
@@ -152,6 +172,9 @@ def _within_paths(
         offer = options.offers[options.offer[i]]
         return f"{grid.words(int(speed.rows[options.row[i]]))}, {offer.path.name}: {response[i]:.3g} s"
 
+    for reason in sorted({offer.refused for offer in options.offers if offer.refused}):
+        refused = options.flag([offer.refused == reason for offer in options.offers])
+        alive = ruling.exclude(alive, refused, reason, words, one_each)
     late = options.flag([bool(p.available_from and p.available_from > snapshot.as_of) for p in paths])
     alive = ruling.exclude(alive, late, "serving path not available yet on that day", words, one_each)
     limit = options.by_offer([p.response_limit_s or np.inf for p in paths])
@@ -180,7 +203,7 @@ def _within_count(
 ) -> HostedOptions:
     """Rule out fleets larger than the number of machines that exist."""
     count = options.by_offer([offer.available for offer in options.offers])
-    peak = sizing.peak_machines[options.pair] if len(options.pair) else np.empty(0)
+    peak = options.peak_machines(sizing)
     alive = ruling.exclude(
         np.ones(len(options.row), dtype=np.bool_),
         peak > count,
@@ -189,26 +212,6 @@ def _within_count(
         np.ones(len(options.row), dtype=np.int64),
     )
     return _take(options, alive)
-
-
-def _machine_charge(options: HostedOptions, sizing: Sizing) -> Charge:
-    always = options.flag([offer.term in ALWAYS_ON_TERMS for offer in options.offers])
-    peak_hours = sizing.peak_machines[options.pair] * HOURS_PER_DAY
-    hours = np.where(always, peak_hours, sizing.machine_hours_per_day[options.pair])
-    usd = [float(o.price.usd_per_hour) if o.price else np.nan for o in options.offers]
-
-    def prices(i: int) -> tuple[PriceRow, ...]:
-        price = options.offers[options.offer[i]].price
-        return (price,) if price else ()
-
-    return Charge(
-        name="machines",
-        unit="machine-hour",
-        quantity_per_day=hours,
-        usd_per_unit=options.by_offer(usd),
-        source=lambda i: sources_of(prices(i)),
-        prices=prices,
-    )
 
 
 def _service_charge(name: str, unit: str, snapshot: Snapshot, key: tuple[str, str], quantity_per_day: Floats) -> Charge:
@@ -310,11 +313,11 @@ def _data_charges(options: HostedOptions, requests: Floats, snapshot: Snapshot, 
     ]
 
 
-def _storage_charges(options: HostedOptions, speed: Speed, machines: Charge, snapshot: Snapshot) -> list[Charge]:
-    """Disks for the weights of every machine that stands; machines with local NVMe need none."""
+def _storage_charges(options: HostedOptions, speed: Speed, machine_hours: Floats, snapshot: Snapshot) -> list[Charge]:
+    """Disks for the weights of every machine that runs; machines with local NVMe need none."""
     disk = [offer.instance.local_nvme_gb <= 0 and offer.path.service != "own" for offer in options.offers]
     weights = speed.memory.weights_bytes[speed.rows][options.row] / BYTES_PER_GB
-    gb_months = weights * STORED_PER_WEIGHT_BYTE * machines.quantity_per_day / HOURS_PER_MONTH
+    gb_months = weights * STORED_PER_WEIGHT_BYTE * machine_hours / HOURS_PER_MONTH
     charges = []
     for service, key in (("ec2", ("ebs", "gp3 storage")), ("sagemaker", ("sagemaker", "hosting storage"))):
         here = options.flag([d and o.path.service == service for d, o in zip(disk, options.offers, strict=True)])

@@ -60,7 +60,7 @@ class Outages:
         rates = usd_per_request(hosted.charges, len(options.row), self.requests_per_day)
         found = self._failover(shares, options.offer, to[place] if len(unique) else options.row, rates, (api, apis))
         least = options.by_offer([self._least_machines(offer.path.service) for offer in options.offers])
-        few = hosted.charges[0].quantity_per_day < least * HOURS_PER_DAY
+        few = hosted.machine_hours_per_day < least * HOURS_PER_DAY
         found = replace(found, hours_away_per_day=np.where(few, np.nan, found.hours_away_per_day))
         if self.availability.failover != "replica":
             return found

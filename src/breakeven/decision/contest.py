@@ -93,9 +93,8 @@ class Contest:
         lines = self.hosted
         pace = log_pace(self, draws, years)
         rent = logs_per_year(self.trends.rents, draws.rent)
-        since = np.where(lines.owned, 0.0, np.where(lines.always_on, np.floor(years), years))
-        volume = np.where(lines.always_on[:, None], volumes[1], volumes[0])
-        return lines.table.at(volume, pace, np.exp(rent * since[:, None]))
+        volume = np.where(lines.committed_years[:, None] > 0, volumes[1], volumes[0])
+        return lines.table.at(volume, pace, np.exp(rent * lines.rent_since(years)))
 
 
 def log_pace(contest: Contest, draws: Draws, years: float) -> Floats:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from breakeven.capacity.sizing import Sizing, size
+from breakeven.capacity.sizing import Sizing, pairs_of, size
 from breakeven.catalogue.load import Snapshot
 from breakeven.cost.api import ApiCosts
 from breakeven.cost.bill import total_usd_per_day
@@ -94,7 +94,7 @@ class Curves:
         if self.end:
             speed = paced(speed, self.end * np.nan_to_num(speed.half_width))
         each = np.arange(len(options), dtype=np.int64)
-        pairs = (each, self.per_machine[options])
+        pairs = pairs_of(each, self.per_machine[options], self.hosted.options.offers)
         attempts = 1.0 if self.successes is None else self.successes.hosted.attempts[rows]
         sizing = size(speed, pairs, speed.workload, self.policy, requests_per_day * attempts)
         offer = self.hosted.options.offer[options]
@@ -116,7 +116,7 @@ class Curves:
         if self.away:
             lines = failover_charges(self.away[1].take(options), requests_per_day)
             usd = usd + total_usd_per_day(lines, len(options))
-        usd = np.where(sizing.peak_machines > count, np.inf, usd)
+        usd = np.where(costs.options.peak_machines(sizing) > count, np.inf, usd)
         if self.by_success and self.successes is not None:
             return self.successes.hosted.compared(usd, self.hosted.options.row[options])
         return usd

@@ -75,7 +75,9 @@ def hosted_grid(
     models = _models(catalogue, policy)
     formats = tuple(row for row in catalogue.tables.formats if matches(row.name, policy.only.formats))
     hosting = not policy.only.kinds or "hosted" in policy.only.kinds
-    machines = fleet(catalogue, snapshot, policy) if hosting else Fleet(hardware=(), offers=(), carriers=())
+    machines = (
+        fleet(catalogue, snapshot, policy, workload.slo) if hosting else Fleet(hardware=(), offers=(), carriers=())
+    )
     model, number_format, hardware = _cross(models, formats, machines.hardware)
     engines, newest = _engines(catalogue, snapshot.as_of, models, formats, machines)
     scores = np.array([quality.score(row.name) for row in models])

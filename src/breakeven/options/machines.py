@@ -1,13 +1,15 @@
 """The machines a replica can run on: kinds of hardware, and every priced way to rent them."""
 
 from collections import defaultdict
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 
 from breakeven.catalogue.load import SAGEMAKER_PREFIX, Catalogue, Snapshot
 from breakeven.catalogue.schema import Accelerator, Cpu, Instance, MachinePrice, ServingPath
 from breakeven.options.api import matches
+from breakeven.options.terms import BY_THE_HOUR, COMMITTED_YEARS, ON_DEMAND, OWNED, SPOT, Buying, buying
 from breakeven.workload.policy import Policy
+from breakeven.workload.profile import Slo
 
 TENSOR_PARALLEL = (1, 2, 4, 8, 16, 32, 64)
 
@@ -21,6 +23,19 @@ class MachineOffer:
     path: ServingPath
     term: str
     price: MachinePrice | None
+    on_demand: MachinePrice | None = None
+    """The price of the same machine without a commitment; ``None`` if none is known that day."""
+    buying: Buying = BY_THE_HOUR
+    """What of its price and term decides over how many are bought for how long."""
+    refused: str | None = None
+    """Why it is not considered although it has a price."""
+
+    @property
+    def beside(self) -> MachinePrice | None:
+        """The price of machines by the hour, beside those that are committed to; ``None``: none are to be had."""
+        if self.term == OWNED:
+            return None
+        return self.on_demand if self.term in COMMITTED_YEARS else self.price
 
     @property
     def available(self) -> float:
@@ -66,9 +81,9 @@ class Fleet:
     """For each hardware: (offer, replicas a machine)."""
 
 
-def fleet(catalogue: Catalogue, snapshot: Snapshot, policy: Policy) -> Fleet:
-    """Every machine of the narrowing, as hardware and priced offers."""
-    offers = _offers(catalogue, snapshot, policy)
+def fleet(catalogue: Catalogue, snapshot: Snapshot, policy: Policy, slo: Slo | None = None) -> Fleet:
+    """Every machine of the narrowing, as hardware and priced offers. ``slo``: what the requests were promised."""
+    offers = tuple(replace(one, refused=_refused(one, policy, slo)) for one in _offers(catalogue, snapshot, policy))
     carriers: dict[Hardware, list[tuple[int, int]]] = defaultdict(list)
     for number, offer in enumerate(offers):
         for hardware in _hardware_of(catalogue, offer.instance):
@@ -89,12 +104,31 @@ def _offers(catalogue: Catalogue, snapshot: Snapshot, policy: Policy) -> tuple[M
             if not matches(machine, policy.only.machines):
                 continue
             found.extend(
-                MachineOffer(machine=machine, instance=instance, path=path, term=term, price=price)
+                MachineOffer(
+                    machine=machine,
+                    instance=instance,
+                    path=path,
+                    term=term,
+                    price=price,
+                    on_demand=snapshot.machine_prices.get((machine, ON_DEMAND)),
+                    buying=buying(term, price, snapshot.machine_prices.get((machine, ON_DEMAND))),
+                )
                 for path in paths
                 if path.service == service
-                for term, price in terms_of.get(machine, [("on-demand", None)])
+                for term, price in terms_of.get(machine, [(ON_DEMAND, None)])
             )
     return tuple(found)
+
+
+def _refused(offer: MachineOffer, policy: Policy, slo: Slo | None) -> str | None:
+    """Why a machine at spot is not considered."""
+    if offer.term != SPOT or offer.price is None:
+        return None
+    if offer.price.interruptions_per_hour is None:
+        return "spot machine: how often it is taken away is not known"
+    if slo is not None and slo.named and not policy.spot.with_latency_target:
+        return "spot machine, and a latency target is set (hosting.spot.with_latency_target allows it)"
+    return None
 
 
 def _offered(path: ServingPath, as_of: date, policy: Policy) -> bool:

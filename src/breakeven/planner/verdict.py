@@ -6,7 +6,7 @@ from typing import Literal
 import msgspec
 import numpy as np
 
-from breakeven.capacity.sizing import ALWAYS_ON_TERMS, Sizing
+from breakeven.capacity.sizing import Sizing
 from breakeven.cost.bill import Bill, bill_of
 from breakeven.cost.hosting import HostedCosts
 from breakeven.decision.curves import Curves, take_one
@@ -21,6 +21,7 @@ from breakeven.performance.serving import Latency
 from breakeven.planner.busiest import busiest
 from breakeven.planner.right_answers import Success, success_of
 
+TINY = 1e-9
 CENTS_OF_A_CENT = Decimal("0.000001")
 """To how many dollars a band's ends are rounded."""
 
@@ -62,12 +63,14 @@ class Performance(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Capacity(msgspec.Struct, frozen=True, kw_only=True):
-    """The replicas that stand, hour by hour (24 hours or 168), and how full they are. Empty for paid APIs."""
+    """The replicas that are paid for, hour by hour (24 hours or 168), and how full they are. Empty for paid APIs."""
 
     replicas_by_hour: tuple[int, ...]
     utilisation_by_hour: tuple[float, ...]
     peak_machines: int | None
     mean_utilisation: float | None
+    committed_machines: int | None = None
+    """Machines that are paid around the clock, by a commitment or because they are one's own."""
 
 
 class Hybrid(msgspec.Struct, frozen=True, kw_only=True):
@@ -213,7 +216,7 @@ def hosted_verdict(
     hardware = grid.fleet.hardware[grid.hardware[row]]
     engine = grid.engines[grid.engine[row]]
     basis: Basis = "assumed" if speed.stated else basis_of(int(speed.evidence[at]))
-    fleet = _capacity(sizing, at, pair, sizing.fixed or offer.term in ALWAYS_ON_TERMS)
+    fleet = _capacity(sizing, pair, int(hosted.options.offer[number]))
     found, chance = _performance(speed, sizing, at, fleet, basis, offer.path.streams)
     bill = bill_of(hosted.charges, number)
     low, high = _bill_band(curves, number, bill)
@@ -278,16 +281,17 @@ def _hosted_because(option: Option, fleet: Capacity, found: Performance, speed: 
     )
 
 
-def _capacity(sizing: Sizing, at: int, pair: int, always: bool) -> Capacity:
-    """The machines that stand, hour by hour; ``always``: the busiest hour's stand around the clock."""
-    per_machine, load = sizing.pair_replicas_per_machine[pair], sizing.load_of(at)
-    machines = np.ceil(sizing.replicas_of(at) / per_machine)
-    standing = (np.full_like(machines, machines.max()) if always else machines) * per_machine
+def _capacity(sizing: Sizing, pair: int, offer: int) -> Capacity:
+    """The machines that are paid for, hour by hour."""
+    way = int(sizing.ways.way[offer])
+    machines = sizing.machines_of(pair, offer)
+    paid, load = machines * sizing.pair_replicas_per_machine[pair], sizing.work_of(pair, machines)
     return Capacity(
-        replicas_by_hour=tuple(int(n) for n in standing),
-        utilisation_by_hour=tuple(round(float(u), 4) for u in load / standing),
-        peak_machines=int(sizing.peak_machines[pair]),
-        mean_utilisation=float(load.sum() / standing.sum()),
+        replicas_by_hour=tuple(int(np.ceil(n - TINY)) for n in paid),
+        utilisation_by_hour=tuple(round(float(u), 4) for u in load / paid),
+        peak_machines=int(sizing.bought.peak[pair, way]),
+        mean_utilisation=float(load.sum() / paid.sum()),
+        committed_machines=int(sizing.bought.committed[pair, way]),
     )
 
 

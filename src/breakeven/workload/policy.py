@@ -19,6 +19,9 @@ Architecture = Literal["arm64", "x86_64"]
 Scaling = Literal["hourly", "fixed"]
 DEFAULT_SCALE = "lmarena-text"
 LAMBDA_MEMORY_MB = (128, 10240)
+STARTUP_MINUTES = 7.5
+"""Assumption: 5 to 10 minutes until a new GPU endpoint serves (2026-11-29); `startup_minutes` replaces it."""
+LONGEST_STARTUP_MINUTES = 60.0
 
 
 class Only(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -32,7 +35,9 @@ class Only(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     paths: Annotated[
         tuple[str, ...], said("serving paths: `lambda-http`, `lambda-rest-stream`, `direct`, `ec2`, `own`")
     ] = ()
-    terms: Annotated[tuple[str, ...], said("`on-demand`, `reserved-1y`, `owned`")] = ()
+    terms: Annotated[
+        tuple[str, ...], said("`on-demand`, `reserved-1y`, `reserved-3y`, `savings-1y`, `savings-3y`, `spot`, `owned`")
+    ] = ()
     tiers: Annotated[tuple[str, ...], said("API tiers: `standard`, `batch`, `flex`, `priority`")] = ()
     kinds: Annotated[
         tuple[Literal["api", "hosted", "hybrid"], ...], said("`api` or `hosted` alone; `hybrid` beside both")
@@ -71,6 +76,13 @@ class LambdaConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
         low, high = LAMBDA_MEMORY_MB
         if not low <= self.memory_mb <= high:
             raise SpecError(f"lambda.memory_mb is {self.memory_mb}", expected=f"{low} to {high} MB", do="Correct it")
+
+
+class Spot(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What machines at spot prices, which are taken away, may be used for."""
+
+    with_latency_target: Annotated[bool, said("let them serve requests that have a latency target")] = False
+    in_hybrids: Annotated[bool, said("let them be the base of a hybrid")] = False
 
 
 class Stated(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -120,6 +132,9 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
     only: Only = Only()
     scaling: Scaling = "hourly"
     min_replicas: int = 1
+    startup_minutes: float = STARTUP_MINUTES
+    """From the order of a machine to its first request."""
+    spot: Spot = Spot()
     api_discount: dict[str, float] = {}
     """Negotiated discount by provider (0.1 = 10 % off); ``*`` for all."""
     api_latency: dict[str, ApiLatency] = {}
@@ -140,6 +155,13 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
 
     def __post_init__(self) -> None:
         refuse_odd_number("hosting.min_replicas", self.min_replicas, above_zero=True)
+        refuse_odd_number("hosting.startup_minutes", self.startup_minutes)
+        if self.startup_minutes > LONGEST_STARTUP_MINUTES:
+            raise SpecError(
+                f"hosting.startup_minutes is {self.startup_minutes:g}",
+                expected=f"up to {LONGEST_STARTUP_MINUTES:g} minutes: fleets are sized hour by hour",
+                do="Correct it, or take scaling: fixed",
+            )
         if isinstance(self.at_least, float) and not math.isfinite(self.at_least):
             raise SpecError(f"at_least is {self.at_least}", expected="a model or a score", do="Correct it")
         for model, score in self.scores.items():

@@ -13,6 +13,7 @@ from breakeven.workload.availability import Availability
 from breakeven.workload.fine_tuning import FineTuning
 from breakeven.workload.policy import (
     DEFAULT_SCALE,
+    STARTUP_MINUTES,
     ApiLatency,
     FixedCost,
     LambdaConfig,
@@ -20,9 +21,10 @@ from breakeven.workload.policy import (
     People,
     Policy,
     Scaling,
+    Spot,
     Stated,
 )
-from breakeven.workload.profile import Burstiness, Slo, Task, Workload, refuse_odd_hours, spread
+from breakeven.workload.profile import Batch, Burstiness, Slo, Task, Workload, refuse_odd_hours, spread
 from breakeven.workload.success import QualitySpec
 from breakeven.workload.uncertainty import Uncertainty
 from breakeven.workload.usage import TOKENS_PER_WORD, TokenMix, TokenShape, TokenUsage
@@ -45,6 +47,10 @@ class TrafficSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     ] = None
     requests_per_hour: Annotated[
         list[float] | None, said("24 or 168 numbers from (Monday) midnight UTC, instead of volume and profile")
+    ] = None
+    batch: Annotated[
+        Batch | None,
+        said("work beside it that may wait, of requests of the same lengths: done where machines stand idle"),
     ] = None
     burstiness: Annotated[
         Burstiness | None,
@@ -133,6 +139,10 @@ class HostingSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
         said("`hourly`: on-demand machines follow the hours; `fixed`: the busiest hour's machines stand all day"),
     ] = "hourly"
     min_replicas: Annotated[int, said("replicas that stand at any hour")] = 1
+    startup_minutes: Annotated[
+        float, said("from the order of a machine to its first request; paid, and traffic grows meanwhile")
+    ] = STARTUP_MINUTES
+    spot: Annotated[Spot, said("what machines at spot prices may be used for")] = Spot()
     mixed_machines: Annotated[
         bool,
         said("look for several fleets, each for some of the `shapes` (needs the extra `fleets`, takes seconds)"),
@@ -239,6 +249,7 @@ class Spec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
             slo=self.latency,
             burstiness=self.traffic.burstiness,
             deferrable=self.deferrable,
+            batch=self.traffic.batch,
             assumptions=(*assumed_tokens, *assumed_traffic),
         )
 
@@ -255,6 +266,8 @@ class Spec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
             only=self.only,
             scaling=hosting.scaling,
             min_replicas=hosting.min_replicas,
+            startup_minutes=hosting.startup_minutes,
+            spot=hosting.spot,
             mixed_machines=hosting.mixed_machines,
             api_latency=self.api_latency,
             api_discount=discount if isinstance(discount, dict) else {"*": discount} if discount else {},
