@@ -64,7 +64,7 @@ def test_a_price_of_many_digits_stays_exact(row_of):
         (schema.ApiPrice, "window", "noon"),
         (schema.ApiPrice, "date_basis", "guessed"),
         (schema.ApiPrice, "effective_from", "2023-02-30"),
-        (schema.MachinePrice, "term", "spot"),
+        (schema.MachinePrice, "term", "futures"),
         (schema.MachinePrice, "usd_per_hour", "dear"),
         (schema.ModelSpec, "layers", "many"),
         (schema.Instance, "sagemaker_endpoint", "maybe"),

@@ -8,7 +8,7 @@ import pytest
 from breakeven.errors import SpecError, UnknownNameError
 from breakeven.workload.availability import Availability
 from breakeven.workload.fine_tuning import FineTuning
-from breakeven.workload.policy import ApiLatency, FixedCost, LambdaConfig, Only, People, Policy, Stated
+from breakeven.workload.policy import ApiLatency, FixedCost, LambdaConfig, Only, People, Policy, Spot, Stated
 from breakeven.workload.profile import Slo
 from breakeven.workload.spec import Spec, read_specs
 from breakeven.workload.success import Answers, Checker, SuccessRate
@@ -210,6 +210,8 @@ def test_every_field_of_the_policy_can_be_said_in_a_spec():
         hosting={
             "scaling": "fixed",
             "min_replicas": 2,
+            "startup_minutes": 5.0,
+            "spot": {"in_hybrids": True},
             "mixed_machines": True,
             "response_s": 5.0,
             "concurrency": 3,
@@ -240,6 +242,8 @@ def test_every_field_of_the_policy_can_be_said_in_a_spec():
         as_of=date(2023, 4, 24),
         region="eu-west-1",
         at_least=1200.0,
+        startup_minutes=5.0,
+        spot=Spot(in_hybrids=True),
         quality_scale="mine",
         scores={"a": 1.0},
         only=Only(models=("a*",), kinds=("hosted",)),

@@ -124,9 +124,8 @@ class _Trade:
     def usd_per_hour(self, committed: Floats, machines: Floats) -> Floats:
         """What depends on the number of machines."""
         turned_away = share_turned_away(self.in_flight, machines * self.places_per_machine)
-        beside = np.maximum(machines - committed, 0.0)
-        by_hour = np.where(beside > 0, beside * self.usd_per_machine_hour, 0.0)
-        around = np.where(committed > 0, committed * self.committed_usd_per_hour, 0.0)
+        around = _paid(committed, self.committed_usd_per_hour)
+        by_hour = _paid(np.maximum(machines - committed, 0.0), self.usd_per_machine_hour)
         return around + by_hour + self.usd_at_stake * turned_away
 
 
@@ -155,6 +154,13 @@ def _cheapest_base(trade: _Trade) -> tuple[Floats, Floats]:
     costs = [trade.usd_per_hour(some, np.maximum(machines, some)).mean(axis=1, keepdims=True) for some in near]
     committed = _least(near, np.stack(costs))
     return committed, np.maximum(machines, committed)
+
+
+def _paid(machines: Floats, usd_per_hour: Floats) -> Floats:
+    """Machines at a price; none cost nothing, also where there is no price."""
+    usd = np.broadcast_to(usd_per_hour, machines.shape)
+    found: Floats = np.multiply(machines, usd, out=np.zeros(machines.shape), where=machines > 0)
+    return found
 
 
 def _bisected(pays: Callable[[Floats], Mask], low: Floats, high: Floats) -> Floats:
