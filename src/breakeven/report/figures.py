@@ -77,6 +77,8 @@ class Load:
     largest_concurrency: int
     paid_replicas: float | None
     """Replicas on machines that are paid around the clock; ``None`` if the fleet follows the hours."""
+    paid_machines: int
+    """That are paid around the clock."""
     peak_machines: int
     machine: str
 
@@ -172,7 +174,7 @@ def best_load(plan: Plan) -> Load | None:
     row, pair = int(options.row[best.number]), int(options.pair[best.number])
     offer = options.offers[options.offer[best.number]]
     most = float(plan.speed.largest_concurrency[row])
-    replicas = sizing.replicas_of(row)
+    replicas = sizing.machines_of(pair, int(options.offer[best.number])) * sizing.pair_replicas_per_machine[pair]
     way = sizing.ways.way[options.offer[best.number]]
     base = sizing.peak_machines[pair] if sizing.fixed else sizing.bought.committed[pair, way]
     standing = float(base * sizing.pair_replicas_per_machine[pair])
@@ -185,6 +187,7 @@ def best_load(plan: Plan) -> Load | None:
         replicas=replicas,
         largest_concurrency=int(most),
         paid_replicas=standing or None,
-        peak_machines=int(sizing.peak_machines[pair]),
+        paid_machines=int(base),
+        peak_machines=int(sizing.bought.peak[pair, way]),
         machine=offer.machine,
     )
