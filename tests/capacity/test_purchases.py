@@ -7,11 +7,25 @@ from breakeven.capacity.purchases import Purchases, Ways, bought_by_hour
 from breakeven.capacity.spares import largest_mean, spares
 from breakeven.capacity.valleys import Waiting, filled
 from breakeven.capacity.week import week_of
+from breakeven.options.machines import Rents
 from breakeven.options.terms import BY_THE_HOUR, Buying
 
 HOURS = st.lists(st.integers(0, 9), min_size=24, max_size=24).filter(any)
 STARTUPS = st.sampled_from([0.0, 0.125, 0.5, 1.0])
 RATIOS = st.floats(0.05, 0.99)
+
+
+def rents(buying):
+    """One offer that is bought so."""
+    nothing, no = np.full(1, np.nan), np.zeros(1, dtype=np.bool_)
+    return Rents(
+        usd_per_hour=nothing,
+        beside_usd_per_hour=nothing,
+        owned=no,
+        spot=no,
+        buyings=(buying,),
+        buying=np.zeros(1, dtype=np.int64),
+    )
 
 
 def carrying(week, per_machine):
@@ -21,7 +35,7 @@ def carrying(week, per_machine):
 
 def bought(week, machines, ratio, startup_hours, fill=None):
     """What is bought at a committed price of ``ratio`` and a price on demand of 1: machines, hours, and USD a day."""
-    ways = Ways.of(week, [Buying(commit_from=ratio)], startup_hours, 0.95, prices_count=True)
+    ways = Ways.of(week, rents(Buying(commit_from=ratio)), startup_hours, 0.95, prices_count=True)
     found = Purchases.empty(1, ways)
     found.put(np.array([0]), machines, fill, ways)
     way = ways.way[0]
@@ -82,7 +96,7 @@ def test_a_fleet_carries_what_the_traffic_grows_to_while_one_more_machine_starts
 def test_machines_given_hour_by_hour_are_bought_as_those_of_levels_are(hours, per_machine, startup_hours):
     week = week_of(np.array(hours, dtype=float), startup_hours, fixed=False)
     machines = carrying(week, per_machine)
-    ways = Ways.of(week, [BY_THE_HOUR], startup_hours, 0.95, prices_count=False)
+    ways = Ways.of(week, rents(BY_THE_HOUR), startup_hours, 0.95, prices_count=False)
     by_level = Purchases.empty(1, ways)
     by_level.put(np.array([0]), machines, None, ways)
     by_hour = bought_by_hour(machines[:, week.level], np.zeros((1, 1)), ways, np.array([0]))

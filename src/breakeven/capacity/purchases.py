@@ -5,7 +5,6 @@ price is of that on demand. That share falls with k, so the machines committed t
 other number costs less.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,6 +13,7 @@ from breakeven.capacity.spares import spares
 from breakeven.capacity.valleys import Filled
 from breakeven.capacity.week import Week
 from breakeven.options.columns import Floats, Ints
+from breakeven.options.machines import Rents
 from breakeven.options.terms import BY_THE_HOUR, Buying
 from breakeven.units import HOURS_PER_DAY
 
@@ -32,14 +32,12 @@ class Ways:
     quantile: float
 
     @classmethod
-    def of(
-        cls, week: Week, buyings: Sequence[Buying], startup_hours: float, quantile: float, *, prices_count: bool
-    ) -> "Ways":
+    def of(cls, week: Week, rents: Rents, startup_hours: float, quantile: float, *, prices_count: bool) -> "Ways":
         """The ways of some machine offers. ``prices_count``: also where two commit to machines of the same level."""
         places: dict[tuple[object, ...], int] = {}
         ways: dict[Buying, int] = {}
         found: list[tuple[int, Buying]] = []
-        for one in dict.fromkeys((BY_THE_HOUR, *buyings)):
+        for one in dict.fromkeys((BY_THE_HOUR, *rents.buyings)):
             level = week.committed_at(one)
             key = (level, one.interruptions_per_hour, one.commit_from if prices_count else None)
             ways[one] = places.setdefault(key, len(found))
@@ -49,7 +47,7 @@ class Ways:
             week=week,
             committed_at=tuple(level for level, _ in found),
             buyings=tuple(one for _, one in found),
-            way=np.array([ways[one] for one in buyings], dtype=np.int64),
+            way=np.array([ways[one] for one in rents.buyings], dtype=np.int64)[rents.buying],
             startup_hours=startup_hours,
             quantile=quantile,
         )

@@ -6,7 +6,6 @@ never takes fewer, a looser target never more. Whole replicas, then whole machin
 in which it stands.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,8 +18,7 @@ from breakeven.capacity.valleys import Filled, Waiting, filled, work_by_hour
 from breakeven.capacity.week import Week, week_of
 from breakeven.options.columns import Floats, Ints, one_to_many
 from breakeven.options.hosted import HostedGrid
-from breakeven.options.machines import MachineOffer
-from breakeven.options.terms import Buying
+from breakeven.options.machines import Rents
 from breakeven.performance.predict import Speed, take
 from breakeven.performance.serving import Latency
 from breakeven.units import HOURS_PER_DAY, MINUTES_PER_HOUR, SECONDS_PER_DAY
@@ -39,8 +37,7 @@ class MachinePairs:
 
     row: Ints
     replicas_per_machine: Ints
-    buyings: tuple[Buying, ...] = ()
-    """Of each offer of the fleet."""
+    rents: Rents
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -241,7 +238,7 @@ def size(
         fixed=fixed,
         waiting=None if batch is None else Waiting(load=every - load, within_h=batch.within_h),
     )
-    ways = Ways.of(week, pairs.buyings, startup_hours, workload.slo.quantile, prices_count=batch is not None)
+    ways = Ways.of(week, pairs.rents, startup_hours, workload.slo.quantile, prices_count=batch is not None)
     bought, mean_replicas = _bought(demand, pairs, ways)
     return Sizing(
         requests_per_day=volume,
@@ -313,14 +310,7 @@ def machine_pairs(speed: Speed, grid: HostedGrid) -> MachinePairs:
     lengths = np.array([len(kind) for kind in kinds], dtype=np.int64)
     every = np.array([per_machine for kind in kinds for per_machine in kind], dtype=np.int64)
     row, place = one_to_many(lengths, grid.hardware[speed.rows])
-    return pairs_of(row, every[place], grid.fleet.offers)
-
-
-def pairs_of(row: Ints, replicas_per_machine: Ints, offers: Sequence[MachineOffer]) -> MachinePairs:
-    """Pairs of one's own choice, bought as these offers are."""
-    return MachinePairs(
-        row=row, replicas_per_machine=replicas_per_machine, buyings=tuple(offer.buying for offer in offers)
-    )
+    return MachinePairs(row=row, replicas_per_machine=every[place], rents=grid.fleet.rents)
 
 
 def _bought(demand: _Demand, pairs: MachinePairs, ways: Ways) -> tuple[Purchases, Floats]:

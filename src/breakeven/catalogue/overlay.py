@@ -6,16 +6,16 @@ Nothing in the catalogue is changed on disk; the digest of the result tells that
 import hashlib
 import math
 from collections import Counter
-from collections.abc import Iterator
+from dataclasses import replace
 from datetime import date
 from decimal import Decimal
-from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import msgspec
 
 from breakeven.catalogue.load import ANYWHERE, DIGEST_LENGTH, Catalogue, index
+from breakeven.catalogue.overlay_terms import OwnProvisioned, OwnTerm, provisioned_rows, with_terms
 from breakeven.catalogue.schema import (
     Accelerator,
     ApiOffer,
@@ -31,7 +31,6 @@ from breakeven.units import HOURS_PER_YEAR, WATTS_PER_KILOWATT
 from breakeven.yamlfile import read_yaml, said
 
 NOTE = "overlay"
-MOST_INTERRUPTIONS = 0.5
 CENTS = Decimal("0.000001")
 
 
@@ -106,42 +105,6 @@ class OwnMachine(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
             )
 
 
-class OwnTerm(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Another way to rent machines: a commitment, a savings plan, or spot; at a price or so much off that on demand."""
-
-    machine: Annotated[str, said("instance type, `ml.` included (`*` allowed with `discount`), or a machine above")]
-    term: Annotated[Literal["reserved-1y", "reserved-3y", "savings-1y", "savings-3y", "spot"], said("what is bought")]
-    usd_per_hour: Annotated[Decimal | None, said("its price, upfront payments spread over the term")] = None
-    discount: Annotated[float | None, said("instead: the share off the price on demand (0.4 = 40 % off)")] = None
-    interruptions_per_hour: Annotated[float | None, said("at spot: how often a machine is taken away, an hour")] = None
-
-    def __post_init__(self) -> None:
-        _refuse_odd(self, above_zero=("usd_per_hour",))
-        if (self.usd_per_hour is None) == (self.discount is None):
-            raise SpecError(
-                f"the term {self.term} of {self.machine} has {'no price' if self.discount is None else 'two prices'}",
-                expected="either usd_per_hour or discount",
-                do="Give one of them",
-            )
-        if self.discount is not None and not 0 <= self.discount < 1:
-            raise SpecError(f"discount is {self.discount:g}", expected="from 0 to below 1", do="Write 0.4 for 40 %")
-        if self.usd_per_hour is not None and "*" in self.machine:
-            raise SpecError(f"one price for {self.machine}", expected="a discount, or one machine", do="Name it")
-        if (self.term == "spot") != (self.interruptions_per_hour is not None):
-            raise SpecError(
-                f"the term {self.term} of {self.machine} {'lacks' if self.term == 'spot' else 'has'} "
-                "interruptions_per_hour",
-                expected="interruptions_per_hour for spot, and for nothing else",
-                do="A tenth of all machines taken away in a month is 0.00014",
-            )
-        if self.interruptions_per_hour is not None and not 0 <= self.interruptions_per_hour < MOST_INTERRUPTIONS:
-            raise SpecError(
-                f"interruptions_per_hour is {self.interruptions_per_hour:g}",
-                expected=f"from 0 to below {MOST_INTERRUPTIONS:g} an hour",
-                do="Correct it: what is taken away faster than it starts serves nobody",
-            )
-
-
 class OwnAccelerator(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """An accelerator that the catalogue lacks, by its datasheet (dense figures)."""
 
@@ -199,6 +162,9 @@ class Overlay(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     accelerators: Annotated[list[OwnAccelerator], said("accelerators that the catalogue lacks, by datasheet")] = []
     api_prices: Annotated[list[OwnApiPrice], said("paid APIs at your price, USD per million tokens")] = []
     terms: Annotated[list[OwnTerm], said("other ways to rent machines: commitments, savings plans, spot")] = []
+    provisioned: Annotated[
+        list[OwnProvisioned], said("paid APIs by the unit of throughput and the hour, used or not")
+    ] = []
     scores: Annotated[list[OwnScore], said("quality scores of your own measuring")] = []
 
     def __post_init__(self) -> None:
@@ -209,6 +175,7 @@ class Overlay(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
             *((f"the accelerator {row.name}") for row in self.accelerators),
             *((f"the API {row.provider}/{row.model}") for row in self.api_prices),
             *((f"the term {row.term} of {row.machine}") for row in self.terms),
+            *((f"the provisioned throughput of {row.provider}/{row.model}") for row in self.provisioned),
             *((f"the {row.scale} score of {row.model}") for row in self.scores),
         ]
         twice = next((name for name, times in Counter(named).items() if times > 1), None)
@@ -233,47 +200,20 @@ def with_overlay(catalogue: Catalogue, path: Path) -> Catalogue:
         raise SpecError(f"{path} holds {1 + len(more)} overlays", expected="one", do="Put them into one document")
     source = Source(id=f"overlay-{path.stem}", kind="user", title=overlay.source, read=overlay.read)
     old = catalogue.tables
+    since = overlay.effective_from or overlay.read
     added = _rows(overlay, source.id, catalogue)
     merged: dict[str, tuple[Any, ...]] = {
         name: (*rows, *_kept(getattr(old, name), rows)) for name, rows in added.items()
     }
-    merged["machine_prices"] = _with_terms(merged["machine_prices"], overlay, source.id)
+    merged["machine_prices"] = with_terms(merged["machine_prices"], overlay.terms, since, source.id)
     for dated in ("api_prices", "machine_prices"):
         merged[dated] = tuple(sorted(merged[dated], key=lambda row: row.effective_from))
     digest = hashlib.sha256(catalogue.digest.encode() + path.read_bytes()).hexdigest()[:DIGEST_LENGTH]
-    return index(msgspec.structs.replace(old, sources=(*old.sources, source), **merged), digest)
-
-
-def _with_terms(prices: tuple[MachinePrice, ...], overlay: Overlay, source: str) -> tuple[MachinePrice, ...]:
-    """The prices of machines with those of the overlay's terms; the catalogue's of the same term go."""
-    found: list[MachinePrice] = []
-    for row in overlay.terms:
-        listed = [price for price in prices if price.term == "on-demand" and fnmatchcase(price.machine, row.machine)]
-        if not listed:
-            rented = sorted({price.machine for price in prices if price.term == "on-demand"})
-            raise UnknownNameError("machine", row.machine, rented, search="breakeven catalogue list machines")
-        found += _term_prices(row, listed, overlay.effective_from or overlay.read, source)
-    given = {(price.machine, price.term) for price in found}
-    return (*(price for price in prices if (price.machine, price.term) not in given), *found)
-
-
-def _term_prices(row: OwnTerm, listed: list[MachinePrice], since: date, source: str) -> Iterator[MachinePrice]:
-    """The price of one term from the overlay's first day on; what is a discount follows the price on demand."""
-    for place in sorted({(price.machine, price.region) for price in listed}):
-        days = sorted((p for p in listed if (p.machine, p.region) == place), key=lambda p: p.effective_from)
-        before = [price for price in days if price.effective_from <= since][-1:]
-        for price in (*before, *(price for price in days if price.effective_from > since)):
-            off = Decimal(1) - Decimal(repr(row.discount or 0.0))
-            yield msgspec.structs.replace(
-                price,
-                term=row.term,
-                usd_per_hour=row.usd_per_hour or (price.usd_per_hour * off).quantize(CENTS),
-                effective_from=max(price.effective_from, since),
-                date_basis="stated",
-                source=source,
-                note=NOTE if row.discount is None else f"{row.discount:.3g} off {price.usd_per_hour} on demand",
-                interruptions_per_hour=row.interruptions_per_hour,
-            )
+    units = provisioned_rows(overlay.provisioned, since, source.id)
+    known = {offer.key for offer in merged["api_offers"]}
+    merged["api_offers"] += tuple(offer for offer, _ in units if offer.key not in known)
+    laid = index(msgspec.structs.replace(old, sources=(*old.sources, source), **merged), digest)
+    return replace(laid, provisioned=tuple(row for _, row in units))
 
 
 def _kept(old: tuple[Any, ...], added: tuple[Any, ...]) -> tuple[Any, ...]:

@@ -143,8 +143,30 @@ class ServicePrice(Row, frozen=True, kw_only=True, array_like=True):
         positive(self.usd, f"{self.service} {self.item}")
 
 
+class ProvisionedPrice(Row, frozen=True, kw_only=True, array_like=True):
+    """USD an hour for a unit of an API's throughput, from a day on; ``None``: not sold so."""
+
+    provider: str
+    model: str
+    input_tokens_per_minute: float
+    output_tokens_per_minute: float
+    usd_per_hour: Decimal | None
+    committed_usd_per_hour: Decimal | None
+    effective_from: date
+    date_basis: DateBasis
+    note: str = ""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        for price in (self.usd_per_hour, self.committed_usd_per_hour):
+            if price is not None:
+                positive(price, f"{self.provider}/{self.model} provisioned throughput")
+
+
 PriceRow = ApiPrice | MachinePrice | ServicePrice
-"""Any dated price."""
+"""Any dated price of the catalogue's files."""
+ChargedRow = PriceRow | ProvisionedPrice
+"""Any price that a bill may be charged by."""
 
 
 class Instance(Row, frozen=True, kw_only=True, array_like=True):

@@ -11,11 +11,11 @@ from decimal import Decimal
 import msgspec
 import numpy as np
 
-from breakeven.catalogue.schema import PriceRow, ServicePrice
+from breakeven.catalogue.schema import ChargedRow, ServicePrice
 from breakeven.options.columns import Floats
 from breakeven.units import DAYS_PER_MONTH
 
-STANDING_UNITS = ("machine-hour", "GB-month", "day", "hour away")
+STANDING_UNITS = ("machine-hour", "unit-hour", "GB-month", "day", "hour away")
 """Units of the lines that do not go with the requests that are served."""
 USD_PLACES = Decimal("0.00000001")
 
@@ -61,7 +61,7 @@ class Charge:
     quantity_per_day: Floats
     usd_per_unit: Floats
     source: Callable[[int], tuple[str, ...]]
-    prices: Callable[[int], tuple[PriceRow, ...]] = lambda _: ()
+    prices: Callable[[int], tuple[ChargedRow, ...]] = lambda _: ()
     """The rows of the catalogue that one option is charged by, and no others."""
     told: Callable[[int], str] | None = None
     """The name on the bill of one option, where it is not the same for all."""
@@ -76,7 +76,7 @@ class Charge:
         )
 
 
-def sources_of(rows: Iterable[PriceRow]) -> tuple[str, ...]:
+def sources_of(rows: Iterable[ChargedRow]) -> tuple[str, ...]:
     """The sources of price rows, each once."""
     return tuple(dict.fromkeys(row.source for row in rows))
 

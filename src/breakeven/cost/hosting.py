@@ -11,12 +11,12 @@ import numpy as np
 
 from breakeven.capacity.sizing import Sizing
 from breakeven.catalogue.load import Snapshot
-from breakeven.catalogue.schema import PriceRow
+from breakeven.catalogue.schema import ChargedRow
 from breakeven.cost.bill import Charge, sources_of, tiered_usd, total_usd_per_day
 from breakeven.cost.machines import MACHINE_LINES, machine_lines, retried_charge
 from breakeven.options.columns import Floats, Ints, Mask, one_to_many
 from breakeven.options.hosted import HostedGrid
-from breakeven.options.machines import MachineOffer
+from breakeven.options.machines import MachineOffer, Rents
 from breakeven.options.ruling import Ruling
 from breakeven.performance.predict import Speed
 from breakeven.units import (
@@ -54,8 +54,9 @@ class HostedOptions:
     pair: Ints
     """Pair of the sizing (row x replicas a machine)."""
     offers: tuple[MachineOffer, ...]
+    rents: Rents
 
-    def by_offer(self, values: Sequence[float]) -> Floats:
+    def by_offer(self, values: Sequence[float] | Floats) -> Floats:
         """A value of each offer, as a column of options."""
         return np.array(values, dtype=np.float64)[self.offer] if len(self.offer) else np.empty(0)
 
@@ -100,7 +101,7 @@ def hosted_costs(
     fixed: Sequence[Charge] = (),
 ) -> HostedCosts:
     """The charges of every option. ``fixed``: charges that do not depend on traffic."""
-    machines = machine_lines((options.pair, options.offer, options.offers), sizing)
+    machines = machine_lines((options.pair, options.offer, options.offers), options.rents, sizing)
     requests = sizing.requests_per_day[options.row]
     with_requests = (
         *_lambda_charges(options, sizing, snapshot, policy),
@@ -110,7 +111,7 @@ def hosted_costs(
     charges = (
         *machines.charges,
         *with_requests,
-        *retried_charge(options.offer, options.offers, options.row, sizing, with_requests),
+        *retried_charge(options.offer, options.rents, options.row, sizing, with_requests),
         *_storage_charges(options, speed, machines.hours_per_day, snapshot),
         *fixed,
     )
@@ -136,7 +137,9 @@ def _expand(grid: HostedGrid, speed: Speed, sizing: Sizing) -> HostedOptions:
     lengths = np.array([*(len(offers) for offers in priced.values()), 0], dtype=np.int64)
     every = np.array([offer for offers in priced.values() for offer in offers], dtype=np.int64)
     pair, place = one_to_many(lengths, kind)
-    return HostedOptions(row=sizing.pair_row[pair], offer=every[place], pair=pair, offers=grid.fleet.offers)
+    return HostedOptions(
+        row=sizing.pair_row[pair], offer=every[place], pair=pair, offers=grid.fleet.offers, rents=grid.fleet.rents
+    )
 
 
 def _count_unpriced(grid: HostedGrid, speed: Speed, sizing: Sizing, snapshot: Snapshot, ruling: Ruling) -> None:
@@ -154,7 +157,11 @@ def _count_unpriced(grid: HostedGrid, speed: Speed, sizing: Sizing, snapshot: Sn
 
 def _take(options: HostedOptions, alive: Mask) -> HostedOptions:
     return HostedOptions(
-        row=options.row[alive], offer=options.offer[alive], pair=options.pair[alive], offers=options.offers
+        row=options.row[alive],
+        offer=options.offer[alive],
+        pair=options.pair[alive],
+        offers=options.offers,
+        rents=options.rents,
     )
 
 
@@ -218,7 +225,7 @@ def _service_charge(name: str, unit: str, snapshot: Snapshot, key: tuple[str, st
     tiers = snapshot.service_tiers.get(key, ())
     monthly = quantity_per_day * DAYS_PER_MONTH
 
-    def prices(i: int) -> tuple[PriceRow, ...]:
+    def prices(i: int) -> tuple[ChargedRow, ...]:
         return tuple(tier for tier in tiers if tier.tier_from < monthly[i])
 
     return Charge(
@@ -261,7 +268,7 @@ def _gateway_charge(options: HostedOptions, requests: Floats, snapshot: Snapshot
         price = np.where(through, charge.usd_per_unit, price)
         through_item[item] = charge
 
-    def prices(i: int) -> tuple[PriceRow, ...]:
+    def prices(i: int) -> tuple[ChargedRow, ...]:
         item = items[options.offer[i]]
         return through_item[item].prices(i) if item else ()
 

@@ -8,7 +8,7 @@ from breakeven.capacity.sizing import Sizing
 from breakeven.catalogue.schema import PriceRow
 from breakeven.cost.bill import Charge, sources_of, usd_per_request
 from breakeven.options.columns import Floats, Ints
-from breakeven.options.machines import MachineOffer
+from breakeven.options.machines import MachineOffer, Rents
 from breakeven.options.terms import COMMITTED_YEARS, ON_DEMAND, OWNED, SPOT
 from breakeven.units import HOURS_PER_DAY, SECONDS_PER_HOUR
 
@@ -27,7 +27,7 @@ class MachineLines:
     """In which machines run: where they follow the hours, fewer than those that a commitment pays for."""
 
 
-def machine_lines(options: tuple[Ints, Ints, tuple[MachineOffer, ...]], sizing: Sizing) -> MachineLines:
+def machine_lines(options: tuple[Ints, Ints, tuple[MachineOffer, ...]], rents: Rents, sizing: Sizing) -> MachineLines:
     """The lines of options. ``options``: the pair of each, its offer, and the offers."""
     pair, offer, offers = options
     if not len(pair):
@@ -38,18 +38,16 @@ def machine_lines(options: tuple[Ints, Ints, tuple[MachineOffer, ...]], sizing: 
     bought = sizing.bought
     committed = bought.committed[pair, way] * HOURS_PER_DAY
     others = bought.hours_per_day[pair, way]
-    owned = np.array([one.term == OWNED for one in offers], dtype=np.bool_)[offer]
-    usd = [float(one.price.usd_per_hour) if one.price else np.nan for one in offers]
-    beside = [float(row.usd_per_hour) if (row := one.beside) else np.nan for one in offers]
     lines = (
-        _line(COMMITTED, committed, np.array(usd)[offer], offer, offers),
-        _line(MACHINES, others, np.array(beside)[offer], offer, offers),
+        _line(COMMITTED, committed, rents.usd_per_hour[offer], offer, offers),
+        _line(MACHINES, others, rents.beside_usd_per_hour[offer], offer, offers),
     )
-    spot = np.array([one.term == SPOT for one in offers], dtype=np.bool_)
-    running = others if spot.all() else bought.hours_per_day[pair, 0]
-    if spot.any():
-        running = np.where(spot[offer], others, running)
-    return MachineLines(charges=lines, hours_per_day=np.where(owned, committed, running))
+    running = bought.hours_per_day[pair, 0]
+    if rents.spot.any():
+        running = np.where(rents.spot[offer], others, running)
+    if rents.owned.any():
+        running = np.where(rents.owned[offer], committed, running)
+    return MachineLines(charges=lines, hours_per_day=running)
 
 
 def _line(name: str, quantity: Floats, usd: Floats, offer: Ints, offers: tuple[MachineOffer, ...]) -> Charge:
@@ -78,10 +76,10 @@ def _line(name: str, quantity: Floats, usd: Floats, offer: Ints, offers: tuple[M
 
 
 def retried_charge(
-    offer: Ints, offers: tuple[MachineOffer, ...], row: Ints, sizing: Sizing, charges: tuple[Charge, ...]
+    offer: Ints, rents: Rents, row: Ints, sizing: Sizing, charges: tuple[Charge, ...]
 ) -> tuple[Charge, ...]:
     """Requests that were in a machine when it was taken away, and are served again; nothing where none is at spot."""
-    rate = np.array([one.buying.interruptions_per_hour for one in offers])
+    rate = np.array([one.interruptions_per_hour for one in rents.buyings])[rents.buying]
     if not len(offer) or not rate[offer].any():
         return ()
     requests = sizing.requests_per_day[row]

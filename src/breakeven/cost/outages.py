@@ -91,7 +91,8 @@ class Outages:
     def _cheapest(self, api: ApiCosts, usd: Floats) -> dict[str, list[int]]:
         """The APIs of each group of known quality that may stand in: known to keep the target first, then by cost."""
         found: dict[str, list[int]] = {}
-        priced = np.flatnonzero(~np.isnan(api.usd_per_day)).tolist()
+        metered = np.array([option.provisioned is None for option in api.options], dtype=np.bool_)
+        priced = np.flatnonzero(~np.isnan(api.usd_per_day) & metered).tolist()
         for n in sorted(priced, key=lambda n: (api.options[n].meets_slo is None, usd[n])):
             found.setdefault(self._group(api.options[n].score), []).append(n)
         found.pop(UNKNOWN_CLASS, None)

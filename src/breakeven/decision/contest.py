@@ -86,7 +86,7 @@ class Contest:
         tokens = tokens + self.api.output_usd_per_day[:, None] * np.exp(draws.log_output)
         moved = np.exp(logs_per_year(self.trends.api, draws.progress) * years)
         found: Floats = self.api.fixed_usd_per_day + tokens * moved * volume / self.requests_per_day
-        return found
+        return np.where(volume > self.api.most_requests_per_day[:, None], np.inf, found)
 
     def _hosted(self, draws: Draws, volumes: tuple[Floats, Floats], years: float) -> Floats:
         """``volumes``: of the moment, and the largest so far, for which a commitment goes on to be paid."""

@@ -120,7 +120,7 @@ def _machine_usd_per_day(curves: Curves) -> Iterator[Floats]:
         busy_s = busy_s * curves.successes.hosted.attempts[row]
     room = headroom_of(speed, full)[row]
     hourly = [float(o.price.usd_per_hour) if o.price else np.inf for o in options.offers]
-    usd_per_hour = options.by_offer([float(price.usd_per_hour) if (price := o.beside) else 0.0 for o in options.offers])
+    usd_per_hour = options.by_offer(np.nan_to_num(options.rents.beside_usd_per_hour))
     ways = _typical_ways(curves, weights, shares)
     committed, others = ways.week.weights(ways.committed_at)
     at = pair * len(ways.buyings) + ways.way[options.offer]
@@ -140,8 +140,7 @@ def _typical_ways(curves: Curves, weights: Floats, shares: Floats) -> Ways:
     fixed = curves.policy.scaling == "fixed"
     paid = np.ones(len(shares)) if fixed else np.minimum(np.cumsum(shares), 1.0)
     week = Week(levels=weights, level=np.arange(len(shares)), shares=shares, paid=paid)
-    buyings = [offer.buying for offer in curves.hosted.options.offers]
-    return Ways.of(week, buyings, 0.0, curves.speed.workload.slo.quantile, prices_count=False)
+    return Ways.of(week, curves.hosted.options.rents, 0.0, curves.speed.workload.slo.quantile, prices_count=False)
 
 
 def _typical_hours(requests_per_hour: Floats) -> tuple[Floats, Floats]:

@@ -86,6 +86,9 @@ def hybrids_at(hosted: Ints, api: Ints, requests_per_day: Floats, curves: Curves
     overflow = requests * share_turned_away(in_flight, machines * places[:, None])
     base = _base(sizing, (committed, machines), columns, requests - overflow)
     charges = _charges(columns, base, speed, curves, (hosted, api, overflow))
+    usd = total_usd_per_day(charges, len(hosted))
+    limits = np.array([curves.api.options[number].most_requests_per_hour for number in api])
+    usd = np.where(overflow.max(axis=1, initial=0.0) > limits, np.inf, usd)
     return Hybrids(
         hosted=hosted,
         api=api,
@@ -96,7 +99,7 @@ def hybrids_at(hosted: Ints, api: Ints, requests_per_day: Floats, curves: Curves
         requests_per_hour=requests,
         overflow_per_hour=overflow,
         charges=charges,
-        usd_per_day=total_usd_per_day(charges, len(hosted)),
+        usd_per_day=usd,
     )
 
 

@@ -95,7 +95,7 @@ def best_hybrids(ranking: Ranking, members: dict[str, Ints], curves: Curves, gri
     pairs: list[tuple[str, Contender, Ints]] = []
     for group, rows in members.items():
         hosted_end = _least_of_choice(choice, rows, curves.hosted.usd_per_day)
-        for api in _apis(ranking.of(group)):
+        for api in _apis(ranking.of(group), curves):
             per_request = (api.usd_per_day - curves.api_fixed_usd_per_day) / screen.requests_per_day
             bound = screen.bound(rows, per_request)
             hopeful = bound < np.minimum(hosted_end[choice[rows]], api.usd_per_day)
@@ -137,9 +137,10 @@ def _at(hosted: Ints, api: Ints, curves: Curves, groups: tuple[str, ...]) -> Hyb
     return hybrids_at(hosted, api, np.full(len(hosted), curves.speed.workload.requests_per_day), curves, groups)
 
 
-def _apis(contenders: tuple[Contender, ...]) -> list[Contender]:
+def _apis(contenders: tuple[Contender, ...], curves: Curves) -> list[Contender]:
     """The cheapest API known to keep the target, and the cheapest of which that is not known, if it is cheaper."""
-    apis = sorted((c for c in contenders if c.kind == "api"), key=lambda c: c.usd_per_day)
+    metered = (c for c in contenders if c.kind == "api" and curves.api.options[c.number].provisioned is None)
+    apis = sorted(metered, key=lambda c: c.usd_per_day)
     known = next((c for c in apis if c.meets_slo), None)
     unknown = next((c for c in apis if c.meets_slo is None), None)
     cheaper = unknown if known is None or (unknown and unknown.usd_per_day < known.usd_per_day) else None
@@ -152,14 +153,15 @@ def _screen(curves: Curves) -> _Screen:
     held_s = speed.latency(speed.largest_concurrency).held_s[options.row]
     hours = np.array(speed.workload.requests_per_hour)
     hours = np.full_like(hours, hours.mean()) if speed.workload.spread_evenly else hours
-    hourly = [float(o.price.usd_per_hour) if o.price else np.inf for o in options.offers]
+    usd, usd_beside = (
+        np.where(np.isnan(one), np.inf, one) for one in (options.rents.usd_per_hour, options.rents.beside_usd_per_hour)
+    )
     fixed = policy.scaling == "fixed"
     always = [fixed or np.isfinite(o.buying.commit_from) for o in options.offers]
-    beside = [float(row.usd_per_hour) if (row := o.beside) and not fixed else np.inf for o in options.offers]
     return _Screen(
         places=speed.largest_concurrency[options.row] * curves.per_machine,
-        usd_per_hour=options.by_offer(hourly),
-        usd_per_hour_beside=options.by_offer(beside),
+        usd_per_hour=options.by_offer(usd),
+        usd_per_hour_beside=options.by_offer(np.full_like(usd, np.inf) if fixed else usd_beside),
         usd_per_request=usd_per_request(curves.hosted.charges, len(options.row), requests),
         in_flight=requests / SECONDS_PER_DAY * held_s,
         least=np.ceil(policy.min_replicas / curves.per_machine),

@@ -10,11 +10,11 @@ from dataclasses import dataclass, replace
 import msgspec
 import numpy as np
 
-from breakeven.capacity.sizing import pairs_of, size
+from breakeven.capacity.sizing import MachinePairs, size
 from breakeven.cost.api import NAMES
 from breakeven.cost.fixed import fixed_charges, fixed_costs
 from breakeven.cost.hosting import HostedOptions, hosted_costs
-from breakeven.decision.curves import Curves
+from breakeven.decision.curves import ROUNDING, Curves
 from breakeven.options.columns import Floats, Ints
 from breakeven.options.hosted import HostedGrid
 from breakeven.options.ruling import Ruling
@@ -124,9 +124,9 @@ def _charged(curves: Curves, options: Ints, speed: Speed, volume: Floats) -> tup
     """What machines cost, and all else, of each option at its own speed and volume."""
     each = np.arange(len(options), dtype=np.int64)
     of = curves.hosted.options
-    pairs = pairs_of(each, curves.per_machine[options], of.offers)
+    pairs = MachinePairs(row=each, replicas_per_machine=curves.per_machine[options], rents=of.rents)
     sizing = size(speed, pairs, speed.workload, curves.policy, volume)
-    columns = HostedOptions(row=each, offer=of.offer[options], pair=each, offers=of.offers)
+    columns = HostedOptions(row=each, offer=of.offer[options], pair=each, offers=of.offers, rents=of.rents)
     fixed = fixed_charges(fixed_costs(curves.policy, "hosted"), len(options))
     costs = hosted_costs(columns, speed, sizing, curves.snapshot, curves.policy, fixed)
     machines = costs.machine_usd_per_day
@@ -165,6 +165,8 @@ class ApiLines:
     input_usd_per_day: Floats
     output_usd_per_day: Floats
     fixed_usd_per_day: float
+    most_requests_per_day: Floats
+    """The volume above which an hour is over the API's rate limit."""
 
 
 def api_lines(curves: Curves, options: Ints) -> ApiLines:
@@ -174,7 +176,13 @@ def api_lines(curves: Curves, options: Ints) -> ApiLines:
     out = by_name[NAMES["output"]]
     listed = sum((by_name[name] for name in NAMES.values()), np.zeros(len(options)))
     paid = np.divide(curves.api.usd_per_day[options] - fixed, listed, out=np.ones_like(listed), where=listed > 0)
-    return ApiLines(input_usd_per_day=(listed - out) * paid, output_usd_per_day=out * paid, fixed_usd_per_day=fixed)
+    most = [curves.api.options[n].most_requests_per_day(curves.speed.workload) for n in options.tolist()]
+    return ApiLines(
+        input_usd_per_day=(listed - out) * paid,
+        output_usd_per_day=out * paid,
+        fixed_usd_per_day=fixed,
+        most_requests_per_day=np.array(most) * ROUNDING,
+    )
 
 
 def years_of(curves: Curves, options: Ints) -> Floats:

@@ -1,12 +1,16 @@
 """The machines a replica can run on: kinds of hardware, and every priced way to rent them."""
 
 from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import date
+
+import numpy as np
 
 from breakeven.catalogue.load import SAGEMAKER_PREFIX, Catalogue, Snapshot
 from breakeven.catalogue.schema import Accelerator, Cpu, Instance, MachinePrice, ServingPath
 from breakeven.options.api import matches
+from breakeven.options.columns import Floats, Ints, Mask
 from breakeven.options.terms import BY_THE_HOUR, COMMITTED_YEARS, ON_DEMAND, OWNED, SPOT, Buying, buying
 from breakeven.workload.policy import Policy
 from breakeven.workload.profile import Slo
@@ -41,6 +45,37 @@ class MachineOffer:
     def available(self) -> float:
         """How many of the machine there are; infinite if as many as wanted."""
         return float("inf") if self.instance.count is None else float(self.instance.count)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Rents:
+    """How the offers of a fleet are bought, as columns: reckoned once, and taken by every option."""
+
+    usd_per_hour: Floats
+    """NaN: not known."""
+    beside_usd_per_hour: Floats
+    """Of machines by the hour beside those that are committed to; NaN: none are to be had."""
+    owned: Mask
+    spot: Mask
+    buyings: tuple[Buying, ...]
+    """The different ones."""
+    buying: Ints
+    """Of each offer."""
+
+
+def rents_of(offers: Sequence[MachineOffer]) -> Rents:
+    """The columns of some offers."""
+    places = {one: n for n, one in enumerate(dict.fromkeys(offer.buying for offer in offers))}
+    prices = [[offer.price for offer in offers], [offer.beside for offer in offers]]
+    usd = [np.array([float(row.usd_per_hour) if row else np.nan for row in rows]) for rows in prices]
+    return Rents(
+        usd_per_hour=usd[0],
+        beside_usd_per_hour=usd[1],
+        owned=np.array([offer.term == OWNED for offer in offers], dtype=np.bool_),
+        spot=np.array([offer.term == SPOT for offer in offers], dtype=np.bool_),
+        buyings=tuple(places),
+        buying=np.array([places[offer.buying] for offer in offers], dtype=np.int64),
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,6 +114,7 @@ class Fleet:
     offers: tuple[MachineOffer, ...]
     carriers: tuple[tuple[tuple[int, int], ...], ...]
     """For each hardware: (offer, replicas a machine)."""
+    rents: Rents
 
 
 def fleet(catalogue: Catalogue, snapshot: Snapshot, policy: Policy, slo: Slo | None = None) -> Fleet:
@@ -89,7 +125,17 @@ def fleet(catalogue: Catalogue, snapshot: Snapshot, policy: Policy, slo: Slo | N
         for hardware in _hardware_of(catalogue, offer.instance):
             devices = offer.instance.accelerator_count if hardware.accelerator else 1
             carriers[hardware].append((number, devices // hardware.tensor_parallel))
-    return Fleet(hardware=tuple(carriers), offers=offers, carriers=tuple(tuple(pairs) for pairs in carriers.values()))
+    return Fleet(
+        hardware=tuple(carriers),
+        offers=offers,
+        carriers=tuple(tuple(pairs) for pairs in carriers.values()),
+        rents=rents_of(offers),
+    )
+
+
+def no_fleet() -> Fleet:
+    """A fleet without machines."""
+    return Fleet(hardware=(), offers=(), carriers=(), rents=rents_of(()))
 
 
 def _offers(catalogue: Catalogue, snapshot: Snapshot, policy: Policy) -> tuple[MachineOffer, ...]:

@@ -1,6 +1,7 @@
 """How machines are bought: on demand, committed to for years, at spot, or owned; and from when a commitment pays."""
 
 from dataclasses import dataclass
+from decimal import Decimal
 from math import inf
 
 from breakeven.catalogue.schema import MachinePrice
@@ -33,10 +34,19 @@ def buying(term: str, price: MachinePrice | None, on_demand: MachinePrice | None
         return Buying(interruptions_per_hour=(price.interruptions_per_hour or 0.0) if price else 0.0)
     if term != OWNED and term not in COMMITTED_YEARS:
         return BY_THE_HOUR
-    if term == OWNED or price is None or on_demand is None:
+    if term == OWNED or price is None:
         return Buying(commit_from=0.0)
-    ratio = float(price.usd_per_hour / on_demand.usd_per_hour)
-    return Buying(commit_from=ratio if ratio < 1 else inf)
+    return commitment(price.usd_per_hour, on_demand.usd_per_hour if on_demand else None)
+
+
+def commitment(committed: Decimal | None, by_the_hour: Decimal | None) -> Buying:
+    """From when on something is committed to, by its price and by that without a commitment."""
+    if committed is None:
+        return BY_THE_HOUR
+    if by_the_hour is None:
+        return Buying(commit_from=0.0)
+    ratio = float(committed / by_the_hour)
+    return Buying(commit_from=ratio) if ratio < 1 else BY_THE_HOUR
 
 
 def years(term: str) -> int | None:

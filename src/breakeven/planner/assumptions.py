@@ -79,13 +79,13 @@ def _buying(policy: Policy, hosted: HostedCosts) -> list[str]:
         )
     if any(offer.price and offer.price.date_basis == "derived" and offer.term in COMMITTED_YEARS for offer in offers):
         found.append(
-            "the catalogue's reserved-1y prices are second-hand, and that they are for one year without upfront payment "
-            "is inferred from their ratio to on demand"
+            "the catalogue's reserved-1y prices are second-hand, and that they are for one year without upfront "
+            "payment is inferred from their ratio to on demand"
         )
     if any(offer.term == SPOT for offer in offers):
         found.append(
-            "spot machines are taken away one by one; spares stand beside them while others start, and what was lost is "
-            "served again"
+            "spot machines are taken away one by one; spares stand beside them while others start, and what was lost "
+            "is served again"
         )
     return found
 

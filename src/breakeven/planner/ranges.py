@@ -112,7 +112,7 @@ def ranges(plan: Plan, seed: int = 0, scenarios: int = SCENARIOS) -> Ranges:
 
 def _members(plan: Plan, group: str, most: int) -> list[Contender]:
     """The contenders drawn: the cheapest known to keep the target (all, if that is known of none), APIs first."""
-    ranked = [c for c in plan.ranking.of(group) if c.kind in ("api", "hosted")]
+    ranked = [c for c in plan.ranking.of(group) if c.kind == "hosted" or (c.kind == "api" and _metered(plan, c))]
     known = [c for c in ranked if c.meets_slo] or ranked
     kept = known[:most]
     for kind in ("api", "hosted"):
@@ -122,6 +122,11 @@ def _members(plan: Plan, group: str, most: int) -> list[Contender]:
     if twin is not None and all((c.kind, c.number) != (twin.kind, twin.number) for c in kept):
         kept.append(twin)
     return sorted(kept, key=lambda c: c.kind != "api")
+
+
+def _metered(plan: Plan, api: Contender) -> bool:
+    """Whether an API is paid by the token: what is paid by the unit is not drawn."""
+    return plan.api.options[api.number].provisioned is None
 
 
 def _twin(plan: Plan, contender: Contender) -> Contender | None:
@@ -306,7 +311,7 @@ def _options(contest: Contest, ids: list[str], usd: Floats, lost: Floats) -> lis
 def _crossover(drawing: _Drawing, group: str, trends: Trends) -> CrossoverRange | None:
     plan = drawing.plan
     lines = next((envelope for envelope in plan.envelopes if envelope.group == group), None)
-    if lines is None or lines.api is None or not len(lines.hosted):
+    if lines is None or lines.api is None or not len(lines.hosted) or not _metered(plan, lines.api):
         return None
     options = lines.hosted[:CROSSING_OPTIONS]
     errors = drawing.errors.take(drawing.place(options))

@@ -12,6 +12,7 @@ from breakeven.cost.hosting import HostedCosts
 from breakeven.decision.curves import Curves, take_one
 from breakeven.decision.rank import Contender
 from breakeven.evidence import Basis, Estimate
+from breakeven.options.api import ApiOption
 from breakeven.options.hosted import HostedGrid
 from breakeven.options.quality import Quality
 from breakeven.performance.band import banded, basis_of
@@ -166,7 +167,7 @@ def api_verdict(contender: Contender, curves: Curves, quality: Quality) -> Verdi
             tier=option.tariff.tier,
         ),
         meets_slo=contender.meets_slo,
-        because=f"list price of {_newest(option.tariff.prices.values())}{latency}",
+        because=f"{_priced(option)}{latency}",
         basis="listed",
         bill=bill,
         performance=NO_PERFORMANCE,
@@ -175,8 +176,11 @@ def api_verdict(contender: Contender, curves: Curves, quality: Quality) -> Verdi
     )
 
 
-def _newest(prices: object) -> str:
-    return str(max(row.effective_from for row in prices))  # type: ignore[attr-defined]
+def _priced(option: ApiOption) -> str:
+    """What an API's bill rests on."""
+    if option.provisioned is not None:
+        return f"provisioned throughput at prices of {option.provisioned.effective_from}"
+    return f"list price of {max(row.effective_from for row in option.tariff.prices.values())}"
 
 
 def known(score: float) -> float | None:

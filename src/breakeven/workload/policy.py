@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 import msgspec
 
 from breakeven.errors import SpecError, refuse_odd_number
+from breakeven.units import MINUTES_PER_HOUR
 from breakeven.workload.availability import Availability
 from breakeven.workload.fine_tuning import FineTuning
 from breakeven.workload.profile import Slo
@@ -38,7 +39,7 @@ class Only(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     terms: Annotated[
         tuple[str, ...], said("`on-demand`, `reserved-1y`, `reserved-3y`, `savings-1y`, `savings-3y`, `spot`, `owned`")
     ] = ()
-    tiers: Annotated[tuple[str, ...], said("API tiers: `standard`, `batch`, `flex`, `priority`")] = ()
+    tiers: Annotated[tuple[str, ...], said("API tiers: `standard`, `batch`, `flex`, `priority`, `provisioned`")] = ()
     kinds: Annotated[
         tuple[Literal["api", "hosted", "hybrid"], ...], said("`api` or `hosted` alone; `hybrid` beside both")
     ] = ()
@@ -118,6 +119,23 @@ class ApiLatency(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
         return None if any(found is None for found, _ in asked) else True
 
 
+class ApiLimit(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What a paid API takes of one customer in a minute; what is left out is not limited."""
+
+    requests_per_minute: Annotated[float | None, said("requests")] = None
+    tokens_per_minute: Annotated[float | None, said("tokens in and out, cached ones included")] = None
+
+    def __post_init__(self) -> None:
+        refuse_odd_number("api_limits.requests_per_minute", self.requests_per_minute, above_zero=True)
+        refuse_odd_number("api_limits.tokens_per_minute", self.tokens_per_minute, above_zero=True)
+
+    def most_requests_per_hour(self, tokens_per_request: float) -> float:
+        """Requests of so many tokens that it takes in an hour."""
+        by_request = math.inf if self.requests_per_minute is None else self.requests_per_minute
+        by_token = math.inf if self.tokens_per_minute is None else self.tokens_per_minute / tokens_per_request
+        return min(by_request, by_token) * MINUTES_PER_HOUR
+
+
 class Policy(msgspec.Struct, frozen=True, kw_only=True):
     """Everything that is not the workload itself."""
 
@@ -139,6 +157,8 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
     """Negotiated discount by provider (0.1 = 10 % off); ``*`` for all."""
     api_latency: dict[str, ApiLatency] = {}
     """By ``provider/model`` (``*`` allowed): what the user measured there; everywhere else it is not known."""
+    api_limits: dict[str, ApiLimit] = {}
+    """By ``provider/model`` (``*`` allowed): the rate limits of the user's account."""
     people: People | None = None
     fixed_costs: tuple[FixedCost, ...] = ()
     lambda_: LambdaConfig = LambdaConfig()

@@ -15,6 +15,7 @@ from breakeven.workload.policy import (
     DEFAULT_SCALE,
     STARTUP_MINUTES,
     ApiLatency,
+    ApiLimit,
     FixedCost,
     LambdaConfig,
     Only,
@@ -200,6 +201,9 @@ class Spec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
         dict[str, ApiLatency],
         said("what you measured at paid APIs, by `provider/model` (`*` allowed), at the target's quantile"),
     ] = {}
+    api_limits: Annotated[
+        dict[str, ApiLimit], said("rate limits of your account at paid APIs, by `provider/model` (`*` allowed)")
+    ] = {}
     as_of: Annotated[date | None, said("prices of that day; without it, today's")] = None
     region: Annotated[str, said("cloud region of the machines")] = "us-east-1"
     only: Annotated[Only, said("narrowing; names may hold `*`, an empty list means no narrowing")] = Only()
@@ -270,6 +274,7 @@ class Spec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
             spot=hosting.spot,
             mixed_machines=hosting.mixed_machines,
             api_latency=self.api_latency,
+            api_limits=self.api_limits,
             api_discount=discount if isinstance(discount, dict) else {"*": discount} if discount else {},
             people=self.people,
             fixed_costs=tuple(self.fixed_costs),
