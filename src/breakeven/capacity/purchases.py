@@ -23,6 +23,10 @@ class Ways:
     """The different ways to buy that make a difference for these hours; the first commits to nothing."""
 
     week: Week
+    committed: Floats
+    """Levels x ways: with these weights machines become those that are committed to,"""
+    others: Floats
+    """and hours a day of the others."""
     committed_at: tuple[int, ...]
     """The level whose machines are committed to."""
     buyings: tuple[Buying, ...]
@@ -37,14 +41,17 @@ class Ways:
         places: dict[tuple[object, ...], int] = {}
         ways: dict[Buying, int] = {}
         found: list[tuple[int, Buying]] = []
-        for one in dict.fromkeys((BY_THE_HOUR, *rents.buyings)):
-            level = week.committed_at(one)
+        distinct = tuple(dict.fromkeys((BY_THE_HOUR, *rents.buyings)))
+        for one, level in zip(distinct, week.committed_at(distinct), strict=True):
             key = (level, one.interruptions_per_hour, one.commit_from if prices_count else None)
             ways[one] = places.setdefault(key, len(found))
             if ways[one] == len(found):
                 found.append((level, one))
+        committed, others = week.weights([level for level, _ in found])
         return cls(
             week=week,
+            committed=committed,
+            others=others,
             committed_at=tuple(level for level, _ in found),
             buyings=tuple(one for _, one in found),
             way=np.array([ways[one] for one in rents.buyings], dtype=np.int64)[rents.buying],
@@ -72,8 +79,8 @@ class Purchases:
 
     def put(self, block: Ints, machines: Floats, fill: Filled | None, ways: Ways) -> None:
         """Buy for some pairs. ``machines``: pairs x levels."""
-        committed, others = ways.week.weights(ways.committed_at)
-        self.committed[block] = machines @ committed
+        others = ways.others
+        self.committed[block] = machines @ ways.committed
         self.hours_per_day[block] = machines @ others
         self.peak[block] = machines[:, :1]
         for n, one in enumerate(ways.buyings):

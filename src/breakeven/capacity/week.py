@@ -32,10 +32,10 @@ class Week:
     paid: Floats
     """E: the share of all hours for which a machine is paid that stands at this level and at busier ones."""
 
-    def committed_at(self, buying: Buying) -> int:
+    def committed_at(self, buyings: Sequence[Buying]) -> list[int]:
         """The level whose machines are committed to; the number of levels if none are."""
-        pays = self.paid > buying.commit_from
-        return int(np.argmax(pays)) if pays.any() else len(self.paid)
+        found: list[int] = np.searchsorted(self.paid, [one.commit_from for one in buyings], side="right").tolist()
+        return found
 
     def weights(self, committed_at: Sequence[int]) -> tuple[Floats, Floats]:
         """Levels x purchases: with them machines become those committed to, and hours a day of the others."""
@@ -70,4 +70,6 @@ def week_of(requests_per_hour: Floats, startup_hours: float, *, fixed: bool) -> 
     np.add.at(rises, before[up], -1.0)
     starts = np.cumsum(rises)[:-1]
     paid = np.ones(len(levels)) if fixed else np.cumsum(shares) + startup_hours * starts / len(level)
+    paid[-1] = 1.0
+    np.maximum.accumulate(paid, out=paid)  # it rises but for rounding
     return Week(levels=-levels, level=level, shares=shares, paid=paid)

@@ -122,7 +122,6 @@ def _machine_usd_per_day(curves: Curves) -> Iterator[Floats]:
     hourly = [float(o.price.usd_per_hour) if o.price else np.inf for o in options.offers]
     usd_per_hour = options.by_offer(np.nan_to_num(options.rents.beside_usd_per_hour))
     ways = _typical_ways(curves, weights, shares)
-    committed, others = ways.week.weights(ways.committed_at)
     at = pair * len(ways.buyings) + ways.way[options.offer]
     around = np.flatnonzero((np.array(ways.committed_at) < len(shares))[ways.way][options.offer])
     usd_per_day = HOURS_PER_DAY * options.by_offer(hourly)[around]
@@ -130,8 +129,8 @@ def _machine_usd_per_day(curves: Curves) -> Iterator[Floats]:
     for volume in SCREENING:
         replicas = np.ceil(roughly(busy_s * (volume / SECONDS_PER_DAY), room, weights))
         machines = np.ceil(np.maximum(replicas, policy.min_replicas) / per_machine)
-        usd = (machines @ others).ravel().take(at) * usd_per_hour
-        usd[around] += (machines @ committed).ravel().take(at[around]) * usd_per_day
+        usd = (machines @ ways.others).ravel().take(at) * usd_per_hour
+        usd[around] += (machines @ ways.committed).ravel().take(at[around]) * usd_per_day
         yield np.where(machines[:, 0][pair] > count, np.inf, usd)
 
 

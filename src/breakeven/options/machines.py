@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import date
 
 import numpy as np
@@ -15,6 +15,9 @@ from breakeven.options.terms import BY_THE_HOUR, COMMITTED_YEARS, ON_DEMAND, OWN
 from breakeven.workload.policy import Policy
 from breakeven.workload.profile import Slo
 
+_Term = tuple[str, MachinePrice | None, MachinePrice | None, Buying]
+"""A term, its price, that on demand, and how it is bought."""
+UNPRICED: _Term = (ON_DEMAND, None, None, BY_THE_HOUR)
 TENSOR_PARALLEL = (1, 2, 4, 8, 16, 32, 64)
 
 
@@ -119,7 +122,7 @@ class Fleet:
 
 def fleet(catalogue: Catalogue, snapshot: Snapshot, policy: Policy, slo: Slo | None = None) -> Fleet:
     """Every machine of the narrowing, as hardware and priced offers. ``slo``: what the requests were promised."""
-    offers = tuple(replace(one, refused=_refused(one, policy, slo)) for one in _offers(catalogue, snapshot, policy))
+    offers = _offers(catalogue, snapshot, policy, slo)
     carriers: dict[Hardware, list[tuple[int, int]]] = defaultdict(list)
     for number, offer in enumerate(offers):
         for hardware in _hardware_of(catalogue, offer.instance):
@@ -138,12 +141,13 @@ def no_fleet() -> Fleet:
     return Fleet(hardware=(), offers=(), carriers=(), rents=rents_of(()))
 
 
-def _offers(catalogue: Catalogue, snapshot: Snapshot, policy: Policy) -> tuple[MachineOffer, ...]:
+def _offers(catalogue: Catalogue, snapshot: Snapshot, policy: Policy, slo: Slo | None) -> tuple[MachineOffer, ...]:
     paths = [path for path in catalogue.tables.paths if _offered(path, snapshot.as_of, policy)]
-    terms_of: dict[str, list[tuple[str, MachinePrice | None]]] = defaultdict(list)
+    terms_of: dict[str, list[_Term]] = defaultdict(list)
     for (machine, term), price in snapshot.machine_prices.items():
         if matches(term, policy.only.terms):
-            terms_of[machine].append((term, price))
+            on_demand = snapshot.machine_prices.get((machine, ON_DEMAND))
+            terms_of[machine].append((term, price, on_demand, buying(term, price, on_demand)))
     found: list[MachineOffer] = []
     for instance in catalogue.instances.values():
         for service, machine in _rented_as(instance):
@@ -156,21 +160,20 @@ def _offers(catalogue: Catalogue, snapshot: Snapshot, policy: Policy) -> tuple[M
                     path=path,
                     term=term,
                     price=price,
-                    on_demand=snapshot.machine_prices.get((machine, ON_DEMAND)),
-                    buying=buying(term, price, snapshot.machine_prices.get((machine, ON_DEMAND))),
+                    on_demand=on_demand,
+                    buying=bought,
+                    refused=_refused(price, policy, slo) if term == SPOT else None,
                 )
                 for path in paths
                 if path.service == service
-                for term, price in terms_of.get(machine, [(ON_DEMAND, None)])
+                for term, price, on_demand, bought in terms_of.get(machine, [UNPRICED])
             )
     return tuple(found)
 
 
-def _refused(offer: MachineOffer, policy: Policy, slo: Slo | None) -> str | None:
+def _refused(price: MachinePrice | None, policy: Policy, slo: Slo | None) -> str | None:
     """Why a machine at spot is not considered."""
-    if offer.term != SPOT or offer.price is None:
-        return None
-    if offer.price.interruptions_per_hour is None:
+    if price is None or price.interruptions_per_hour is None:
         return "spot machine: how often it is taken away is not known"
     if slo is not None and slo.named and not policy.spot.with_latency_target:
         return "spot machine, and a latency target is set (hosting.spot.with_latency_target allows it)"
