@@ -76,7 +76,7 @@ def _token_charge(
     usd = np.zeros(len(options))
     if lengths:
         usd = tokens * [_usd_per_mtok(o, kind, 0.0, peak[n]) for n, o in enumerate(options)]
-        for n in (n for n, o in enumerate(options) if o.tariff.thresholds[0]):
+        for n in (n for n, o in enumerate(options) if max(o.tariff.thresholds, default=0)):
             usd[n] = sum(
                 amount[n] * _usd_per_mtok(options[n], kind, shape.usage.input, peak[n])
                 for amount, shape in zip(amounts, shapes, strict=True)
