@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 
 from breakeven.capacity.purchases import Purchases, Ways, bought_by_hour
 from breakeven.capacity.spares import largest_mean, spares
-from breakeven.capacity.valleys import Waiting, filled
+from breakeven.capacity.valleys import Waiting, filled, work_by_hour
 from breakeven.capacity.week import week_of
 from breakeven.options.machines import Rents
 from breakeven.options.terms import BY_THE_HOUR, Buying
@@ -160,6 +160,31 @@ def test_no_other_commitment_is_cheaper_where_work_waits_for_a_valley(hours, per
         for k in range(int(max(by_hour.max(), wanted / 24)) + 3)
     ]
     assert usd == pytest.approx(min(every))
+
+
+@settings(max_examples=60)
+@given(
+    hours=HOURS,
+    per_machine=st.floats(0.3, 3.0),
+    work=st.floats(0.01, 9.0),
+    within_h=st.sampled_from([1.0, 2.0, 6.0, 12.0, 23.0]),
+)
+def test_no_work_waits_longer_than_it_may(hours, per_machine, work, within_h):
+    traffic = np.array(hours, dtype=float) / np.mean(hours)
+    week = week_of(traffic, 0.0, fixed=False)
+    load = np.array([3 / per_machine]), np.array([work])
+    waiting = Waiting(load=load[1], within_h=within_h)
+    fill = filled(carrying(week, per_machine), load, waiting, week, traffic, fixed=False)
+    standing = fill.machines[:, week.level]
+    emptiest = standing == fill.floor[:, None]
+    standing = standing + emptiest * fill.rest_hours_per_day[:, None] / max(emptiest.sum(), 1)
+    busy = load[0][:, None] * traffic
+    done = work_by_hour(standing, busy, load[1], within_h)[0]
+    assert np.all(busy[0] + done <= standing[0] + 1e-6)
+    came, served = np.arange(1, 24 * 9 + 1) * work, np.cumsum(np.tile(done, 9))
+    before = max((served - came).max(), 0.0)  # what waits at the beginning, so that there is always work to do
+    oldest = (came + before - served) / work
+    assert oldest.max() <= within_h + 1e-6
 
 
 @settings(max_examples=20)

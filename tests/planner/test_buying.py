@@ -227,8 +227,7 @@ def test_work_that_may_wait_never_costs_more_than_the_same_requests_hour_by_hour
     at_once = plan_small(work(requests + beside, hours.tolist()), by="option", **narrow)
     alone = plan_small(work(requests), by="option", **narrow)
     for name in (MINE, f"{MINE}@reserved-1y"):
-        if scaling == "fixed":
-            assert usd(waits, name) <= usd(at_once, name) + 1e-6
+        assert usd(waits, name) <= usd(at_once, name) + 1e-6
         assert usd(alone, name) <= usd(waits, name) + 1e-6
 
 

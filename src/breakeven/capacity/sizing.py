@@ -142,7 +142,7 @@ class Sizing:
         if waiting is None:
             return load
         standing = machines * self.pairs.replicas_per_machine[pair]
-        done: Floats = load + work_by_hour(standing[None], load[None], waiting.load[[row]])[0]
+        done: Floats = load + work_by_hour(standing[None], load[None], waiting.load[[row]], waiting.within_h)[0]
         return done
 
 

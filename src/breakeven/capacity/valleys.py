@@ -90,15 +90,28 @@ def _late(found: Filled, load: tuple[Floats, Floats], waiting: Waiting, week: We
     emptiest = standing == found.floor[:, None]
     few = np.maximum(emptiest.sum(axis=1), 1)
     standing = standing + emptiest * (found.rest_hours_per_day / HOURS_PER_DAY * len(hours) / few)[:, None]
-    done = work_by_hour(standing, now[:, None] * hours, later)
-    behind = np.cumsum(later[:, None] - done, axis=1)
-    waits = behind.max(axis=1) - np.minimum(behind.min(axis=1), 0.0)
-    late: Mask = np.maximum(waits, 0.0) > later * waiting.within_h * (1 + TINY)
-    return late
+    done = _by_room(standing, now[:, None] * hours, later)
+    return _waits_h(done, later) > waiting.within_h * (1 + TINY)
 
 
-def work_by_hour(standing: Floats, busy: Floats, work: Floats) -> Floats:
-    """How much of the work that may wait is done in each hour: in proportion to the room. ``work``: of a mean hour."""
+def work_by_hour(standing: Floats, busy: Floats, work: Floats, within_h: float) -> Floats:
+    """How much of the work that may wait is done in each hour, of a mean hour's ``work`` in each row.
+
+    In proportion to the room, or as it comes where some would wait too long.
+    """
+    done = _by_room(standing, busy, work)
+    late = _waits_h(done, work) > within_h * (1 + TINY)
+    return np.where(late[:, None], work[:, None], done)
+
+
+def _by_room(standing: Floats, busy: Floats, work: Floats) -> Floats:
     room = np.maximum(standing - busy, 0.0)
     done: Floats = room * (work * room.shape[1] / np.maximum(room.sum(axis=1), TINY))[:, None]
     return done
+
+
+def _waits_h(done: Floats, work: Floats) -> Floats:
+    """The longest wait of work that comes evenly and is done first come, first served, hours after hours."""
+    behind = np.cumsum(work[:, None] - done, axis=1)
+    most: Floats = np.maximum(behind.max(axis=1), 0.0) - np.minimum(behind.min(axis=1), 0.0)
+    return most / np.maximum(work, 1e-300)
