@@ -8,6 +8,7 @@ from typing import Final
 
 SECONDS_PER_MINUTE: Final = 60
 SECONDS_PER_HOUR: Final = 3600
+MINUTES_PER_HOUR: Final = 60
 HOURS_PER_DAY: Final = 24
 HOURS_PER_WEEK: Final = 168
 DAYS_PER_WEEK: Final = 7

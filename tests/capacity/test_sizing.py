@@ -56,7 +56,7 @@ def test_a_request_alone_fills_no_machine_but_pays_for_a_whole_one(stages):
 
 def test_a_machine_is_paid_for_each_hour_it_stands_used_or_not(stages):
     # 8 hours of 72,000 requests: 20 a second x 5 s = 100 at a time, and 102 machines at p50; one in the other 16
-    found = stages(work(8 * 72_000, OFFICE, quantile=0.5), stated=FIVE_SECONDS, **ONE_A10G)
+    found = stages(work(8 * 72_000, OFFICE, quantile=0.5), stated=FIVE_SECONDS, startup_minutes=0.0, **ONE_A10G)
     assert found.sizing.peak_machines.tolist() == [102]
     assert found.sizing.machine_hours_per_day.tolist() == [8 * 102 + 16 * 1]
 
@@ -69,7 +69,8 @@ def test_a_fixed_fleet_stands_at_its_peak_all_day(stages):
 def test_a_week_counts_as_the_mean_of_its_days(stages):
     weekend_off = ([1.0] * 24) * 5 + ([0.0] * 24) * 2
     # 720,000 a working day: 30,000 an hour x 5 s = 41.7 at a time, and 43 machines at p50
-    found = stages(work(720_000 * 5 / 7, weekend_off, quantile=0.5), stated=FIVE_SECONDS, **ONE_A10G)
+    week = work(720_000 * 5 / 7, weekend_off, quantile=0.5)
+    found = stages(week, stated=FIVE_SECONDS, startup_minutes=0.0, **ONE_A10G)
     assert found.sizing.replicas_by_hour.shape == (1, 168)
     assert found.sizing.machine_hours_per_day[0] == pytest.approx((5 * 24 * 43 + 2 * 24 * 1) / 7)
 
@@ -133,7 +134,8 @@ def test_every_hour_has_whole_replicas_that_keep_the_promise_and_machines_for_th
     assert replicas.min() >= least
     assert np.all(replicas >= sizing.load_by_hour)
     machines = np.ceil(replicas[sizing.pair_row] / sizing.pair_replicas_per_machine[:, None])
-    assert sizing.machine_hours_per_day == pytest.approx(machines.sum(axis=1))
+    starts = np.maximum(machines - np.roll(machines, 1, axis=1), 0).sum(axis=1)
+    assert sizing.machine_hours_per_day == pytest.approx(machines.sum(axis=1) + starts * 7.5 / 60)
     assert sizing.peak_machines.tolist() == machines.max(axis=1).tolist()
     busiest = int(np.argmax(weights))
     arrivals = np.full(len(replicas), sizing.arrivals_of(0)[busiest])

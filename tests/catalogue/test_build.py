@@ -97,7 +97,7 @@ def test_dated_rows_are_built_in_the_order_of_their_days(folder):
         ("machine_prices", "usd_per_hour", "dear", "Invalid decimal string"),
         ("machine_prices", "effective_from", "2023-02-30", "Invalid RFC3339 encoded date"),
         ("machine_prices", "effective_from", "", "effective_from"),
-        ("machine_prices", "term", "spot", "Invalid enum value 'spot'"),
+        ("machine_prices", "term", "futures", "Invalid enum value 'futures'"),
         ("models", "layers", "many", "Expected `int`"),
         ("models", "name", "", "name"),
         ("instances", "sagemaker_endpoint", "maybe", "Expected `bool`"),

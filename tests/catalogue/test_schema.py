@@ -1,5 +1,6 @@
 import math
 from collections import Counter
+from datetime import date
 from decimal import Decimal
 
 import msgspec
@@ -9,8 +10,25 @@ from breakeven.catalogue import schema
 from breakeven.catalogue.schema import CatalogueFile, Profile, Row
 
 KINDS = Row.__subclasses__()
-PRICES = {schema.ApiPrice: "usd_per_mtok", schema.MachinePrice: "usd_per_hour", schema.ServicePrice: "usd"}
+PRICES = {
+    schema.ApiPrice: "usd_per_mtok",
+    schema.MachinePrice: "usd_per_hour",
+    schema.ServicePrice: "usd",
+    schema.ProvisionedPrice: "usd_per_hour",
+}
 PROFILE = Profile(name="flat", weights=(1.0,) * 24, source="by-hand")
+
+UNITS = schema.ProvisionedPrice(
+    provider="acme",
+    model="big",
+    input_tokens_per_minute=1e5,
+    output_tokens_per_minute=2e4,
+    usd_per_hour=Decimal(20),
+    committed_usd_per_hour=Decimal(12),
+    effective_from=date(2026, 11, 1),
+    date_basis="stated",
+    source="by-hand",
+)
 
 
 @pytest.fixture
@@ -18,7 +36,7 @@ def row_of(small_catalogue):
     """A fair row of each kind, out of the catalogue made by hand."""
     tables = [getattr(small_catalogue.tables, name) for name in CatalogueFile.__struct_fields__ if name != "built_from"]
     fair = {type(rows[0]): rows[0] for rows in tables if rows}
-    return fair | {Profile: PROFILE}
+    return fair | {Profile: PROFILE, schema.ProvisionedPrice: UNITS}
 
 
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.__name__)
@@ -64,7 +82,7 @@ def test_a_price_of_many_digits_stays_exact(row_of):
         (schema.ApiPrice, "window", "noon"),
         (schema.ApiPrice, "date_basis", "guessed"),
         (schema.ApiPrice, "effective_from", "2023-02-30"),
-        (schema.MachinePrice, "term", "spot"),
+        (schema.MachinePrice, "term", "futures"),
         (schema.MachinePrice, "usd_per_hour", "dear"),
         (schema.ModelSpec, "layers", "many"),
         (schema.Instance, "sagemaker_endpoint", "maybe"),

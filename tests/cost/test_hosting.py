@@ -22,6 +22,7 @@ from breakeven.workload.profile import Slo
 FIVE_SECONDS = Stated(response_s=5.0)
 OFFICE = [0.0] * 8 + [1.0] * 8 + [0.0] * 8
 MILLION = 1_000_000
+BESIDE = "machines beside them, on-demand"
 LLAMA = {"models": ("llama-8b",), "formats": ("bf16",)}
 
 
@@ -67,14 +68,17 @@ def test_ml_m5_xlarge_at_0_23_is_5_52_usd_a_day(plan_small):
     assert lines(answer, "bert-base:fp32:ml.m5.xlarge:tp1:direct")["machines"].usd == Decimal("5.52")
 
 
-def test_on_demand_follows_the_hours_and_reserved_stands_all_day_at_the_peak(hosted):
-    # 8 hours of 6,700 requests at 5 s: 9.3 at a time, and 10 machines at p50; one stays in the other 16
-    answer = hosted(work(8 * 6700, weights=OFFICE, quantile=0.5), stated=FIVE_SECONDS, machines=("g5.xlarge",))
+def test_on_demand_follows_the_hours_and_a_commitment_pays_for_what_stands_in_most_of_them(hosted):
+    # 8 hours of 6,700 requests at 5 s: 9.3 at a time, and 10 machines at p50; one stays in the other 16. A machine that
+    # is needed in a third of the hours is not worth 63 % of the price in all of them
+    work_day = work(8 * 6700, weights=OFFICE, quantile=0.5)
+    answer = hosted(work_day, stated=FIVE_SECONDS, machines=("g5.xlarge",), startup_minutes=0.0)
     on_demand = lines(answer, "llama-8b:bf16:g5.xlarge:tp1:ec2")["machines"]
-    reserved = lines(answer, "llama-8b:bf16:g5.xlarge:tp1:ec2@reserved-1y")["machines"]
+    reserved = lines(answer, "llama-8b:bf16:g5.xlarge:tp1:ec2@reserved-1y")
+    base, beside = (reserved[f"{name}"] for name in ("committed machines, reserved-1y", BESIDE))
     assert on_demand.quantity == 8 * 10 + 16 * 1
-    assert reserved.quantity == 24 * 10
-    assert reserved.usd == Decimal("0.634") * 240
+    assert (base.quantity, base.usd) == (24, Decimal("0.634") * 24)
+    assert (beside.quantity, beside.usd) == (8 * 9, Decimal("1.006") * 72)
 
 
 def test_a_fixed_fleet_pays_its_peak_on_demand_too(hosted):
@@ -189,7 +193,7 @@ def test_serving_path_and_term_change_money_and_nothing_else(hosted):
     assert len(found) == 2 + 3
     assert len({v.performance for v in found if v.option.serving_path != "lambda-http"}) == 1
     assert len({msgspec.structs.replace(v.performance, ttft_s=None) for v in found}) == 1
-    assert len({v.capacity for v in found}) == 1
+    assert len({msgspec.structs.replace(v.capacity, committed_machines=0) for v in found}) == 1
     assert len({v.bill.usd_per_day for v in found}) == 5
 
 

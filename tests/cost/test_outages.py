@@ -34,6 +34,7 @@ def lines(found, kind, **facts):
     raise AssertionError(f"no {kind} with {facts}")
 
 
+RESERVED = "committed machines, reserved-1y"
 ALL_UP = {"apis": {"*": 0.99}, "machines": {"ec2": 0.98, "sagemaker": 0.97, "own": 0.9}}
 
 
@@ -70,7 +71,7 @@ def test_machines_of_ones_own_are_paid_on_while_the_api_takes_over():
     bill = lines(found, "hosted", provider="aws-ec2")
     (line,) = (line for name, line in bill.items() if name.startswith("failover to api:"))
     assert float(line.quantity) == pytest.approx(24 * 0.02)
-    assert bill["machines"] == lines(plain, "hosted", provider="aws-ec2")["machines"]
+    assert bill[RESERVED] == lines(plain, "hosted", provider="aws-ec2")[RESERVED]
     assert bill["not charged while away"].usd < 0
     assert line.source == ("your spec",)
 
@@ -129,7 +130,7 @@ def test_with_nothing_to_fail_over_to_the_price_is_unknown_not_zero():
 def test_a_machine_that_stands_by_costs_a_machine_and_no_hours():
     bill = lines(answer(Availability(failover="replica")), "hosted", provider="aws-ec2")
     assert float(bill["standby machine"].quantity) == 24
-    assert bill["standby machine"].usd_per_unit == bill["machines"].usd_per_unit
+    assert bill["standby machine"].usd_per_unit == bill[RESERVED].usd_per_unit
     assert not any(name.startswith("failover") for name in bill)
 
 

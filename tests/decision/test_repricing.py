@@ -38,7 +38,7 @@ def test_the_table_says_on_the_mean_what_sizing_and_charges_say_at_every_draw(an
         rows = np.repeat(answer.hosted.options.row[option], 128)
         logs = contest.errors.deviation[contest.apis + n] * draws.speed[contest.apis + n]
         moved = paced(take(answer.speed, rows, answer.speed.largest_concurrency[rows]), logs)
-        held = np.maximum(volume, contest.requests_per_day) if contest.hosted.always_on[n] else volume
+        held = np.maximum(volume, contest.requests_per_day) if contest.hosted.committed_years[n] else volume
         exact = sum(_charged(answer.curves, np.repeat(option, 128), moved, held))
         assert read[n].mean() == pytest.approx(exact.mean(), rel=0.03)
         assert np.median(np.abs(read[n] / exact - 1)) < 0.05
@@ -73,7 +73,7 @@ def test_a_commitment_keeps_its_rent_for_a_year_and_on_demand_follows_the_market
     still, risen = (replace(middle(len(members)), rent=np.array([chance])) for chance in (0.5, 0.95))
     within, after = np.array([0.5]), np.array([1.5])
     for n in range(contest.apis, len(members)):
-        reserved = bool(contest.hosted.always_on[n - contest.apis])
+        reserved = bool(contest.hosted.committed_years[n - contest.apis])
         rises = contest.usd_per_day(risen, within)[n, 0] > 1.1 * contest.usd_per_day(still, within)[n, 0]
         assert rises == (not reserved)
         assert contest.usd_per_day(risen, after)[n, 0] > 1.1 * contest.usd_per_day(still, after)[n, 0]

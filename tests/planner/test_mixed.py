@@ -87,7 +87,7 @@ PATIENT = {"requests_per_day": 1_000_000, "slo": Slo(ttft_s=5.0, tpot_s=0.1)}
 
 
 def test_a_small_machine_for_short_prompts_and_a_large_one_for_long_ones_beat_one_type_for_all():
-    found = answer(work(**PATIENT), only=SMALL_AND_LARGE, at_least=None)
+    found = answer(work(**PATIENT), only=SMALL_AND_LARGE, at_least=None, scaling="fixed")
     (both,) = found.mixed
     assert len(both.pools) == 2
     assert both.usd_per_day == pytest.approx(sum(pool.usd_per_day for pool in both.pools))
@@ -108,12 +108,12 @@ def test_the_single_fleet_is_the_one_that_the_ranking_has():
 
 def test_a_pool_costs_what_a_plan_of_its_requests_alone_costs():
     whole = work(**PATIENT)
-    found = answer(whole, only=SMALL_AND_LARGE, at_least=None)
+    found = answer(whole, only=SMALL_AND_LARGE, at_least=None, scaling="fixed")
     long_ones = next(pool for pool in found.mixed[0].pools if pool.requests[0].startswith("30,000"))
     alone = msgspec.structs.replace(
         whole, mix=mix([(1.0, 30_000, 500)]), requests_per_hour=tuple(r * 0.1 for r in whole.requests_per_hour)
     )
-    cheapest = next(c for c in answer(alone, only=SMALL_AND_LARGE, at_least=None).ranking.contenders)
+    cheapest = next(c for c in answer(alone, only=SMALL_AND_LARGE, at_least=None, scaling="fixed").ranking.contenders)
     assert long_ones.usd_per_day == pytest.approx(cheapest.usd_per_day)
 
 

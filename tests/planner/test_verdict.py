@@ -98,7 +98,8 @@ def test_the_article_s_machine_serves_17280_requests_a_day_and_a_million_take_58
 
 
 def test_capacity_is_told_hour_by_hour(host):
-    capacity = host(work(8 * 6696, OFFICE, quantile=0.5), stated=Stated(response_s=5.0)).capacity
+    office = work(8 * 6696, OFFICE, quantile=0.5)
+    capacity = host(office, stated=Stated(response_s=5.0), startup_minutes=0.0).capacity
     assert capacity.replicas_by_hour == (1,) * 8 + (10,) * 8 + (1,) * 8
     assert capacity.utilisation_by_hour == (0.0,) * 8 + (0.93,) * 8 + (0.0,) * 8
     assert capacity.peak_machines == 10

@@ -8,7 +8,7 @@ import pytest
 from breakeven.errors import SpecError, UnknownNameError
 from breakeven.workload.availability import Availability
 from breakeven.workload.fine_tuning import FineTuning
-from breakeven.workload.policy import ApiLatency, FixedCost, LambdaConfig, Only, People, Policy, Stated
+from breakeven.workload.policy import ApiLatency, ApiLimit, FixedCost, LambdaConfig, Only, People, Policy, Spot, Stated
 from breakeven.workload.profile import Slo
 from breakeven.workload.spec import Spec, read_specs
 from breakeven.workload.success import Answers, Checker, SuccessRate
@@ -210,6 +210,8 @@ def test_every_field_of_the_policy_can_be_said_in_a_spec():
         hosting={
             "scaling": "fixed",
             "min_replicas": 2,
+            "startup_minutes": 5.0,
+            "spot": {"in_hybrids": True},
             "mixed_machines": True,
             "response_s": 5.0,
             "concurrency": 3,
@@ -226,6 +228,7 @@ def test_every_field_of_the_policy_can_be_said_in_a_spec():
         },
         fine_tuning=[{"model": "a", "method": "lora", "tokens": 1e6, "horizon_months": 12, "success": 0.9}],
         api_latency={"a/b": {"ttft_s": 0.5}},
+        api_limits={"a/*": {"requests_per_minute": 60}},
         people={"hours_per_month": "20", "usd_per_hour": "90"},
         fixed_costs=[{"name": "audit", "usd_per_month": "100", "applies_to": "all"}],
         uncertainty={"horizon_months": 24, "growth": {"mid": 1.2}, "tokens_spread": 1.5, "price_scenarios": False},
@@ -240,6 +243,8 @@ def test_every_field_of_the_policy_can_be_said_in_a_spec():
         as_of=date(2023, 4, 24),
         region="eu-west-1",
         at_least=1200.0,
+        startup_minutes=5.0,
+        spot=Spot(in_hybrids=True),
         quality_scale="mine",
         scores={"a": 1.0},
         only=Only(models=("a*",), kinds=("hosted",)),
@@ -248,6 +253,7 @@ def test_every_field_of_the_policy_can_be_said_in_a_spec():
         mixed_machines=True,
         api_discount={"openai": 0.1},
         api_latency={"a/b": ApiLatency(ttft_s=0.5)},
+        api_limits={"a/*": ApiLimit(requests_per_minute=60.0)},
         people=People(hours_per_month=Decimal(20), usd_per_hour=Decimal(90)),
         fixed_costs=(FixedCost(name="audit", usd_per_month=Decimal(100), applies_to="all"),),
         lambda_=LambdaConfig(memory_mb=512, architecture="x86_64"),

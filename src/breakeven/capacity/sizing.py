@@ -11,21 +11,33 @@ from dataclasses import dataclass
 import numpy as np
 
 from breakeven.capacity.largest_load import KNOTS, Promise, capacities, first_knot, headroom, shared_of
+from breakeven.capacity.purchases import Purchases, Ways
 from breakeven.capacity.queueing import Service
+from breakeven.capacity.spares import spares
+from breakeven.capacity.valleys import Filled, Waiting, filled, work_by_hour
+from breakeven.capacity.week import Week, week_of
 from breakeven.options.columns import Floats, Ints, one_to_many
 from breakeven.options.hosted import HostedGrid
+from breakeven.options.machines import Rents
 from breakeven.performance.predict import Speed, take
 from breakeven.performance.serving import Latency
-from breakeven.units import HOURS_PER_DAY, SECONDS_PER_DAY
+from breakeven.units import HOURS_PER_DAY, MINUTES_PER_HOUR, SECONDS_PER_DAY
 from breakeven.workload.policy import Policy
 from breakeven.workload.profile import Workload
 
-ALWAYS_ON_TERMS = ("reserved-1y", "owned")
-"""Terms under which a machine is paid around the clock."""
 PAIRS_PER_BLOCK = 512
 TINY = 1e-9
 LEVELS = 24
 """Of concurrency at which a replica's speed is computed for its queue, evenly in the logarithm."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class MachinePairs:
+    """Each row with each number of replicas a machine, and how each machine offer is bought."""
+
+    row: Ints
+    replicas_per_machine: Ints
+    rents: Rents
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -37,15 +49,34 @@ class Sizing:
     demand: "_Demand"
     fixed: bool
     """Whether the busiest hour's machines stand all day (otherwise they follow the hours)."""
-    pair_row: Ints
-    pair_replicas_per_machine: Ints
-    machine_hours_per_day: Floats
-    """Of each pair, when the fleet follows the hours (or around the clock, if the policy says ``fixed``)."""
-    peak_machines: Floats
-    """Of each pair."""
+    pairs: MachinePairs
+    ways: Ways
+    bought: Purchases
     speed: Speed
     rate_per_replica_per_s: Floats
     """Of each row: requests that reach one replica, on average."""
+
+    @property
+    def pair_row(self) -> Ints:
+        """Of each pair."""
+        return self.pairs.row
+
+    @property
+    def pair_replicas_per_machine(self) -> Ints:
+        """Of each pair."""
+        return self.pairs.replicas_per_machine
+
+    @property
+    def machine_hours_per_day(self) -> Floats:
+        """Of each pair, without a commitment: the hours in which machines run, those in which they start included."""
+        hours: Floats = self.bought.hours_per_day[:, 0]
+        return hours
+
+    @property
+    def peak_machines(self) -> Floats:
+        """Of each pair, in the busiest hour."""
+        peak: Floats = self.bought.peak[:, 0]
+        return peak
 
     def response_s(self) -> Floats:
         """Of each row at its mean load: how long a caller waits for the whole answer. Only Lambda is billed for it."""
@@ -59,16 +90,16 @@ class Sizing:
     @property
     def replicas_by_hour(self) -> Floats:
         """Rows x hours; whole numbers. Built when asked for: a plan needs only their sums."""
-        return self.demand.replicas(np.arange(len(self.demand.load)))[:, self.demand.level]
+        return self.demand.replicas(np.arange(len(self.demand.load)))[:, self.demand.week.level]
 
     def replicas_of(self, row: int) -> Floats:
         """The replicas of one row, hour by hour."""
-        hours: Floats = self.demand.replicas(np.array([row]))[0, self.demand.level]
+        hours: Floats = self.demand.replicas(np.array([row]))[0, self.demand.week.level]
         return hours
 
     def needed_of(self, row: int) -> Floats:
         """The same before it is rounded up."""
-        hours: Floats = self.demand.needed(np.array([row]))[0, self.demand.level]
+        hours: Floats = self.demand.needed(np.array([row]))[0, self.demand.week.level]
         return hours
 
     def load_of(self, row: int) -> Floats:
@@ -84,43 +115,72 @@ class Sizing:
         return min(float(np.interp(computed, fleets, demand.carried[row])) / computed, 1.0)
 
     def arrivals_of(self, row: int) -> Floats:
-        """Requests a second, hour by hour."""
-        hours: Floats = self.requests_per_day[row] / SECONDS_PER_DAY * self.demand.hours
+        """Requests a second that cannot wait, hour by hour."""
+        share = self.speed.workload.interactive_share
+        hours: Floats = self.requests_per_day[row] * share / SECONDS_PER_DAY * self.demand.hours
         return hours
+
+    def machines_of(self, pair: int, offer: int) -> Floats:
+        """The machines of one pair that are paid in each hour, bought as an offer is; means where work fills valleys.
+
+        What starts before its hour is left out.
+        """
+        block, way = np.array([pair]), int(self.ways.way[offer])
+        machines, fill = _machines_of(self.demand, block, self.pairs)
+        one = self.ways.buyings[way]
+        if one.interruptions_per_hour:
+            away = one.interruptions_per_hour * self.ways.startup_hours
+            machines = machines + spares(machines, away, self.ways.quantile)
+        standing = machines[0, self.demand.week.level]
+        if self.fixed:
+            standing = np.full_like(standing, standing.max())
+        committed = self.bought.committed[pair, way]
+        if fill is not None and committed <= fill.floor[0]:
+            emptiest = standing == fill.floor[0]
+            rest = fill.rest_hours_per_day[0] / HOURS_PER_DAY * len(standing)
+            standing = standing + emptiest * rest / max(emptiest.sum(), 1)
+        paid: Floats = np.maximum(standing, committed)
+        return paid
+
+    def work_of(self, pair: int, machines: Floats) -> Floats:
+        """The load of one pair in each hour in full replicas, the work that fills valleys of ``machines`` included."""
+        row, waiting = int(self.pairs.row[pair]), self.demand.waiting
+        load = self.load_of(row)
+        if waiting is None:
+            return load
+        standing = machines * self.pairs.replicas_per_machine[pair]
+        done: Floats = load + work_by_hour(standing[None], load[None], waiting.load[[row]], waiting.within_h)[0]
+        return done
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class _Demand:
-    """What replicas depend on: the load of the hours, and what fleets carry. Hours of the same load are one level."""
+    """What replicas depend on: the load of the hours, and what fleets carry."""
 
     load: Floats
-    """Of each row: arrivals over what one full replica answers, on average over the hours."""
-    levels: Floats
-    """The different loads of the hours over the mean, the busiest first."""
-    level: Ints
-    """Of each hour."""
+    """Of each row: arrivals that cannot wait over what one full replica answers, on average over the hours."""
+    hours: Floats
+    """Of each hour: its traffic over the mean."""
+    week: Week
     first: Ints
     """Of each row: the place in ``KNOTS`` of the fleet that ``carried`` begins with."""
     carried: Floats
     """Rows x fleets: the largest load of each."""
     min_replicas: int
+    fixed: bool
+    waiting: Waiting | None = None
+    """What is done in the valleys."""
 
     @property
-    def hours(self) -> Floats:
-        """Of each hour: its load over the mean."""
-        weights: Floats = self.levels[self.level]
-        return weights
+    def levels(self) -> Floats:
+        """The different loads over the mean that the hours ask for, the busiest first."""
+        return self.week.levels
 
     @property
     def lines(self) -> Ints:
         """Of each row: how many of the lines between its fleets its busiest hour takes."""
         found: Ints = (self.carried[:, :-1] < (self.load * self.levels[0])[:, None]).sum(axis=1)
         return found
-
-    @property
-    def shares(self) -> Floats:
-        """Of each level: its share of the hours."""
-        return np.bincount(self.level) / len(self.level)
 
     def needed(self, rows: Ints) -> Floats:
         """Replicas of some rows, rows x levels, straight between the fleets that were computed."""
@@ -151,25 +211,25 @@ class _Demand:
 
 def size(
     speed: Speed,
-    pairs: tuple[Ints, Ints],
+    pairs: MachinePairs,
     workload: Workload,
     policy: Policy,
     requests_per_day: Floats | None = None,
 ) -> Sizing:
-    """Replicas and machines for every row, hour by hour.
+    """Replicas and machines for every row, hour by hour, and what of them is bought in which way.
 
-    ``pairs``: row and replicas a machine. ``requests_per_day``: another volume for each row, with the workload's
-    shape; all else equal, that is how a cost is drawn against traffic.
+    ``requests_per_day``: another volume for each row, with the workload's shape; all else equal, that is how a cost is
+    drawn against traffic.
     """
     hours = np.array(workload.requests_per_hour)
     hours = np.full_like(hours, hours.mean()) if workload.spread_evenly else hours
-    base = workload.requests_per_day
-    volume = np.full(len(speed.rows), base) if requests_per_day is None else requests_per_day
-    levels, level = np.unique(-hours / hours.mean(), return_inverse=True)
-    levels = -levels
+    fixed, startup_hours = policy.scaling == "fixed", policy.startup_minutes / MINUTES_PER_HOUR
+    week = week_of(hours, startup_hours, fixed=fixed)
+    volume = np.full(len(speed.rows), workload.requests_per_day) if requests_per_day is None else requests_per_day
     full = speed.latency(speed.largest_concurrency)
-    load = volume / SECONDS_PER_DAY * full.held_s / speed.largest_concurrency
-    least, most = load * levels[levels > 0][-1], load * levels[0]
+    every = volume / SECONDS_PER_DAY * full.held_s / speed.largest_concurrency
+    load, batch = every * workload.interactive_share, workload.batch
+    least, most = load * week.levels[week.levels > 0][-1], load * week.levels[0]
     if workload.spread_evenly:  # nobody waits for it: it is enough to keep up
         first = first_knot(least)
         carried = KNOTS[first[:, None] + np.arange(2)]
@@ -177,23 +237,25 @@ def size(
         first, carried = capacities(promise_of(speed, full), least, most)
     demand = _Demand(
         load=load,
-        levels=levels,
-        level=level,
+        hours=hours / hours.mean(),
+        week=week,
         first=first,
         carried=carried,
         min_replicas=policy.min_replicas,
+        fixed=fixed,
+        waiting=None if batch is None else Waiting(load=every - load, within_h=batch.within_h),
     )
-    machine_hours, peak, mean_replicas = _machines(demand, *pairs)
+    ways = Ways.of(week, pairs.rents, startup_hours, workload.slo.quantile, prices_count=batch is not None)
+    bought, mean_replicas = _bought(demand, pairs, ways)
     return Sizing(
         requests_per_day=volume,
         demand=demand,
-        fixed=policy.scaling == "fixed",
-        pair_row=pairs[0],
-        pair_replicas_per_machine=pairs[1],
-        machine_hours_per_day=peak * HOURS_PER_DAY if policy.scaling == "fixed" else machine_hours,
-        peak_machines=peak,
+        fixed=fixed,
+        pairs=pairs,
+        ways=ways,
+        bought=bought,
         speed=speed,
-        rate_per_replica_per_s=volume / SECONDS_PER_DAY / mean_replicas,
+        rate_per_replica_per_s=volume * workload.interactive_share / SECONDS_PER_DAY / mean_replicas,
     )
 
 
@@ -249,29 +311,43 @@ def service_of(speed: Speed) -> Service:
     )
 
 
-def machine_pairs(speed: Speed, grid: HostedGrid) -> tuple[Ints, Ints]:
+def machine_pairs(speed: Speed, grid: HostedGrid) -> MachinePairs:
     """Each row with each number of replicas a machine that its hardware comes with."""
     kinds = [sorted({per_machine for _, per_machine in carriers}) for carriers in grid.fleet.carriers]
     lengths = np.array([len(kind) for kind in kinds], dtype=np.int64)
     every = np.array([per_machine for kind in kinds for per_machine in kind], dtype=np.int64)
     row, place = one_to_many(lengths, grid.hardware[speed.rows])
-    return row, every[place]
+    return MachinePairs(row=row, replicas_per_machine=every[place], rents=grid.fleet.rents)
 
 
-def _machines(demand: _Demand, pair_row: Ints, per_machine: Ints) -> tuple[Floats, Floats, Floats]:
-    """Machine-hours a day and machines at peak of each pair, and mean replicas of each row.
+def _bought(demand: _Demand, pairs: MachinePairs, ways: Ways) -> tuple[Purchases, Floats]:
+    """What is bought for each pair, and the mean replicas of each row.
 
     Pairs are taken in blocks that fit a processor's cache, those together that take as long.
     """
-    hours, peak = np.empty(len(pair_row)), np.empty(len(pair_row))
-    mean_replicas, shares = np.ones(len(demand.load)), demand.shares
-    alike = np.argsort(demand.lines[pair_row], kind="stable")
-    for start in range(0, len(pair_row), PAIRS_PER_BLOCK):
+    found = Purchases.empty(len(pairs.row), ways)
+    mean_replicas = np.ones(len(demand.load))
+    alike = np.argsort(demand.lines[pairs.row], kind="stable")
+    for start in range(0, len(pairs.row), PAIRS_PER_BLOCK):
         block = alike[start : start + PAIRS_PER_BLOCK]
-        rows, each = pair_row[block], per_machine[block]
-        machines = demand.replicas(rows)
-        mean_replicas[rows] = machines @ shares
-        if each.max() > 1:
-            np.ceil(np.divide(machines, each[:, None], out=machines), out=machines)
-        hours[block], peak[block] = (machines @ shares) * HOURS_PER_DAY, machines[:, 0]
-    return hours, peak, mean_replicas
+        machines, fill = _machines_of(demand, block, pairs, mean_replicas)
+        found.put(block, machines, fill, ways)
+    return found, mean_replicas
+
+
+def _machines_of(
+    demand: _Demand, block: Ints, pairs: MachinePairs, mean_replicas: Floats | None = None
+) -> tuple[Floats, Filled | None]:
+    """The machines of some pairs, pairs x levels; the mean replicas of their rows are put into ``mean_replicas``."""
+    rows, each = pairs.row[block], pairs.replicas_per_machine[block]
+    machines = demand.replicas(rows)
+    if mean_replicas is not None:
+        mean_replicas[rows] = machines @ demand.week.shares
+    if each.max() > 1:
+        np.ceil(np.divide(machines, each[:, None], out=machines), out=machines)
+    waiting = demand.waiting
+    if waiting is None:
+        return machines, None
+    load = demand.load[rows] / each, waiting.load[rows] / each
+    fill = filled(machines, load, waiting, demand.week, demand.hours, fixed=demand.fixed)
+    return fill.machines, fill

@@ -22,6 +22,7 @@ from breakeven.catalogue.schema import (
     ModelSpec,
     PeakWindow,
     Profile,
+    ProvisionedPrice,
     Score,
     ServicePrice,
 )
@@ -100,6 +101,8 @@ class Snapshot:
     """Offers whose first known price is later than this day."""
     windows: dict[str, PeakWindow]
     """The peak hours in force, by provider."""
+    provisioned: tuple[tuple[ApiOffer, ProvisionedPrice], ...] = ()
+    """What is sold by the unit of throughput, each with its offer."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -116,6 +119,8 @@ class Catalogue:
     profiles: dict[str, Profile]
     windows: dict[str, PeakWindow]
     """The newest peak hours, by provider; those of an earlier day are in its ``Snapshot``."""
+    provisioned: tuple[ProvisionedPrice, ...] = ()
+    """Throughput by the unit and the hour; the catalogue that ships has none, an overlay may."""
     _snapshots: dict[tuple[date, str], Snapshot] = field(default_factory=dict, repr=False)
 
     @property
@@ -210,6 +215,8 @@ def _snapshot(catalogue: Catalogue, as_of: date, region: str) -> Snapshot:
             do="Bring your own machines and prices for it in an overlay (docs/guides/overlay.md)",
         )
     tariffs, not_yet = _tariffs(catalogue, as_of)
+    offers = {offer.key: offer for offer in tables.api_offers}
+    units = {(row.provider, row.model): row for row in catalogue.provisioned if row.effective_from <= as_of}
     return Snapshot(
         as_of=as_of,
         region=region,
@@ -218,6 +225,7 @@ def _snapshot(catalogue: Catalogue, as_of: date, region: str) -> Snapshot:
         service_tiers=_service_tiers(tables.service_prices, as_of, region),
         not_yet=not_yet,
         windows=_windows(tables.peak_windows, as_of),
+        provisioned=tuple((offers[key], row) for key, row in units.items()),
     )
 
 

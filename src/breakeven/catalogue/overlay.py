@@ -6,6 +6,7 @@ Nothing in the catalogue is changed on disk; the digest of the result tells that
 import hashlib
 import math
 from collections import Counter
+from dataclasses import replace
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
@@ -14,6 +15,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 
 from breakeven.catalogue.load import ANYWHERE, DIGEST_LENGTH, Catalogue, index
+from breakeven.catalogue.overlay_terms import OwnProvisioned, OwnTerm, provisioned_rows, with_terms
 from breakeven.catalogue.schema import (
     Accelerator,
     ApiOffer,
@@ -159,6 +161,10 @@ class Overlay(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     machines: Annotated[list[OwnMachine], said("machines outside the catalogue")] = []
     accelerators: Annotated[list[OwnAccelerator], said("accelerators that the catalogue lacks, by datasheet")] = []
     api_prices: Annotated[list[OwnApiPrice], said("paid APIs at your price, USD per million tokens")] = []
+    terms: Annotated[list[OwnTerm], said("other ways to rent machines: commitments, savings plans, spot")] = []
+    provisioned: Annotated[
+        list[OwnProvisioned], said("paid APIs by the unit of throughput and the hour, used or not")
+    ] = []
     scores: Annotated[list[OwnScore], said("quality scores of your own measuring")] = []
 
     def __post_init__(self) -> None:
@@ -168,6 +174,8 @@ class Overlay(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
             *((f"the machine {row.name}") for row in self.machines),
             *((f"the accelerator {row.name}") for row in self.accelerators),
             *((f"the API {row.provider}/{row.model}") for row in self.api_prices),
+            *((f"the term {row.term} of {row.machine}") for row in self.terms),
+            *((f"the provisioned throughput of {row.provider}/{row.model}") for row in self.provisioned),
             *((f"the {row.scale} score of {row.model}") for row in self.scores),
         ]
         twice = next((name for name, times in Counter(named).items() if times > 1), None)
@@ -191,15 +199,21 @@ def with_overlay(catalogue: Catalogue, path: Path) -> Catalogue:
     if more:
         raise SpecError(f"{path} holds {1 + len(more)} overlays", expected="one", do="Put them into one document")
     source = Source(id=f"overlay-{path.stem}", kind="user", title=overlay.source, read=overlay.read)
-    added = _rows(overlay, source.id, catalogue)
     old = catalogue.tables
+    since = overlay.effective_from or overlay.read
+    added = _rows(overlay, source.id, catalogue)
     merged: dict[str, tuple[Any, ...]] = {
         name: (*rows, *_kept(getattr(old, name), rows)) for name, rows in added.items()
     }
+    merged["machine_prices"] = with_terms(merged["machine_prices"], overlay.terms, since, source.id)
     for dated in ("api_prices", "machine_prices"):
         merged[dated] = tuple(sorted(merged[dated], key=lambda row: row.effective_from))
     digest = hashlib.sha256(catalogue.digest.encode() + path.read_bytes()).hexdigest()[:DIGEST_LENGTH]
-    return index(msgspec.structs.replace(old, sources=(*old.sources, source), **merged), digest)
+    units = provisioned_rows(overlay.provisioned, since, source.id)
+    known = {offer.key for offer in merged["api_offers"]}
+    merged["api_offers"] += tuple(offer for offer, _ in units if offer.key not in known)
+    laid = index(msgspec.structs.replace(old, sources=(*old.sources, source), **merged), digest)
+    return replace(laid, provisioned=tuple(row for _, row in units))
 
 
 def _kept(old: tuple[Any, ...], added: tuple[Any, ...]) -> tuple[Any, ...]:

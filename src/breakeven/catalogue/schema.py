@@ -17,7 +17,8 @@ Window = Literal["", "peak", "off_peak"]
 ModelKind = Literal["decoder", "encoder", "encoder-decoder"]
 OfferMode = Literal["chat", "embedding", "fine-tuned", "other"]
 Service = Literal["sagemaker", "ec2", "own"]
-Term = Literal["on-demand", "reserved-1y", "owned"]
+Term = Literal["on-demand", "reserved-1y", "reserved-3y", "savings-1y", "savings-3y", "spot", "owned"]
+"""``savings``: a savings plan, at the hourly rate at which it counts a machine."""
 DateBasis = Literal["announced", "first_observed", "observed", "derived", "stated"]
 """How the day of a price is known: announced by the provider; the first public table that shows it (which can
 lag the change by weeks); read on that day (it may be older); derived from another row; stated by the user."""
@@ -110,10 +111,14 @@ class MachinePrice(Row, frozen=True, kw_only=True, array_like=True):
     effective_from: date
     date_basis: DateBasis
     note: str = ""
+    interruptions_per_hour: float | None = None
+    """Of a machine at spot: how often it is taken away; ``None``: not known."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
         positive(self.usd_per_hour, f"{self.machine} {self.term}")
+        if self.interruptions_per_hour is not None and not 0 <= self.interruptions_per_hour <= 1:
+            raise ValueError(f"{self.machine}: {self.interruptions_per_hour} interruptions an hour, not 0 to 1")
 
 
 class ServicePrice(Row, frozen=True, kw_only=True, array_like=True):
@@ -138,8 +143,30 @@ class ServicePrice(Row, frozen=True, kw_only=True, array_like=True):
         positive(self.usd, f"{self.service} {self.item}")
 
 
+class ProvisionedPrice(Row, frozen=True, kw_only=True, array_like=True):
+    """USD an hour for a unit of an API's throughput, from a day on; ``None``: not sold so."""
+
+    provider: str
+    model: str
+    input_tokens_per_minute: float
+    output_tokens_per_minute: float
+    usd_per_hour: Decimal | None
+    committed_usd_per_hour: Decimal | None
+    effective_from: date
+    date_basis: DateBasis
+    note: str = ""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        for price in (self.usd_per_hour, self.committed_usd_per_hour):
+            if price is not None:
+                positive(price, f"{self.provider}/{self.model} provisioned throughput")
+
+
 PriceRow = ApiPrice | MachinePrice | ServicePrice
-"""Any dated price."""
+"""Any dated price of the catalogue's files."""
+ChargedRow = PriceRow | ProvisionedPrice
+"""Any price that a bill may be charged by."""
 
 
 class Instance(Row, frozen=True, kw_only=True, array_like=True):

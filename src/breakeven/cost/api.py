@@ -1,11 +1,11 @@
 """What a paid API charges for the workload, for all offers at once."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from breakeven.catalogue.schema import ApiPrice, PeakWindow
+from breakeven.catalogue.schema import ApiPrice, ChargedRow, PeakWindow
 from breakeven.cost.bill import Charge, sources_of, total_usd_per_day
 from breakeven.cost.fixed import SPEC_SOURCE
 from breakeven.options.api import ApiOption
@@ -52,6 +52,7 @@ def api_costs(
     ]
     requests = HOURS_PER_DAY * hours.mean(axis=1) if requests_per_hour is not None else workload.requests_per_day
     charges = [_token_charge(kind, options, workload, peak, requests) for kind in KINDS]
+    charges += _batch_charge(options, workload, peak, charges)
     charges.append(_discount(options, policy, total_usd_per_day(charges, len(options))))
     charges.extend(fixed)
     return ApiCosts(options=options, charges=tuple(charges), usd_per_day=total_usd_per_day(charges, len(options)))
@@ -71,11 +72,11 @@ def _token_charge(
         for share, shape in zip(workload.mix.shares, shapes, strict=True)
     ]
     lengths = [shape.usage.input for shape in shapes if _amount(shape, kind)]
-    tokens = np.sum(amounts, axis=0)
+    tokens = np.where([option.provisioned is None for option in options], np.sum(amounts, axis=0), 0.0)
     usd = np.zeros(len(options))
     if lengths:
         usd = tokens * [_usd_per_mtok(o, kind, 0.0, peak[n]) for n, o in enumerate(options)]
-        for n in (n for n, o in enumerate(options) if o.tariff.thresholds[0]):
+        for n in (n for n, o in enumerate(options) if max(o.tariff.thresholds, default=0)):
             usd[n] = sum(
                 amount[n] * _usd_per_mtok(options[n], kind, shape.usage.input, peak[n])
                 for amount, shape in zip(amounts, shapes, strict=True)
@@ -92,6 +93,33 @@ def _token_charge(
         source=lambda i: sources_of(prices(i)),
         prices=prices,
     )
+
+
+def _batch_charge(
+    options: tuple[ApiOption, ...], workload: Workload, peak: Sequence[float], listed: Sequence[Charge]
+) -> list[Charge]:
+    """What the work that may wait a day costs less at the batch prices of the same model."""
+    if workload.batch is None or not any(option.batch for option in options):
+        return []
+    requests = workload.requests_per_day
+    twins = tuple(replace(option, tariff=option.batch or option.tariff) for option in options)
+    there = [_token_charge(kind, twins, workload, peak, requests) for kind in KINDS]
+    known = ~np.any([np.isnan(c.usd_per_unit) & (c.quantity_per_day > 0) for c in there], axis=0)
+    usd = (total_usd_per_day(there, len(options)) - total_usd_per_day(listed, len(options))) / requests
+
+    def prices(i: int) -> tuple[ChargedRow, ...]:
+        return tuple(row for charge in there for row in charge.prices(i))
+
+    return [
+        Charge(
+            name="batch prices for work that may wait",
+            unit="request",
+            quantity_per_day=np.where(known & (usd < 0), workload.batch.requests_per_day, 0.0),
+            usd_per_unit=usd,
+            source=lambda i: sources_of(prices(i)),
+            prices=prices,
+        )
+    ]
 
 
 def _amount(shape: TokenShape, kind: str) -> float:

@@ -12,11 +12,14 @@ import msgspec
 import numpy as np
 
 from breakeven.catalogue.load import Snapshot
-from breakeven.catalogue.schema import PriceRow, ServicePrice
+from breakeven.catalogue.schema import ChargedRow, ServicePrice
 from breakeven.options.columns import Floats
 from breakeven.units import DAYS_PER_MONTH
 
-STANDING_UNITS = ("machine-hour", "GB-month", "day", "hour away", "dashboard-month", "alarm-month", "invocation")
+STANDING_UNITS = (
+    *("machine-hour", "unit-hour", "GB-month", "day", "hour away"),
+    *("dashboard-month", "alarm-month", "invocation"),
+)
 """Units of the lines that do not go with the requests that are served."""
 USD_PLACES = Decimal("0.00000001")
 
@@ -62,7 +65,7 @@ class Charge:
     quantity_per_day: Floats
     usd_per_unit: Floats
     source: Callable[[int], tuple[str, ...]]
-    prices: Callable[[int], tuple[PriceRow, ...]] = lambda _: ()
+    prices: Callable[[int], tuple[ChargedRow, ...]] = lambda _: ()
     """The rows of the catalogue that one option is charged by, and no others."""
     told: Callable[[int], str] | None = None
     """The name on the bill of one option, where it is not the same for all."""
@@ -77,7 +80,7 @@ class Charge:
         )
 
 
-def sources_of(rows: Iterable[PriceRow]) -> tuple[str, ...]:
+def sources_of(rows: Iterable[ChargedRow]) -> tuple[str, ...]:
     """The sources of price rows, each once."""
     return tuple(dict.fromkeys(row.source for row in rows))
 
@@ -158,7 +161,7 @@ def service_charge(name: str, unit: str, snapshot: Snapshot, key: tuple[str, str
     tiers = snapshot.service_tiers.get(key, ())
     monthly = quantity_per_day * DAYS_PER_MONTH
 
-    def prices(i: int) -> tuple[PriceRow, ...]:
+    def prices(i: int) -> tuple[ChargedRow, ...]:
         return tuple(tier for tier in tiers if tier.tier_from < monthly[i])
 
     return Charge(

@@ -9,14 +9,15 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from breakeven.capacity.sizing import ALWAYS_ON_TERMS, Sizing
+from breakeven.capacity.sizing import Sizing
 from breakeven.catalogue.load import Snapshot
-from breakeven.catalogue.schema import PriceRow
+from breakeven.catalogue.schema import ChargedRow
 from breakeven.cost.bill import Charge, service_charge, sources_of, total_usd_per_day
+from breakeven.cost.machines import MACHINE_LINES, machine_lines, retried_charge
 from breakeven.cost.standing import standing_charges
 from breakeven.options.columns import Floats, Ints, Mask, one_to_many
 from breakeven.options.hosted import HostedGrid
-from breakeven.options.machines import MachineOffer
+from breakeven.options.machines import MachineOffer, Rents
 from breakeven.options.ruling import Ruling
 from breakeven.performance.predict import Speed
 from breakeven.units import (
@@ -55,14 +56,19 @@ class HostedOptions:
     pair: Ints
     """Pair of the sizing (row x replicas a machine)."""
     offers: tuple[MachineOffer, ...]
+    rents: Rents
 
-    def by_offer(self, values: Sequence[float]) -> Floats:
+    def by_offer(self, values: Sequence[float] | Floats) -> Floats:
         """A value of each offer, as a column of options."""
         return np.array(values, dtype=np.float64)[self.offer] if len(self.offer) else np.empty(0)
 
     def flag(self, values: Sequence[bool]) -> Mask:
         """A flag of each offer, as a column of options."""
         return np.array(values, dtype=np.bool_)[self.offer] if len(self.offer) else np.empty(0, dtype=np.bool_)
+
+    def peak_machines(self, sizing: Sizing) -> Floats:
+        """Of each option, in the busiest hour, spares included."""
+        return sizing.bought.peak[self.pair, sizing.ways.way[self.offer]] if len(self.pair) else np.empty(0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -72,6 +78,13 @@ class HostedCosts:
     options: HostedOptions
     charges: tuple[Charge, ...]
     usd_per_day: Floats
+    machine_hours_per_day: Floats
+    """In which machines run; those that are committed to and not needed stand by without a disk."""
+
+    @property
+    def machine_usd_per_day(self) -> Floats:
+        """What the machines cost, whichever way they are bought."""
+        return total_usd_per_day(self.charges[:MACHINE_LINES], len(self.options.row))
 
 
 def hosted_options(grid: HostedGrid, speed: Speed, sizing: Sizing, snapshot: Snapshot, ruling: Ruling) -> HostedOptions:
@@ -90,18 +103,27 @@ def hosted_costs(
     fixed: Sequence[Charge] = (),
 ) -> HostedCosts:
     """The charges of every option. ``fixed``: charges that do not depend on traffic."""
-    machines = _machine_charge(options, sizing)
+    machines = machine_lines((options.pair, options.offer, options.offers), options.rents, sizing)
     requests = sizing.requests_per_day[options.row]
-    charges = (
-        machines,
+    with_requests = (
         *_lambda_charges(options, sizing, snapshot, policy),
         _gateway_charge(options, requests, snapshot, speed.workload),
         *_data_charges(options, requests, snapshot, speed.workload),
-        *_storage_charges(options, speed, machines, snapshot),
+    )
+    charges = (
+        *machines.charges,
+        *with_requests,
+        *retried_charge(options.offer, options.rents, options.row, sizing, with_requests),
+        *_storage_charges(options, speed, machines.hours_per_day, snapshot),
         *_standing_charges(options, sizing, requests, snapshot),
         *fixed,
     )
-    return HostedCosts(options=options, charges=charges, usd_per_day=total_usd_per_day(charges, len(options.row)))
+    return HostedCosts(
+        options=options,
+        charges=charges,
+        usd_per_day=total_usd_per_day(charges, len(options.row)),
+        machine_hours_per_day=machines.hours_per_day,
+    )
 
 
 def _expand(grid: HostedGrid, speed: Speed, sizing: Sizing) -> HostedOptions:
@@ -118,7 +140,9 @@ def _expand(grid: HostedGrid, speed: Speed, sizing: Sizing) -> HostedOptions:
     lengths = np.array([*(len(offers) for offers in priced.values()), 0], dtype=np.int64)
     every = np.array([offer for offers in priced.values() for offer in offers], dtype=np.int64)
     pair, place = one_to_many(lengths, kind)
-    return HostedOptions(row=sizing.pair_row[pair], offer=every[place], pair=pair, offers=grid.fleet.offers)
+    return HostedOptions(
+        row=sizing.pair_row[pair], offer=every[place], pair=pair, offers=grid.fleet.offers, rents=grid.fleet.rents
+    )
 
 
 def _count_unpriced(grid: HostedGrid, speed: Speed, sizing: Sizing, snapshot: Snapshot, ruling: Ruling) -> None:
@@ -136,7 +160,11 @@ def _count_unpriced(grid: HostedGrid, speed: Speed, sizing: Sizing, snapshot: Sn
 
 def _take(options: HostedOptions, alive: Mask) -> HostedOptions:
     return HostedOptions(
-        row=options.row[alive], offer=options.offer[alive], pair=options.pair[alive], offers=options.offers
+        row=options.row[alive],
+        offer=options.offer[alive],
+        pair=options.pair[alive],
+        offers=options.offers,
+        rents=options.rents,
     )
 
 
@@ -154,6 +182,9 @@ def _within_paths(
         offer = options.offers[options.offer[i]]
         return f"{grid.words(int(speed.rows[options.row[i]]))}, {offer.path.name}: {response[i]:.3g} s"
 
+    for reason in sorted({offer.refused for offer in options.offers if offer.refused}):
+        refused = options.flag([offer.refused == reason for offer in options.offers])
+        alive = ruling.exclude(alive, refused, reason, words, one_each)
     late = options.flag([bool(p.available_from and p.available_from > snapshot.as_of) for p in paths])
     alive = ruling.exclude(alive, late, "serving path not available yet on that day", words, one_each)
     limit = options.by_offer([p.response_limit_s or np.inf for p in paths])
@@ -182,7 +213,7 @@ def _within_count(
 ) -> HostedOptions:
     """Rule out fleets larger than the number of machines that exist."""
     count = options.by_offer([offer.available for offer in options.offers])
-    peak = sizing.peak_machines[options.pair] if len(options.pair) else np.empty(0)
+    peak = options.peak_machines(sizing)
     alive = ruling.exclude(
         np.ones(len(options.row), dtype=np.bool_),
         peak > count,
@@ -191,26 +222,6 @@ def _within_count(
         np.ones(len(options.row), dtype=np.int64),
     )
     return _take(options, alive)
-
-
-def _machine_charge(options: HostedOptions, sizing: Sizing) -> Charge:
-    always = options.flag([offer.term in ALWAYS_ON_TERMS for offer in options.offers])
-    peak_hours = sizing.peak_machines[options.pair] * HOURS_PER_DAY
-    hours = np.where(always, peak_hours, sizing.machine_hours_per_day[options.pair])
-    usd = [float(o.price.usd_per_hour) if o.price else np.nan for o in options.offers]
-
-    def prices(i: int) -> tuple[PriceRow, ...]:
-        price = options.offers[options.offer[i]].price
-        return (price,) if price else ()
-
-    return Charge(
-        name="machines",
-        unit="machine-hour",
-        quantity_per_day=hours,
-        usd_per_unit=options.by_offer(usd),
-        source=lambda i: sources_of(prices(i)),
-        prices=prices,
-    )
 
 
 def _lambda_charges(options: HostedOptions, sizing: Sizing, snapshot: Snapshot, policy: Policy) -> list[Charge]:
@@ -243,7 +254,7 @@ def _gateway_charge(options: HostedOptions, requests: Floats, snapshot: Snapshot
         price = np.where(through, charge.usd_per_unit, price)
         through_item[item] = charge
 
-    def prices(i: int) -> tuple[PriceRow, ...]:
+    def prices(i: int) -> tuple[ChargedRow, ...]:
         item = items[options.offer[i]]
         return through_item[item].prices(i) if item else ()
 
@@ -295,11 +306,11 @@ def _data_charges(options: HostedOptions, requests: Floats, snapshot: Snapshot, 
     ]
 
 
-def _storage_charges(options: HostedOptions, speed: Speed, machines: Charge, snapshot: Snapshot) -> list[Charge]:
-    """Disks for the weights of every machine that stands; machines with local NVMe need none."""
+def _storage_charges(options: HostedOptions, speed: Speed, machine_hours: Floats, snapshot: Snapshot) -> list[Charge]:
+    """Disks for the weights of every machine that runs; machines with local NVMe need none."""
     disk = [offer.instance.local_nvme_gb <= 0 and offer.path.service != "own" for offer in options.offers]
     weights = speed.memory.weights_bytes[speed.rows][options.row] / BYTES_PER_GB
-    gb_months = weights * STORED_PER_WEIGHT_BYTE * machines.quantity_per_day / HOURS_PER_MONTH
+    gb_months = weights * STORED_PER_WEIGHT_BYTE * machine_hours / HOURS_PER_MONTH
     charges = []
     for service, key in (("ec2", ("ebs", "gp3 storage")), ("sagemaker", ("sagemaker", "hosting storage"))):
         here = options.flag([d and o.path.service == service for d, o in zip(disk, options.offers, strict=True)])
@@ -311,7 +322,8 @@ def _storage_charges(options: HostedOptions, speed: Speed, machines: Charge, sna
 def _standing_charges(options: HostedOptions, sizing: Sizing, requests: Floats, snapshot: Snapshot) -> list[Charge]:
     """What stands around an endpoint on a path that streams: the others are not set up by a template."""
     deployed = options.flag([o.path.service == "sagemaker" and o.path.streams for o in options.offers])
-    always = options.flag([offer.term in ALWAYS_ON_TERMS for offer in options.offers])
-    peak_hours = sizing.peak_machines[options.pair] * HOURS_PER_DAY
-    varies = ~always & (sizing.machine_hours_per_day[options.pair] < peak_hours * (1 - ROUNDING))
+    way = sizing.ways.way[options.offer]
+    around_the_clock = options.peak_machines(sizing) * HOURS_PER_DAY
+    paid = sizing.bought.committed[options.pair, way] * HOURS_PER_DAY + sizing.bought.hours_per_day[options.pair, way]
+    varies = paid < around_the_clock * (1 - ROUNDING)
     return standing_charges(deployed, varies, requests / BYTES_PER_GB * LOG_BYTES_PER_REQUEST, snapshot)

@@ -60,7 +60,7 @@ class Outages:
         rates = usd_per_request(hosted.charges, len(options.row), self.requests_per_day)
         found = self._failover(shares, options.offer, to[place] if len(unique) else options.row, rates, (api, apis))
         least = options.by_offer([self._least_machines(offer.path.service) for offer in options.offers])
-        few = hosted.charges[0].quantity_per_day < least * HOURS_PER_DAY
+        few = hosted.machine_hours_per_day < least * HOURS_PER_DAY
         found = replace(found, hours_away_per_day=np.where(few, np.nan, found.hours_away_per_day))
         if self.availability.failover != "replica":
             return found
@@ -91,7 +91,8 @@ class Outages:
     def _cheapest(self, api: ApiCosts, usd: Floats) -> dict[str, list[int]]:
         """The APIs of each group of known quality that may stand in: known to keep the target first, then by cost."""
         found: dict[str, list[int]] = {}
-        priced = np.flatnonzero(~np.isnan(api.usd_per_day)).tolist()
+        metered = np.array([option.provisioned is None for option in api.options], dtype=np.bool_)
+        priced = np.flatnonzero(~np.isnan(api.usd_per_day) & metered).tolist()
         for n in sorted(priced, key=lambda n: (api.options[n].meets_slo is None, usd[n])):
             found.setdefault(self._group(api.options[n].score), []).append(n)
         found.pop(UNKNOWN_CLASS, None)

@@ -86,16 +86,15 @@ class Contest:
         tokens = tokens + self.api.output_usd_per_day[:, None] * np.exp(draws.log_output)
         moved = np.exp(logs_per_year(self.trends.api, draws.progress) * years)
         found: Floats = self.api.fixed_usd_per_day + tokens * moved * volume / self.requests_per_day
-        return found
+        return np.where(volume > self.api.most_requests_per_day[:, None], np.inf, found)
 
     def _hosted(self, draws: Draws, volumes: tuple[Floats, Floats], years: float) -> Floats:
         """``volumes``: of the moment, and the largest so far, for which a commitment goes on to be paid."""
         lines = self.hosted
         pace = log_pace(self, draws, years)
         rent = logs_per_year(self.trends.rents, draws.rent)
-        since = np.where(lines.owned, 0.0, np.where(lines.always_on, np.floor(years), years))
-        volume = np.where(lines.always_on[:, None], volumes[1], volumes[0])
-        return lines.table.at(volume, pace, np.exp(rent * since[:, None]))
+        volume = np.where(lines.committed_years[:, None] > 0, volumes[1], volumes[0])
+        return lines.table.at(volume, pace, np.exp(rent * lines.rent_since(years)))
 
 
 def log_pace(contest: Contest, draws: Draws, years: float) -> Floats:

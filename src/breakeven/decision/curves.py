@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from breakeven.capacity.sizing import Sizing, size
+from breakeven.capacity.sizing import MachinePairs, Sizing, size
 from breakeven.catalogue.load import Snapshot
 from breakeven.cost.api import ApiCosts
 from breakeven.cost.bill import total_usd_per_day
@@ -16,6 +16,7 @@ from breakeven.cost.extras import BothExtras, no_extras
 from breakeven.cost.failover import Failover, failover_charges
 from breakeven.cost.fixed import fixed_costs
 from breakeven.cost.hosting import HostedCosts, HostedOptions, hosted_costs
+from breakeven.cost.provisioned import units_at
 from breakeven.options.columns import Floats, Ints
 from breakeven.options.success import Successes
 from breakeven.performance.predict import Speed, paced, take
@@ -25,6 +26,7 @@ LOWEST_REQUESTS_PER_DAY = 1e2
 HIGHEST_REQUESTS_PER_DAY = 1e8
 POINTS = 97
 BANDS_KEPT = 10_000
+ROUNDING = 1 + 1e-9
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -109,11 +111,12 @@ class Curves:
         if self.end:
             speed = paced(speed, self.end * np.nan_to_num(speed.half_width))
         each = np.arange(len(options), dtype=np.int64)
-        pairs = (each, self.per_machine[options])
+        rents = self.hosted.options.rents
+        pairs = MachinePairs(row=each, replicas_per_machine=self.per_machine[options], rents=rents)
         attempts = 1.0 if self.successes is None else self.successes.hosted.attempts[rows]
         sizing = size(speed, pairs, speed.workload, self.policy, requests_per_day * attempts)
         offer = self.hosted.options.offer[options]
-        columns = HostedOptions(row=each, offer=offer, pair=each, offers=self.hosted.options.offers)
+        columns = HostedOptions(row=each, offer=offer, pair=each, offers=self.hosted.options.offers, rents=rents)
         return columns, sizing, speed
 
     def costs_at(self, options: Ints, requests_per_day: Floats) -> tuple[HostedCosts, Sizing]:
@@ -131,7 +134,7 @@ class Curves:
         if self.away:
             lines = failover_charges(self.away[1].take(options), requests_per_day)
             usd = usd + total_usd_per_day(lines, len(options))
-        usd = np.where(sizing.peak_machines > count, np.inf, usd)
+        usd = np.where(costs.options.peak_machines(sizing) > count, np.inf, usd)
         if self.by_success and self.successes is not None:
             return self.successes.hosted.compared(usd, self.hosted.options.row[options])
         return usd
@@ -145,8 +148,18 @@ class Curves:
         """USD a day of a paid API: fixed costs and so much a request."""
         fixed = self.api_fixed_usd_per_day
         fixed += self.extras.api.fixed_usd_per_day(option) if self.extras else 0.0
-        variable = float(self.api.usd_per_day[option]) - fixed
-        usd = fixed + variable * requests_per_day / self.speed.workload.requests_per_day
+        one, workload = self.api.options[option], self.speed.workload
+        variable, units = float(self.api.usd_per_day[option]) - fixed, np.zeros_like(requests_per_day)
+        if one.provisioned is not None:
+            attempts = 1.0 if self.successes is None else float(self.successes.api.attempts[option])
+            yours = np.array([workload.requests_per_day])
+            here, units = (
+                units_at(one.provisioned, workload, self.policy, volume * attempts).usd_per_day
+                for volume in (yours, requests_per_day)
+            )
+            variable -= float(here[0])
+        usd = fixed + units + variable * requests_per_day / workload.requests_per_day
+        usd = np.where(requests_per_day > one.most_requests_per_day(workload) * ROUNDING, np.inf, usd)
         if self.by_success and self.successes is not None:
             return self.successes.api.compared(usd, np.full(len(usd), option))
         return usd

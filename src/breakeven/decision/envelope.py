@@ -8,7 +8,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from breakeven.capacity.sizing import ALWAYS_ON_TERMS, headroom_of, roughly
+from breakeven.capacity.purchases import Ways
+from breakeven.capacity.sizing import headroom_of, roughly
+from breakeven.capacity.week import Week
 from breakeven.decision.curves import Curves, volumes
 from breakeven.decision.rank import Contender, Ranking
 from breakeven.options.columns import Floats, Ints
@@ -118,14 +120,26 @@ def _machine_usd_per_day(curves: Curves) -> Iterator[Floats]:
         busy_s = busy_s * curves.successes.hosted.attempts[row]
     room = headroom_of(speed, full)[row]
     hourly = [float(o.price.usd_per_hour) if o.price else np.inf for o in options.offers]
-    usd_per_day = HOURS_PER_DAY * options.by_offer(hourly)
+    usd_per_hour = options.by_offer(np.nan_to_num(options.rents.beside_usd_per_hour))
+    ways = _typical_ways(curves, weights, shares)
+    at = pair * len(ways.buyings) + ways.way[options.offer]
+    around = np.flatnonzero((np.array(ways.committed_at) < len(shares))[ways.way][options.offer])
+    usd_per_day = HOURS_PER_DAY * options.by_offer(hourly)[around]
     count = options.by_offer([o.available for o in options.offers])
-    at_peak = options.flag([policy.scaling == "fixed" or o.term in ALWAYS_ON_TERMS for o in options.offers])
     for volume in SCREENING:
         replicas = np.ceil(roughly(busy_s * (volume / SECONDS_PER_DAY), room, weights))
         machines = np.ceil(np.maximum(replicas, policy.min_replicas) / per_machine)
-        peak, mean = machines[:, 0][pair], (machines @ shares)[pair]
-        yield np.where(peak > count, np.inf, np.where(at_peak, peak, mean) * usd_per_day)
+        usd = (machines @ ways.others).ravel().take(at) * usd_per_hour
+        usd[around] += (machines @ ways.committed).ravel().take(at[around]) * usd_per_day
+        yield np.where(machines[:, 0][pair] > count, np.inf, usd)
+
+
+def _typical_ways(curves: Curves, weights: Floats, shares: Floats) -> Ways:
+    """The ways in which machines are bought, at a few typical hours; what starts is left out."""
+    fixed = curves.policy.scaling == "fixed"
+    paid = np.ones(len(shares)) if fixed else np.minimum(np.cumsum(shares), 1.0)
+    week = Week(levels=weights, level=np.arange(len(shares)), shares=shares, paid=paid)
+    return Ways.of(week, curves.hosted.options.rents, 0.0, curves.speed.workload.slo.quantile, prices_count=False)
 
 
 def _typical_hours(requests_per_hour: Floats) -> tuple[Floats, Floats]:
@@ -140,6 +154,6 @@ def _typical_hours(requests_per_hour: Floats) -> tuple[Floats, Floats]:
 def _usd_per_request(curves: Curves) -> Floats:
     """What is not machines, a request."""
     hosted = curves.hosted
-    rest = np.maximum(hosted.usd_per_day - hosted.charges[0].usd_per_day, 0.0)
+    rest = np.maximum(hosted.usd_per_day - hosted.machine_usd_per_day, 0.0)
     usd: Floats = rest / curves.speed.workload.requests_per_day
     return usd

@@ -12,12 +12,14 @@ paid around the clock m is the same in all hours, otherwise each hour has its ow
 by the same functions as any other.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from breakeven.capacity.overflow import about_turned_away, share_turned_away
-from breakeven.capacity.sizing import ALWAYS_ON_TERMS, Sizing
+from breakeven.capacity.purchases import bought_by_hour
+from breakeven.capacity.sizing import Sizing
 from breakeven.cost.api import api_costs, usd_per_request_by_hour
 from breakeven.cost.bill import Charge, total_usd_per_day
 from breakeven.cost.failover import failover_charges
@@ -47,6 +49,8 @@ class Hybrids:
     """The group of the ranking in which each competes."""
     machines: Floats
     """Own machines standing, hybrids x hours."""
+    committed: Floats
+    """Those of them that are paid around the clock, hybrids x 1."""
     in_flight: Floats
     """Requests that would be in flight if the base had room for all, hybrids x hours."""
     requests_per_hour: Floats
@@ -69,29 +73,33 @@ def hybrids_at(hosted: Ints, api: Ints, requests_per_day: Floats, curves: Curves
     requests = np.outer(requests_per_day / HOURS_PER_DAY, weights)
     in_flight = np.outer(sizing.demand.load * speed.largest_concurrency, weights)
     places = speed.largest_concurrency * sizing.pair_replicas_per_machine
-    machines = _cheapest_base(
+    committed, machines = _cheapest_base(
         _Trade(
             in_flight=in_flight,
             places_per_machine=places[:, None],
-            usd_per_machine_hour=_usd_per_machine_hour(columns, sizing, speed, curves)[:, None],
             usd_at_stake=requests * _usd_saved_by_request(columns, sizing, speed, curves, api),
             least=np.ceil(curves.policy.min_replicas / sizing.pair_replicas_per_machine)[:, None],
             most=columns.by_offer([offer.available for offer in columns.offers])[:, None],
-            around_the_clock=columns.flag([sizing.fixed or o.term in ALWAYS_ON_TERMS for o in columns.offers]),
+            **_usd_per_machine_hour(columns, sizing, speed, curves),
         )
     )
     overflow = requests * share_turned_away(in_flight, machines * places[:, None])
-    charges = _charges(columns, _base(sizing, machines, requests - overflow), speed, curves, (hosted, api, overflow))
+    base = _base(sizing, (committed, machines), columns, requests - overflow)
+    charges = _charges(columns, base, speed, curves, (hosted, api, overflow))
+    usd = total_usd_per_day(charges, len(hosted))
+    limits = np.array([curves.api.options[number].most_requests_per_hour for number in api])
+    usd = np.where(overflow.max(axis=1, initial=0.0) > limits, np.inf, usd)
     return Hybrids(
         hosted=hosted,
         api=api,
         group=group,
         machines=machines,
+        committed=committed,
         in_flight=in_flight,
         requests_per_hour=requests,
         overflow_per_hour=overflow,
         charges=charges,
-        usd_per_day=total_usd_per_day(charges, len(hosted)),
+        usd_per_day=usd,
     )
 
 
@@ -101,53 +109,91 @@ class _Trade:
 
     in_flight: Floats
     places_per_machine: Floats
+    committed_usd_per_hour: Floats
+    """Of a machine in all hours; infinite where there is no commitment."""
     usd_per_machine_hour: Floats
+    """Of a machine beside them, by the hour; infinite where there are none."""
     usd_at_stake: Floats
     """What the hour's requests would cost more at the API than on one's own machines, these apart."""
     least: Floats
     most: Floats
-    around_the_clock: Mask
-
-    def summed(self, usd: Floats) -> Floats:
-        """A cost of each hour; where machines stand around the clock, its mean over the hours."""
-        return np.where(self.around_the_clock[:, None], usd.mean(axis=1, keepdims=True), usd)
 
     def usd_saved_by_one_more(self, machines: Floats) -> Floats:
-        """What one machine more would save at the API, about."""
+        """What one machine more would save at the API in each hour, about."""
         now, then = (about_turned_away(self.in_flight, (machines + n) * self.places_per_machine) for n in (0, 1))
-        return self.summed(self.usd_at_stake * (now - then) / np.maximum(self.in_flight, 1e-300))
+        saved: Floats = self.usd_at_stake * (now - then) / np.maximum(self.in_flight, 1e-300)
+        return np.where(machines < self.least, np.inf, saved)
 
-    def usd_per_hour(self, machines: Floats) -> Floats:
+    def usd_per_hour(self, committed: Floats, machines: Floats) -> Floats:
         """What depends on the number of machines."""
         turned_away = share_turned_away(self.in_flight, machines * self.places_per_machine)
-        return self.summed(self.usd_per_machine_hour * machines + self.usd_at_stake * turned_away)
+        around = _paid(committed, self.committed_usd_per_hour)
+        by_hour = _paid(np.maximum(machines - committed, 0.0), self.usd_per_machine_hour)
+        return around + by_hour + self.usd_at_stake * turned_away
 
 
-def _cheapest_base(trade: _Trade) -> Floats:
-    """The cheapest number of machines, hybrids x hours."""
+def _cheapest_base(trade: _Trade) -> tuple[Floats, Floats]:
+    """The cheapest number of machines committed to, hybrids x 1, and of all machines, hybrids x hours."""
     busiest = trade.in_flight.max(axis=1, keepdims=True)
     ample = np.ceil((busiest + AMPLE[0] * np.sqrt(busiest) + AMPLE[1]) / trade.places_per_machine)
     most = np.maximum(np.minimum(trade.most, ample), trade.least)
-    shape = trade.in_flight.shape
-    low, high = np.broadcast_to(trade.least, shape), np.broadcast_to(most, shape)
-    while np.any(high > low):
-        middle = np.floor((low + high) / 2)
-        pays = trade.usd_saved_by_one_more(middle) > trade.usd_per_machine_hour
-        low, high = np.where(pays, middle + 1, low), np.where(pays, high, middle)
-    near = np.stack([np.clip(low + n, trade.least, most) for n in (-1, 0, 1)])
-    cheapest = np.stack([trade.usd_per_hour(machines) for machines in near]).argmin(axis=0)
-    found: Floats = np.take_along_axis(near, cheapest[None], axis=0)[0]
+    hourly = np.isfinite(trade.usd_per_machine_hour)
+    zero, ceiling = np.zeros_like(trade.in_flight), np.broadcast_to(most, trade.in_flight.shape)
+
+    def by_hour(machines: Floats) -> Mask:
+        return trade.usd_saved_by_one_more(machines) > trade.usd_per_machine_hour
+
+    def around_the_clock(machines: Floats) -> Mask:
+        worth = np.minimum(trade.usd_saved_by_one_more(machines), trade.usd_per_machine_hour)
+        pays: Mask = worth.mean(axis=1, keepdims=True) > trade.committed_usd_per_hour
+        return pays
+
+    machines = _bisected(by_hour, zero, ceiling)
+    near = np.stack([np.clip(machines + n, trade.least, most) for n in (-1, 0, 1)])
+    machines = _least(near, np.stack([trade.usd_per_hour(zero, some) for some in near]))
+    machines = np.where(hourly, machines, 0.0)
+    committed = _bisected(around_the_clock, np.zeros_like(most), most)
+    near = np.stack([np.clip(committed + n, np.where(hourly, 0.0, trade.least), most) for n in (-1, 0, 1)])
+    costs = [trade.usd_per_hour(some, np.maximum(machines, some)).mean(axis=1, keepdims=True) for some in near]
+    committed = _least(near, np.stack(costs))
+    return committed, np.maximum(machines, committed)
+
+
+def _paid(machines: Floats, usd_per_hour: Floats) -> Floats:
+    """Machines at a price; none cost nothing, also where there is no price."""
+    usd = np.broadcast_to(usd_per_hour, machines.shape)
+    found: Floats = np.multiply(machines, usd, out=np.zeros(machines.shape), where=machines > 0)
     return found
 
 
-def _usd_per_machine_hour(columns: HostedOptions, sizing: Sizing, speed: Speed, curves: Curves) -> Floats:
-    """What one machine-hour more costs, disks included: the same bill with twice the machine-hours, less the bill."""
-    twice = replace(
-        sizing, machine_hours_per_day=2 * sizing.machine_hours_per_day, peak_machines=2 * sizing.peak_machines
-    )
-    usd = [hosted_costs(columns, speed, one, curves.snapshot, curves.policy) for one in (sizing, twice)]
-    hours = usd[0].charges[0].quantity_per_day
-    return (usd[1].usd_per_day - usd[0].usd_per_day) / hours
+def _bisected(pays: Callable[[Floats], Mask], low: Floats, high: Floats) -> Floats:
+    """The number of machines from which on one more does not pay."""
+    while np.any(high > low):
+        middle = np.floor((low + high) / 2)
+        more = pays(middle)
+        low, high = np.where(more, middle + 1, low), np.where(more, high, middle)
+    return low
+
+
+def _least(near: Floats, usd: Floats) -> Floats:
+    found: Floats = np.take_along_axis(near, usd.argmin(axis=0)[None], axis=0)[0]
+    return found
+
+
+def _usd_per_machine_hour(columns: HostedOptions, sizing: Sizing, speed: Speed, curves: Curves) -> dict[str, Floats]:
+    """What one machine-hour more costs, disks included: of a machine in all hours, and of one by the hour."""
+    usd = hosted_costs(columns, speed, sizing, curves.snapshot, curves.policy)
+    disks = total_usd_per_day([c for c in usd.charges if c.unit == "GB-month"], len(columns.pair))
+    disk = disks / usd.machine_hours_per_day
+    ways = [sizing.ways.buyings[way] for way in sizing.ways.way.tolist()]
+    committed, beside = usd.charges[0].usd_per_unit + disk, usd.charges[1].usd_per_unit + disk
+    commits = columns.flag([np.isfinite(one.commit_from) for one in ways])
+    follows = columns.flag([not sizing.fixed and one.commit_from > 0 for one in ways])
+    around = np.where(commits, committed, np.where(follows, np.inf, beside))
+    return {
+        "committed_usd_per_hour": around[:, None],
+        "usd_per_machine_hour": np.where(follows, beside, np.inf)[:, None],
+    }
 
 
 def _usd_saved_by_request(columns: HostedOptions, sizing: Sizing, speed: Speed, curves: Curves, api: Ints) -> Floats:
@@ -165,15 +211,15 @@ def _usd_saved_by_request(columns: HostedOptions, sizing: Sizing, speed: Speed, 
     return saved
 
 
-def _base(sizing: Sizing, machines: Floats, served_per_hour: Floats) -> Sizing:
-    """The sizing of the base: its machines, and the requests that find a place on them."""
+def _base(sizing: Sizing, machines: tuple[Floats, Floats], columns: HostedOptions, served_per_hour: Floats) -> Sizing:
+    """The sizing of the base: its machines, committed and in all, and the requests that find a place on them."""
+    committed, standing = machines
     served = served_per_hour.mean(axis=1) * HOURS_PER_DAY
-    replicas = np.maximum(machines.mean(axis=1) * sizing.pair_replicas_per_machine, 1.0)
+    replicas = np.maximum(standing.mean(axis=1) * sizing.pair_replicas_per_machine, 1.0)
     return replace(
         sizing,
         requests_per_day=served,
-        machine_hours_per_day=machines.mean(axis=1) * HOURS_PER_DAY,
-        peak_machines=machines.max(axis=1),
+        bought=bought_by_hour(standing, committed, sizing.ways, columns.offer),
         rate_per_replica_per_s=served / SECONDS_PER_DAY / replicas,
     )
 

@@ -10,13 +10,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from breakeven.capacity.sizing import ALWAYS_ON_TERMS
 from breakeven.cost.bill import usd_per_request
 from breakeven.decision.curves import Curves
 from breakeven.decision.hybrids import Hybrids, hybrids_at
 from breakeven.decision.rank import By, Contender, Ranking
 from breakeven.options.columns import Floats, Ints, Mask
 from breakeven.options.hosted import HostedGrid
+from breakeven.options.terms import SPOT
 from breakeven.units import HOURS_PER_DAY, SECONDS_PER_DAY
 
 PER_CHOICE = 2
@@ -33,7 +33,9 @@ class _Screen:
     places: Floats
     """Of one machine."""
     usd_per_hour: Floats
-    """Of one machine."""
+    """Of one machine; around the clock where it is bought so."""
+    usd_per_hour_beside: Floats
+    """Of one more in some hours only; infinite where none is to be had."""
     usd_per_request: Floats
     """What is not machines."""
     in_flight: Floats
@@ -49,25 +51,28 @@ class _Screen:
         usd, places, in_flight, least = (
             column[rows] for column in (self.usd_per_hour, self.places, self.in_flight, self.least)
         )
+        around = self.around_the_clock[rows]
         on_own = self.usd_per_request[rows]
         at_stake = self.requests_per_day * (usd_per_request_at_api - on_own)
         hourly = at_stake / HOURS_PER_DAY
         with np.errstate(divide="ignore", invalid="ignore"):
-            ratio = usd / places * in_flight / hourly
+            by_the_hour = self.usd_per_hour_beside[rows] / places * in_flight
+            excess = np.where(around, np.minimum(hourly, by_the_hour), hourly)
+            ratio = usd / places * in_flight / excess
         base = self.load[
             np.minimum(np.floor((1 - np.clip(ratio, 0, 1)) * len(self.load)), len(self.load) - 1).astype(int)
         ]
         below = np.maximum(np.floor(base * in_flight / places), least)
-        steady = [self._usd_per_hour(n, usd, hourly, n * places / in_flight) for n in (below, below + 1)]
+        steady = [self._usd_per_hour(n, usd, excess, n * places / in_flight) for n in (below, below + 1)]
         following = usd * np.maximum(least, in_flight / places)
-        spent = np.where(self.around_the_clock[rows], np.minimum(*steady), following)
+        spent = np.where(around, np.minimum(*steady), following)
         found: Floats = np.where(
             (ratio < 1) & (hourly > 0), spent * HOURS_PER_DAY + self.requests_per_day * on_own, np.inf
         )
         return found
 
     def _usd_per_hour(self, machines: Floats, usd: Floats, at_stake: Floats, base_over_mean: Floats) -> Floats:
-        """Machines around the clock, and the excess at the API; it is piecewise linear in the base."""
+        """Machines around the clock, and the excess at the API or on machines by the hour; piecewise linear."""
         levels = np.concatenate([[0.0], self.load])
         excess = np.maximum(self.load[None, :] - levels[:, None], 0.0).mean(axis=1)
         spent: Floats = machines * usd + at_stake * np.interp(base_over_mean, levels, excess)
@@ -81,12 +86,16 @@ def best_hybrids(ranking: Ranking, members: dict[str, Ints], curves: Curves, gri
     known to keep the target, and one of which that is not known if it is cheaper still.
     """
     only = curves.policy.only.kinds
-    members = members if not only or "hybrid" in only else {}
+    members = members if (not only or "hybrid" in only) and curves.speed.workload.batch is None else {}
+    if not curves.policy.spot.in_hybrids:
+        options = curves.hosted.options
+        may = ~options.flag([offer.term == SPOT for offer in options.offers])
+        members = {group: rows[may[rows]] for group, rows in members.items()}
     screen, choice = _screen(curves), _choices(curves, grid, by)
     pairs: list[tuple[str, Contender, Ints]] = []
     for group, rows in members.items():
         hosted_end = _least_of_choice(choice, rows, curves.hosted.usd_per_day)
-        for api in _apis(ranking.of(group)):
+        for api in _apis(ranking.of(group), curves):
             per_request = (api.usd_per_day - curves.api_fixed_usd_per_day) / screen.requests_per_day
             bound = screen.bound(rows, per_request)
             hopeful = bound < np.minimum(hosted_end[choice[rows]], api.usd_per_day)
@@ -128,9 +137,10 @@ def _at(hosted: Ints, api: Ints, curves: Curves, groups: tuple[str, ...]) -> Hyb
     return hybrids_at(hosted, api, np.full(len(hosted), curves.speed.workload.requests_per_day), curves, groups)
 
 
-def _apis(contenders: tuple[Contender, ...]) -> list[Contender]:
+def _apis(contenders: tuple[Contender, ...], curves: Curves) -> list[Contender]:
     """The cheapest API known to keep the target, and the cheapest of which that is not known, if it is cheaper."""
-    apis = sorted((c for c in contenders if c.kind == "api"), key=lambda c: c.usd_per_day)
+    metered = (c for c in contenders if c.kind == "api" and curves.api.options[c.number].provisioned is None)
+    apis = sorted(metered, key=lambda c: c.usd_per_day)
     known = next((c for c in apis if c.meets_slo), None)
     unknown = next((c for c in apis if c.meets_slo is None), None)
     cheaper = unknown if known is None or (unknown and unknown.usd_per_day < known.usd_per_day) else None
@@ -143,11 +153,15 @@ def _screen(curves: Curves) -> _Screen:
     held_s = speed.latency(speed.largest_concurrency).held_s[options.row]
     hours = np.array(speed.workload.requests_per_hour)
     hours = np.full_like(hours, hours.mean()) if speed.workload.spread_evenly else hours
-    hourly = [float(o.price.usd_per_hour) if o.price else np.inf for o in options.offers]
-    always = [policy.scaling == "fixed" or o.term in ALWAYS_ON_TERMS for o in options.offers]
+    usd, usd_beside = (
+        np.where(np.isnan(one), np.inf, one) for one in (options.rents.usd_per_hour, options.rents.beside_usd_per_hour)
+    )
+    fixed = policy.scaling == "fixed"
+    always = [fixed or np.isfinite(o.buying.commit_from) for o in options.offers]
     return _Screen(
         places=speed.largest_concurrency[options.row] * curves.per_machine,
-        usd_per_hour=options.by_offer(hourly),
+        usd_per_hour=options.by_offer(usd),
+        usd_per_hour_beside=options.by_offer(np.full_like(usd, np.inf) if fixed else usd_beside),
         usd_per_request=usd_per_request(curves.hosted.charges, len(options.row), requests),
         in_flight=requests / SECONDS_PER_DAY * held_s,
         least=np.ceil(policy.min_replicas / curves.per_machine),

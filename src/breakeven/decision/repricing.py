@@ -5,20 +5,20 @@ takes w times as long keeps a replica as busy as one on a replica that is w time
 table costs are straight lines; at the middle of every input the table holds the plan's own figure.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import msgspec
 import numpy as np
 
-from breakeven.capacity.sizing import ALWAYS_ON_TERMS, size
+from breakeven.capacity.sizing import MachinePairs, size
 from breakeven.cost.api import NAMES
 from breakeven.cost.fixed import fixed_charges, fixed_costs
 from breakeven.cost.hosting import HostedOptions, hosted_costs
-from breakeven.decision.curves import Curves
-from breakeven.options.columns import Floats, Ints, Mask
+from breakeven.decision.curves import ROUNDING, Curves
+from breakeven.options.columns import Floats, Ints
 from breakeven.options.hosted import HostedGrid
 from breakeven.options.ruling import Ruling
+from breakeven.options.terms import years as committed_years
 from breakeven.performance.predict import Speed, paced, predict, take
 from breakeven.workload.profile import Workload
 from breakeven.workload.usage import TokenMix, TokenShape, TokenUsage
@@ -123,13 +123,14 @@ def cost_table(curves: Curves, options: Ints, ends: tuple[Floats, Floats], volum
 def _charged(curves: Curves, options: Ints, speed: Speed, volume: Floats) -> tuple[Floats, Floats]:
     """What machines cost, and all else, of each option at its own speed and volume."""
     each = np.arange(len(options), dtype=np.int64)
-    sizing = size(speed, (each, curves.per_machine[options]), speed.workload, curves.policy, volume)
     of = curves.hosted.options
-    columns = HostedOptions(row=each, offer=of.offer[options], pair=each, offers=of.offers)
+    pairs = MachinePairs(row=each, replicas_per_machine=curves.per_machine[options], rents=of.rents)
+    sizing = size(speed, pairs, speed.workload, curves.policy, volume)
+    columns = HostedOptions(row=each, offer=of.offer[options], pair=each, offers=of.offers, rents=of.rents)
     fixed = fixed_charges(fixed_costs(curves.policy, "hosted"), len(options))
     costs = hosted_costs(columns, speed, sizing, curves.snapshot, curves.policy, fixed)
-    machines = costs.charges[0].usd_per_day
-    too_few = sizing.peak_machines > columns.by_offer([offer.available for offer in columns.offers])
+    machines = costs.machine_usd_per_day
+    too_few = columns.peak_machines(sizing) > columns.by_offer([offer.available for offer in columns.offers])
     return np.where(too_few, BEYOND, machines), costs.usd_per_day - machines
 
 
@@ -142,15 +143,19 @@ class HostedLines:
     input_weight: Floats
     """By so many per cent the busy time of a request changes with 1 % more input tokens."""
     output_weight: Floats
-    always_on: Mask
-    """Paid around the clock for what was once needed: a commitment, or one's own machines."""
-    owned: Mask
-    """Nobody raises the rent."""
+    committed_years: Floats
+    """For so long what was once needed goes on to be paid, at its rent; 0: no longer than it is needed."""
 
     def take(self, options: Ints) -> "HostedLines":
         """Some of the options."""
-        names = ("options", "input_weight", "output_weight", "always_on", "owned")
+        names = ("options", "input_weight", "output_weight", "committed_years")
         return replace(self, table=self.table.take(options), **{name: getattr(self, name)[options] for name in names})
+
+    def rent_since(self, at_years: float) -> Floats:
+        """When the rent that is paid at a moment was agreed, in years from now: column, one an option."""
+        kept = np.maximum(self.committed_years, 1e-9)
+        found: Floats = np.where(self.committed_years > 0, np.floor(at_years / kept) * kept, at_years)[:, None]
+        return found
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -160,6 +165,8 @@ class ApiLines:
     input_usd_per_day: Floats
     output_usd_per_day: Floats
     fixed_usd_per_day: float
+    most_requests_per_day: Floats
+    """The volume above which an hour is over the API's rate limit."""
 
 
 def api_lines(curves: Curves, options: Ints) -> ApiLines:
@@ -169,23 +176,20 @@ def api_lines(curves: Curves, options: Ints) -> ApiLines:
     out = by_name[NAMES["output"]]
     listed = sum((by_name[name] for name in NAMES.values()), np.zeros(len(options)))
     paid = np.divide(curves.api.usd_per_day[options] - fixed, listed, out=np.ones_like(listed), where=listed > 0)
-    return ApiLines(input_usd_per_day=(listed - out) * paid, output_usd_per_day=out * paid, fixed_usd_per_day=fixed)
+    most = [curves.api.options[n].most_requests_per_day(curves.speed.workload) for n in options.tolist()]
+    return ApiLines(
+        input_usd_per_day=(listed - out) * paid,
+        output_usd_per_day=out * paid,
+        fixed_usd_per_day=fixed,
+        most_requests_per_day=np.array(most) * ROUNDING,
+    )
 
 
-def always_on(curves: Curves, options: Ints) -> Mask:
-    """Which hosted options are paid around the clock."""
-    return _by_term(curves, options, ALWAYS_ON_TERMS)
-
-
-def owned(curves: Curves, options: Ints) -> Mask:
-    """Which hosted options stand on machines of one's own."""
-    return _by_term(curves, options, ("owned",))
-
-
-def _by_term(curves: Curves, options: Ints, terms: Sequence[str]) -> Mask:
+def years_of(curves: Curves, options: Ints) -> Floats:
+    """For how many years each hosted option's machines are paid, used or not; 0 where they are not."""
     of = curves.hosted.options
-    found: Mask = np.array([of.offers[n].term in terms for n in of.offer[options].tolist()], dtype=np.bool_)
-    return found
+    terms = [of.offers[n].term for n in of.offer[options].tolist()]
+    return np.array([float(committed_years(term) or 0) for term in terms])
 
 
 def token_weights(curves: Curves, grid: HostedGrid, options: Ints) -> tuple[Floats, Floats]:

@@ -1,19 +1,23 @@
 """Paid APIs as options: which offers and tiers compete for this workload on this day."""
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date
 from fnmatch import fnmatchcase
 
 from breakeven.catalogue.load import ApiTariff, Catalogue, Snapshot
-from breakeven.catalogue.schema import ApiOffer
+from breakeven.catalogue.schema import ApiOffer, ProvisionedPrice
 from breakeven.options.quality import Quality
 from breakeven.options.ruling import About, Ruling
+from breakeven.units import HOURS_PER_DAY, MINUTES_PER_HOUR
 from breakeven.workload.policy import Policy
 from breakeven.workload.profile import Slo, Workload
 
 SAFE_CONTEXT_TOKENS = 4096
 """An offer of unknown context length is trusted with prompts up to this length, and no longer ones."""
+PROVISIONED = "provisioned"
+"""The tier of what is paid by the unit of throughput and the hour."""
 SLOW_TIERS = {"batch": "answers come within a day", "flex": "answers may be slow or refused"}
 
 
@@ -27,6 +31,18 @@ class ApiOption:
     """Its own limit, else that of the same model elsewhere; ``None``: not known."""
     meets_slo: bool | None
     """``None``: its latency is not known, which is never counted as a pass."""
+    batch: ApiTariff | None = None
+    """At which the work that may wait a day is charged; ``None``: at the tariff of all else."""
+    provisioned: ProvisionedPrice | None = None
+    """Paid by the unit and the hour instead of by the token."""
+    most_requests_per_hour: float = math.inf
+    """Of the workload's mean length, by the rate limits that the user stated."""
+
+    def most_requests_per_day(self, workload: Workload) -> float:
+        """The volume, with the workload's hours, from which on its busiest hour is above the limit."""
+        if math.isinf(self.most_requests_per_hour):
+            return math.inf
+        return self.most_requests_per_hour / busiest_hour(workload) * workload.requests_per_day
 
     @property
     def id(self) -> str:
@@ -50,7 +66,7 @@ def api_options(
     tuned = {one.model for one in policy.fine_tuning}
     competing: list[ApiOption] = []
     considered = 0
-    for tariff in snapshot.tariffs:
+    for tariff, batch, units in _sold(snapshot, workload):
         if not _selected(tariff, policy):
             continue
         considered += 1
@@ -59,6 +75,9 @@ def api_options(
             score=quality.score(tariff.offer.canonical or tariff.offer.model),
             max_input_tokens=tariff.offer.max_input_tokens or contexts.get(tariff.offer.canonical or ""),
             meets_slo=_meets(tariff, workload.slo, policy),
+            batch=batch,
+            provisioned=units,
+            most_requests_per_hour=_most(tariff, workload, policy) if policy.api_limits else math.inf,
         )
         reason = _ruled_out(option, snapshot.as_of, workload, quality, tuned)
         if reason:
@@ -67,6 +86,34 @@ def api_options(
         else:
             competing.append(option)
     return tuple(competing), considered
+
+
+def _sold(
+    snapshot: Snapshot, workload: Workload
+) -> Iterator[tuple[ApiTariff, ApiTariff | None, ProvisionedPrice | None]]:
+    """Every tariff, with that of the work that may wait, and what is sold by the unit of throughput."""
+    waits = workload.batch is not None and workload.batch.within_h >= HOURS_PER_DAY
+    batches = {tariff.offer.key: tariff for tariff in snapshot.tariffs if tariff.tier == "batch"} if waits else {}
+    for tariff in snapshot.tariffs:
+        yield tariff, batches.get(tariff.offer.key) if tariff.tier == "standard" else None, None
+    for offer, units in snapshot.provisioned:
+        yield ApiTariff(offer=offer, tier=PROVISIONED, prices={}), None, units
+
+
+def _most(tariff: ApiTariff, workload: Workload, policy: Policy) -> float:
+    """Requests an hour that an API takes, by what the user stated; units of throughput have no other limit."""
+    if tariff.tier == PROVISIONED:
+        return math.inf
+    name, mean = f"{tariff.offer.provider}/{tariff.offer.model}", workload.mix.mean
+    limit = next((limit for key, limit in policy.api_limits.items() if fnmatchcase(name, key)), None)
+    return math.inf if limit is None else limit.most_requests_per_hour(mean.input + mean.output)
+
+
+def busiest_hour(workload: Workload) -> float:
+    """Requests of the busiest hour at an API: work that may wait is sent evenly, as far as there is room."""
+    hours = workload.requests_per_hour
+    mean = workload.requests_per_day / HOURS_PER_DAY
+    return mean if workload.deferrable else max(*hours, mean)
 
 
 def matches(name: str, patterns: tuple[str, ...]) -> bool:
@@ -101,8 +148,24 @@ def _ruled_out(
     fact = _gone(option.tariff.offer, as_of) or _unsuited(option, workload, tuned)
     if fact:
         return *fact, "catalogue"
-    demand = _out_of_bounds(option, workload) or _misses(option) or _not_good_enough(option.score, quality)
+    demand = (
+        _out_of_bounds(option, workload)
+        or _above_limit(option, workload)
+        or _misses(option)
+        or _not_good_enough(option.score, quality)
+    )
     return (*demand, "workload") if demand else None
+
+
+def _above_limit(option: ApiOption, workload: Workload) -> tuple[str, str] | None:
+    most = option.most_requests_per_hour
+    if math.isinf(most) or (busiest := busiest_hour(workload)) <= most:
+        return None
+    minutes = MINUTES_PER_HOUR
+    return (
+        "its rate limit, as you stated it, is below the busiest hour",
+        f"{most / minutes:,.4g} requests a minute against {busiest / minutes:,.4g}",
+    )
 
 
 def _misses(option: ApiOption) -> tuple[str, str] | None:
@@ -133,6 +196,8 @@ def _unsuited(option: ApiOption, workload: Workload, tuned: set[str]) -> tuple[s
         return f"not {'a text generation' if workload.task == 'generate' else 'an embedding'} model", ""
     if tier in SLOW_TIERS and not workload.deferrable:
         return f"{tier} tier: {SLOW_TIERS[tier]}, and the workload is not deferrable", ""
+    if option.provisioned is not None:
+        return None
     missing = [kind for kind in _kinds(workload) if not _priced(option, kind, workload)]
     return ("a price it would need is not known", f"{tier} {' and '.join(missing)}") if missing else None
 

@@ -14,7 +14,7 @@ from breakeven.catalogue.load import Catalogue, Snapshot
 from breakeven.catalogue.schema import Engine, ModelSpec, NumberFormat
 from breakeven.options.api import SAFE_CONTEXT_TOKENS, below_floor, matches, unknown_quality
 from breakeven.options.columns import Floats, Ints, Mask
-from breakeven.options.machines import Fleet, Hardware, fleet, known_on
+from breakeven.options.machines import Fleet, Hardware, fleet, known_on, no_fleet
 from breakeven.options.names import UNKNOWN_LICENCE
 from breakeven.options.quality import Quality
 from breakeven.options.ruling import About, Ruling
@@ -75,7 +75,7 @@ def hosted_grid(
     models = _models(catalogue, policy)
     formats = tuple(row for row in catalogue.tables.formats if matches(row.name, policy.only.formats))
     hosting = not policy.only.kinds or "hosted" in policy.only.kinds
-    machines = fleet(catalogue, snapshot, policy) if hosting else Fleet(hardware=(), offers=(), carriers=())
+    machines = fleet(catalogue, snapshot, policy, workload.slo) if hosting else no_fleet()
     model, number_format, hardware = _cross(models, formats, machines.hardware)
     engines, newest = _engines(catalogue, snapshot.as_of, models, formats, machines)
     scores = np.array([quality.score(row.name) for row in models])

@@ -1,14 +1,23 @@
 """The machines a replica can run on: kinds of hardware, and every priced way to rent them."""
 
 from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
+
+import numpy as np
 
 from breakeven.catalogue.load import SAGEMAKER_PREFIX, Catalogue, Snapshot
 from breakeven.catalogue.schema import Accelerator, Cpu, Instance, MachinePrice, ServingPath
 from breakeven.options.api import matches
+from breakeven.options.columns import Floats, Ints, Mask
+from breakeven.options.terms import BY_THE_HOUR, COMMITTED_YEARS, ON_DEMAND, OWNED, SPOT, Buying, buying
 from breakeven.workload.policy import Policy
+from breakeven.workload.profile import Slo
 
+_Term = tuple[str, MachinePrice | None, MachinePrice | None, Buying]
+"""A term, its price, that on demand, and how it is bought."""
+UNPRICED: _Term = (ON_DEMAND, None, None, BY_THE_HOUR)
 TENSOR_PARALLEL = (1, 2, 4, 8, 16, 32, 64)
 
 
@@ -21,11 +30,55 @@ class MachineOffer:
     path: ServingPath
     term: str
     price: MachinePrice | None
+    on_demand: MachinePrice | None = None
+    """The price of the same machine without a commitment; ``None`` if none is known that day."""
+    buying: Buying = BY_THE_HOUR
+    """What of its price and term decides over how many are bought for how long."""
+    refused: str | None = None
+    """Why it is not considered although it has a price."""
+
+    @property
+    def beside(self) -> MachinePrice | None:
+        """The price of machines by the hour, beside those that are committed to; ``None``: none are to be had."""
+        if self.term == OWNED:
+            return None
+        return self.on_demand if self.term in COMMITTED_YEARS else self.price
 
     @property
     def available(self) -> float:
         """How many of the machine there are; infinite if as many as wanted."""
         return float("inf") if self.instance.count is None else float(self.instance.count)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Rents:
+    """How the offers of a fleet are bought, as columns: reckoned once, and taken by every option."""
+
+    usd_per_hour: Floats
+    """NaN: not known."""
+    beside_usd_per_hour: Floats
+    """Of machines by the hour beside those that are committed to; NaN: none are to be had."""
+    owned: Mask
+    spot: Mask
+    buyings: tuple[Buying, ...]
+    """The different ones."""
+    buying: Ints
+    """Of each offer."""
+
+
+def rents_of(offers: Sequence[MachineOffer]) -> Rents:
+    """The columns of some offers."""
+    places = {one: n for n, one in enumerate(dict.fromkeys(offer.buying for offer in offers))}
+    prices = [[offer.price for offer in offers], [offer.beside for offer in offers]]
+    usd = [np.array([float(row.usd_per_hour) if row else np.nan for row in rows]) for rows in prices]
+    return Rents(
+        usd_per_hour=usd[0],
+        beside_usd_per_hour=usd[1],
+        owned=np.array([offer.term == OWNED for offer in offers], dtype=np.bool_),
+        spot=np.array([offer.term == SPOT for offer in offers], dtype=np.bool_),
+        buyings=tuple(places),
+        buying=np.array([places[offer.buying] for offer in offers], dtype=np.int64),
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,37 +117,67 @@ class Fleet:
     offers: tuple[MachineOffer, ...]
     carriers: tuple[tuple[tuple[int, int], ...], ...]
     """For each hardware: (offer, replicas a machine)."""
+    rents: Rents
 
 
-def fleet(catalogue: Catalogue, snapshot: Snapshot, policy: Policy) -> Fleet:
-    """Every machine of the narrowing, as hardware and priced offers."""
-    offers = _offers(catalogue, snapshot, policy)
+def fleet(catalogue: Catalogue, snapshot: Snapshot, policy: Policy, slo: Slo | None = None) -> Fleet:
+    """Every machine of the narrowing, as hardware and priced offers. ``slo``: what the requests were promised."""
+    offers = _offers(catalogue, snapshot, policy, slo)
     carriers: dict[Hardware, list[tuple[int, int]]] = defaultdict(list)
     for number, offer in enumerate(offers):
         for hardware in _hardware_of(catalogue, offer.instance):
             devices = offer.instance.accelerator_count if hardware.accelerator else 1
             carriers[hardware].append((number, devices // hardware.tensor_parallel))
-    return Fleet(hardware=tuple(carriers), offers=offers, carriers=tuple(tuple(pairs) for pairs in carriers.values()))
+    return Fleet(
+        hardware=tuple(carriers),
+        offers=offers,
+        carriers=tuple(tuple(pairs) for pairs in carriers.values()),
+        rents=rents_of(offers),
+    )
 
 
-def _offers(catalogue: Catalogue, snapshot: Snapshot, policy: Policy) -> tuple[MachineOffer, ...]:
+def no_fleet() -> Fleet:
+    """A fleet without machines."""
+    return Fleet(hardware=(), offers=(), carriers=(), rents=rents_of(()))
+
+
+def _offers(catalogue: Catalogue, snapshot: Snapshot, policy: Policy, slo: Slo | None) -> tuple[MachineOffer, ...]:
     paths = [path for path in catalogue.tables.paths if _offered(path, snapshot.as_of, policy)]
-    terms_of: dict[str, list[tuple[str, MachinePrice | None]]] = defaultdict(list)
+    terms_of: dict[str, list[_Term]] = defaultdict(list)
     for (machine, term), price in snapshot.machine_prices.items():
         if matches(term, policy.only.terms):
-            terms_of[machine].append((term, price))
+            on_demand = snapshot.machine_prices.get((machine, ON_DEMAND))
+            terms_of[machine].append((term, price, on_demand, buying(term, price, on_demand)))
     found: list[MachineOffer] = []
     for instance in catalogue.instances.values():
         for service, machine in _rented_as(instance):
             if not matches(machine, policy.only.machines):
                 continue
             found.extend(
-                MachineOffer(machine=machine, instance=instance, path=path, term=term, price=price)
+                MachineOffer(
+                    machine=machine,
+                    instance=instance,
+                    path=path,
+                    term=term,
+                    price=price,
+                    on_demand=on_demand,
+                    buying=bought,
+                    refused=_refused(price, policy, slo) if term == SPOT else None,
+                )
                 for path in paths
                 if path.service == service
-                for term, price in terms_of.get(machine, [("on-demand", None)])
+                for term, price, on_demand, bought in terms_of.get(machine, [UNPRICED])
             )
     return tuple(found)
+
+
+def _refused(price: MachinePrice | None, policy: Policy, slo: Slo | None) -> str | None:
+    """Why a machine at spot is not considered."""
+    if price is None or price.interruptions_per_hour is None:
+        return "spot machine: how often it is taken away is not known"
+    if slo is not None and slo.named and not policy.spot.with_latency_target:
+        return "spot machine, and a latency target is set (hosting.spot.with_latency_target allows it)"
+    return None
 
 
 def _offered(path: ServingPath, as_of: date, policy: Policy) -> bool:

@@ -2,6 +2,7 @@
 
 from breakeven.cost.hosting import BYTES_PER_STREAMED_TOKEN, LOG_BYTES_PER_REQUEST, HostedCosts
 from breakeven.options.hosted import HostedGrid
+from breakeven.options.terms import COMMITTED_YEARS, SPOT
 from breakeven.performance.predict import Speed
 from breakeven.workload.policy import Policy
 from breakeven.workload.profile import Workload
@@ -33,9 +34,7 @@ def assumptions_of(
     if not workload.slo.named and not policy.stated:
         found.append("no latency target: machines are filled as far as memory and engine admit")
     found += _queueing(workload)
-    scaling = "hour by hour" if policy.scaling == "hourly" else "fixed at the busiest hour"
-    least = f", at least {policy.min_replicas} replica{'s' if policy.min_replicas > 1 else ''}"
-    found.append(f"on-demand fleets are sized {scaling}{least}; reserved and owned machines stand all day")
+    found += _buying(policy, hosted)
     if workload.mix.mean.cached_input and not policy.stated:
         found.append("cached input is found in the prefix cache of one's own machines as often as in the API's")
     found.append(
@@ -44,11 +43,10 @@ def assumptions_of(
     )
     if workload.spread_evenly:
         found.append("work that may wait a day is spread evenly over it on machines of one's own")
-    options = hosted.options
-    if any(offers.term == "reserved-1y" for offers in (options.offers[n] for n in set(options.offer.tolist()))):
+    if workload.batch is not None:
         found.append(
-            "reserved-1y is a commitment of one year, paid whether used or not; its prices are second-hand, and that "
-            "they are for one year without upfront payment is inferred from their ratio to on demand"
+            f"work that may wait {workload.batch.within_h:g} h comes evenly and is done where machines stand idle, "
+            "behind the requests that cannot wait; no hybrids are formed beside it"
         )
     if hybrids:
         found.append(
@@ -59,6 +57,37 @@ def assumptions_of(
     if policy.people is None:
         found.append("people are not counted (`people` in the spec)")
     return tuple(found)
+
+
+def _buying(policy: Policy, hosted: HostedCosts) -> list[str]:
+    """How many machines are bought for how long."""
+    scaling = "hour by hour" if policy.scaling == "hourly" else "fixed at the busiest hour"
+    least = f", at least {policy.min_replicas} replica{'s' if policy.min_replicas > 1 else ''}"
+    starts = ""
+    if policy.scaling == "hourly":
+        starts = (
+            f"; a machine is paid {policy.startup_minutes:g} minutes before it serves, and a fleet carries what the "
+            "traffic grows by meanwhile"
+        )
+    found = [f"fleets are sized {scaling}{least}{starts}"]
+    offers = [hosted.options.offers[n] for n in set(hosted.options.offer.tolist())]
+    committed = sorted({offer.term for offer in offers if offer.term in COMMITTED_YEARS})
+    if committed:
+        found.append(
+            f"{', '.join(committed)}: paid for years whether used or not, for as many machines as that is cheaper "
+            "for; those above are on demand"
+        )
+    if any(offer.price and offer.price.date_basis == "derived" and offer.term in COMMITTED_YEARS for offer in offers):
+        found.append(
+            "the catalogue's reserved-1y prices are second-hand, and that they are for one year without upfront "
+            "payment is inferred from their ratio to on demand"
+        )
+    if any(offer.term == SPOT for offer in offers):
+        found.append(
+            "spot machines are taken away one by one; spares stand beside them while others start, and what was lost "
+            "is served again"
+        )
+    return found
 
 
 def _queueing(workload: Workload) -> list[str]:

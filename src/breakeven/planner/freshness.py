@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date
 
-from breakeven.catalogue.schema import ApiPrice, MachinePrice, PriceRow
+from breakeven.catalogue.schema import ApiPrice, ChargedRow, MachinePrice, ProvisionedPrice
 from breakeven.cost.bill import Charge
 from breakeven.decision.rank import Contender
 
@@ -26,7 +26,7 @@ def freshness_of(
     Rows that no line uses do not count: prices for longer prompts, other hours or larger amounts than the
     workload's, and lines without quantity. Where nothing at all is charged, nothing is old.
     """
-    used: dict[PriceRow, None] = {}
+    used: dict[ChargedRow, None] = {}
     for contender in shown:
         for charge in charges_of(contender):
             used |= dict.fromkeys(charge.prices(contender.number))
@@ -40,11 +40,13 @@ def freshness_of(
     )
 
 
-def _words(row: PriceRow) -> str:
+def _words(row: ChargedRow) -> str:
     """What a row is the price of."""
     if isinstance(row, ApiPrice):
         tier = "" if row.tier == "standard" else f" ({row.tier})"
         return f"{row.provider}/{row.model} {row.token_kind.replace('_', ' ')}{tier}"
     if isinstance(row, MachinePrice):
         return f"{row.machine} {row.term}"
+    if isinstance(row, ProvisionedPrice):
+        return f"{row.provider}/{row.model} provisioned throughput"
     return f"{row.service} {row.item}"

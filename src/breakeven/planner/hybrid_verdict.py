@@ -132,6 +132,7 @@ def _capacity(hybrids: Hybrids, number: int, per_machine: int, largest_concurren
         utilisation_by_hour=tuple(round(float(u), 4) for u in busy / full),
         peak_machines=int(machines.max()),
         mean_utilisation=float(busy.sum() / max(room.sum(), 1e-300)),
+        committed_machines=int(hybrids.committed[number, 0]),
     )
 
 

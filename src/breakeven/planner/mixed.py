@@ -133,7 +133,7 @@ class MixedMachines:
                     kinds=kinds,
                     usd_per_day=float(costs.usd_per_day[n]),
                     machine=offer.machine,
-                    machines=float(sizing.peak_machines[options.pair[n]]),
+                    machines=float(options.peak_machines(sizing)[n]),
                     available=offer.available,
                     option=len(names) - 1,
                 )
@@ -196,9 +196,9 @@ def _part(workload: Workload, kinds: frozenset[int]) -> Workload | None:
     shares, shapes = workload.mix.shares, workload.mix.shapes
     whole = sum(shares[n] for n in kinds)
     mix = TokenMix(shapes=tuple(msgspec.structs.replace(shapes[n], share=shares[n] / whole) for n in sorted(kinds)))
-    hours = tuple(rate * whole for rate in workload.requests_per_hour)
+    part = workload.scaled_to(workload.requests_per_day * whole)
     try:
-        return msgspec.structs.replace(workload, mix=mix, requests_per_hour=hours)
+        return msgspec.structs.replace(part, mix=mix)
     except BreakevenError:
         return None
 

@@ -98,6 +98,8 @@ def assumptions_of(plan: Plan, most: int) -> tuple[str, ...]:
             "quality, and a machine serves a smaller open model of equal quality as soon as there is one "
             "(uncertainty.price_scenarios: false holds today's)"
         )
+    if any(option.provisioned for option in plan.api.options):
+        found.append("provisioned throughput is not drawn")
     if not np.isfinite(plan.speed.half_width).any() and len(plan.speed.rows):
         found.append(
             "the band of these speeds is not known: self-hosting has none, and chances and regret take its speed as "

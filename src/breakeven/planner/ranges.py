@@ -13,7 +13,7 @@ from breakeven.catalogue.trends import QualityHistory, Trend, api_prices, machin
 from breakeven.decision.contest import Contest, Trends, chances, pace_ends, regrets, volumes_of
 from breakeven.decision.crossing import Crossing, break_evens, crossing_volumes, ends_of
 from breakeven.decision.rank import Contender
-from breakeven.decision.repricing import HostedLines, always_on, api_lines, cost_table, owned, token_weights
+from breakeven.decision.repricing import HostedLines, api_lines, cost_table, token_weights, years_of
 from breakeven.decision.scenarios import (
     SCENARIOS,
     Z80,
@@ -28,6 +28,7 @@ from breakeven.decision.waiting import waiting
 from breakeven.decision.worth import worths
 from breakeven.options.columns import Floats, Ints
 from breakeven.options.quality import OWN_SCALE, UNKNOWN_CLASS
+from breakeven.options.terms import COMMITTED_YEARS, ON_DEMAND
 from breakeven.planner.range_words import assumptions_of, configuration, inputs_of, swing_range
 from breakeven.planner.spine import Plan
 from breakeven.planner.spread import ClassRange, Commitment, CrossoverRange, Measurement, OptionRange, Ranges
@@ -39,6 +40,8 @@ WITH_FLOOR, PER_CLASS = 24, 10
 CROSSING_OPTIONS = 6
 FINE, COARSE = (20, 24), (10, 12)
 """Points of volume and steps of pace (to each side) of a table: if there is one class, and if there are several."""
+ONE_YEAR = tuple(term for term, years in COMMITTED_YEARS.items() if years == 1)
+"""The commitments of which it is told when to wait."""
 DAYS_PER_YEAR = HOURS_PER_YEAR / HOURS_PER_DAY
 VARIANCES = ("stack", "device", "own", "scatter")
 
@@ -109,7 +112,7 @@ def ranges(plan: Plan, seed: int = 0, scenarios: int = SCENARIOS) -> Ranges:
 
 def _members(plan: Plan, group: str, most: int) -> list[Contender]:
     """The contenders drawn: the cheapest known to keep the target (all, if that is known of none), APIs first."""
-    ranked = [c for c in plan.ranking.of(group) if c.kind in ("api", "hosted")]
+    ranked = [c for c in plan.ranking.of(group) if c.kind == "hosted" or (c.kind == "api" and _metered(plan, c))]
     known = [c for c in ranked if c.meets_slo] or ranked
     kept = known[:most]
     for kind in ("api", "hosted"):
@@ -121,14 +124,19 @@ def _members(plan: Plan, group: str, most: int) -> list[Contender]:
     return sorted(kept, key=lambda c: c.kind != "api")
 
 
+def _metered(plan: Plan, api: Contender) -> bool:
+    """Whether an API is paid by the token: what is paid by the unit is not drawn."""
+    return plan.api.options[api.number].provisioned is None
+
+
 def _twin(plan: Plan, contender: Contender) -> Contender | None:
-    """The same machines on demand where they were reserved, and reserved where they were on demand."""
+    """The same machines on demand where they were committed to for a year, and the other way round."""
     of = plan.hosted.options
     mine = of.offers[of.offer[contender.number]]
-    other = {"reserved-1y": "on-demand", "on-demand": "reserved-1y"}.get(mine.term)
+    others = (ON_DEMAND,) if mine.term in ONE_YEAR else ONE_YEAR if mine.term == ON_DEMAND else ()
     for number in np.flatnonzero(of.pair == of.pair[contender.number]).tolist():
         offer = of.offers[of.offer[number]]
-        if (offer.machine, offer.path.name, offer.term) == (mine.machine, mine.path.name, other):
+        if (offer.machine, offer.path.name) == (mine.machine, mine.path.name) and offer.term in others:
             usd = float(plan.hosted.usd_per_day[number])
             return replace(contender, number=number, usd_per_day=usd)
     return None
@@ -222,8 +230,7 @@ def _lines(drawing: _Drawing, options: Ints, trends: Trends, volumes: Floats | N
         table=cost_table(plan.curves, options, ends, found, steps if volumes is None else COARSE[1]),
         input_weight=weights[0],
         output_weight=weights[1],
-        always_on=always_on(plan.curves, options),
-        owned=owned(plan.curves, options),
+        committed_years=years_of(plan.curves, options),
     )
 
 
@@ -304,7 +311,7 @@ def _options(contest: Contest, ids: list[str], usd: Floats, lost: Floats) -> lis
 def _crossover(drawing: _Drawing, group: str, trends: Trends) -> CrossoverRange | None:
     plan = drawing.plan
     lines = next((envelope for envelope in plan.envelopes if envelope.group == group), None)
-    if lines is None or lines.api is None or not len(lines.hosted):
+    if lines is None or lines.api is None or not len(lines.hosted) or not _metered(plan, lines.api):
         return None
     options = lines.hosted[:CROSSING_OPTIONS]
     errors = drawing.errors.take(drawing.place(options))
@@ -356,9 +363,10 @@ def _commitment(plan: Plan, contest: Contest, draws: Draws, ids: list[str], chos
     hosted = range(contest.apis, len(contest.contenders))
     same = [n for n in hosted if chosen >= contest.apis and kept(n) == kept(chosen)]
     terms = {of.offers[of.offer[contest.contenders[n].number]].term: n for n in same}
-    if not {"on-demand", "reserved-1y"} <= terms.keys():
+    committed = next((terms[term] for term in ONE_YEAR if term in terms), None)
+    if committed is None or ON_DEMAND not in terms:
         return None
-    wait = waiting(contest, terms["reserved-1y"], terms["on-demand"], draws)
+    wait = waiting(contest, committed, terms[ON_DEMAND], draws)
     year = DAYS_PER_YEAR
     if not np.isfinite([wait.now_usd_per_day, wait.later_usd_per_day]).all():
         return None

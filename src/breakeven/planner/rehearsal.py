@@ -6,7 +6,6 @@ import msgspec
 import numpy as np
 
 from breakeven.capacity.simulate import Arrivals, Curve
-from breakeven.capacity.sizing import ALWAYS_ON_TERMS
 from breakeven.catalogue.schema import MachinePrice
 from breakeven.cost.api import requests_usd
 from breakeven.decision.curves import take_one
@@ -45,15 +44,13 @@ class Rehearsal:
     planned_requests_per_s: float
     """Of the plan's busiest hour."""
     price: MachinePrice
-    always_paid: bool
-    """Whether a machine is paid around the clock, used or not."""
+    """Of a machine of the term."""
+    beside: MachinePrice | None
+    """Of a machine by the hour, beside those that are paid around the clock; ``None``: all of them are."""
+    committed_machines: int
+    """So many machines the plan pays around the clock, used or not."""
     streams: bool
     """Whether the path hands on the first token before the last."""
-
-    @property
-    def usd_per_machine_hour(self) -> float:
-        """Of one machine."""
-        return float(self.price.usd_per_hour)
 
 
 def rehearsal(plan: Plan, name: str, requests: Requests) -> Rehearsal:
@@ -119,7 +116,8 @@ def _rehearsal(plan: Plan, contender: Contender, requests: Requests) -> Rehearsa
         planned_machines=int(plan.sizing.peak_machines[pair]),
         planned_requests_per_s=max(plan.workload.requests_per_hour) / SECONDS_PER_HOUR,
         price=offer.price,
-        always_paid=offer.term in ALWAYS_ON_TERMS,
+        beside=offer.beside,
+        committed_machines=int(plan.sizing.bought.committed[pair, plan.sizing.ways.way[options.offer[number]]]),
         streams=offer.path.streams,
     )
 

@@ -15,6 +15,7 @@ from breakeven.cost.extras import extras_of, with_attempts
 from breakeven.cost.fine_tuning import Training, trainings_of
 from breakeven.cost.hosting import HostedCosts, hosted_costs, hosted_options
 from breakeven.cost.outages import outages_of, with_outages
+from breakeven.cost.provisioned import unit_charges
 from breakeven.decision.cascades import Cascade, cascades_of, ranked_with
 from breakeven.decision.crossover import Crossover, crossovers
 from breakeven.decision.curves import Curves, curves_of
@@ -336,7 +337,11 @@ def _charged(
     extras = extras_of(successes, costs, apis, grid, speed.rows)
     beside = extras.hosted.beside(policy, "hosted", options.row, volume)
     hosted = hosted_costs(options, speed, sizing, snapshot, policy, beside)
-    beside = extras.api.beside(policy, "api", np.arange(len(apis)), volume)
+    attempts = 1.0 if successes is None else successes.api.attempts
+    beside = (
+        *unit_charges(apis, workload, policy, attempts),
+        *extras.api.beside(policy, "api", np.arange(len(apis)), volume),
+    )
     api = with_attempts(api_costs(apis, workload, policy, snapshot.windows), successes, beside)
     uptimes = market.catalogue.tables.uptimes
     outages = outages_of(policy.availability, uptimes, market.as_of, market.quality, volume)

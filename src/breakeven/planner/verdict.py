@@ -6,12 +6,13 @@ from typing import Literal
 import msgspec
 import numpy as np
 
-from breakeven.capacity.sizing import ALWAYS_ON_TERMS, Sizing
+from breakeven.capacity.sizing import Sizing
 from breakeven.cost.bill import Bill, bill_of
 from breakeven.cost.hosting import HostedCosts
 from breakeven.decision.curves import Curves, take_one
 from breakeven.decision.rank import Contender
 from breakeven.evidence import Basis, Estimate
+from breakeven.options.api import ApiOption
 from breakeven.options.hosted import HostedGrid
 from breakeven.options.quality import Quality
 from breakeven.performance.band import banded, basis_of
@@ -22,6 +23,7 @@ from breakeven.planner.busiest import busiest
 from breakeven.planner.right_answers import Success, success_of
 from breakeven.planner.setup import Setup
 
+TINY = 1e-9
 CENTS_OF_A_CENT = Decimal("0.000001")
 """To how many dollars a band's ends are rounded."""
 
@@ -63,12 +65,14 @@ class Performance(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Capacity(msgspec.Struct, frozen=True, kw_only=True):
-    """The replicas that stand, hour by hour (24 hours or 168), and how full they are. Empty for paid APIs."""
+    """The replicas that are paid for, hour by hour (24 hours or 168), and how full they are. Empty for paid APIs."""
 
     replicas_by_hour: tuple[int, ...]
     utilisation_by_hour: tuple[float, ...]
     peak_machines: int | None
     mean_utilisation: float | None
+    committed_machines: int | None = None
+    """Machines that are paid around the clock, by a commitment or because they are one's own."""
 
 
 class Hybrid(msgspec.Struct, frozen=True, kw_only=True):
@@ -166,7 +170,7 @@ def api_verdict(contender: Contender, curves: Curves, quality: Quality) -> Verdi
             tier=option.tariff.tier,
         ),
         meets_slo=contender.meets_slo,
-        because=f"list price of {_newest(option.tariff.prices.values())}{latency}",
+        because=f"{_priced(option)}{latency}",
         basis="listed",
         bill=bill,
         performance=NO_PERFORMANCE,
@@ -175,8 +179,11 @@ def api_verdict(contender: Contender, curves: Curves, quality: Quality) -> Verdi
     )
 
 
-def _newest(prices: object) -> str:
-    return str(max(row.effective_from for row in prices))  # type: ignore[attr-defined]
+def _priced(option: ApiOption) -> str:
+    """What an API's bill rests on."""
+    if option.provisioned is not None:
+        return f"provisioned throughput at prices of {option.provisioned.effective_from}"
+    return f"list price of {max(row.effective_from for row in option.tariff.prices.values())}"
 
 
 def known(score: float) -> float | None:
@@ -216,7 +223,7 @@ def hosted_verdict(
     hardware = grid.fleet.hardware[grid.hardware[row]]
     engine = grid.engines[grid.engine[row]]
     basis: Basis = "assumed" if speed.stated else basis_of(int(speed.evidence[at]))
-    fleet = _capacity(sizing, at, pair, sizing.fixed or offer.term in ALWAYS_ON_TERMS)
+    fleet = _capacity(sizing, pair, int(hosted.options.offer[number]))
     found, chance = _performance(speed, sizing, at, fleet, basis, offer.path.streams)
     bill = bill_of(hosted.charges, number)
     low, high = _bill_band(curves, number, bill)
@@ -281,16 +288,17 @@ def _hosted_because(option: Option, fleet: Capacity, found: Performance, speed: 
     )
 
 
-def _capacity(sizing: Sizing, at: int, pair: int, always: bool) -> Capacity:
-    """The machines that stand, hour by hour; ``always``: the busiest hour's stand around the clock."""
-    per_machine, load = sizing.pair_replicas_per_machine[pair], sizing.load_of(at)
-    machines = np.ceil(sizing.replicas_of(at) / per_machine)
-    standing = (np.full_like(machines, machines.max()) if always else machines) * per_machine
+def _capacity(sizing: Sizing, pair: int, offer: int) -> Capacity:
+    """The machines that are paid for, hour by hour."""
+    way = int(sizing.ways.way[offer])
+    machines = sizing.machines_of(pair, offer)
+    paid, load = machines * sizing.pair_replicas_per_machine[pair], sizing.work_of(pair, machines)
     return Capacity(
-        replicas_by_hour=tuple(int(n) for n in standing),
-        utilisation_by_hour=tuple(round(float(u), 4) for u in load / standing),
-        peak_machines=int(sizing.peak_machines[pair]),
-        mean_utilisation=float(load.sum() / standing.sum()),
+        replicas_by_hour=tuple(int(np.ceil(n - TINY)) for n in paid),
+        utilisation_by_hour=tuple(round(float(u), 4) for u in load / paid),
+        peak_machines=int(sizing.bought.peak[pair, way]),
+        mean_utilisation=float(load.sum() / paid.sum()),
+        committed_machines=int(sizing.bought.committed[pair, way]),
     )
 
 

@@ -6,6 +6,7 @@ from breakeven.decision.crossover import Crossover
 from breakeven.decision.curves import HIGHEST_REQUESTS_PER_DAY
 from breakeven.decision.rank import Contender
 from breakeven.options.success import UNKNOWN_SUCCESS
+from breakeven.options.terms import COMMITTED_YEARS
 from breakeven.planner import Plan
 from breakeven.planner.mixed import MixedFleet
 from breakeven.planner.verdict import Verdict
@@ -140,11 +141,15 @@ def ahead_words(between: tuple[float, float] | None) -> str:
 def _commitment(plan: Plan) -> list[str]:
     """What it costs without the commitment that the winner asks for."""
     winner = plan.winner
-    if winner is None or winner.option.term != "reserved-1y":
+    years = COMMITTED_YEARS.get(winner.option.term or "") if winner else None
+    if winner is None or years is None or not winner.capacity.committed_machines:
         return []
+    machines, peak = winner.capacity.committed_machines, winner.capacity.peak_machines or 0
+    of_all = f"{machines} of its {peak}" if machines < peak else f"{machines}"
     free = plan.cheapest_hosted("on-demand")
     instead = f"; on demand the cheapest self-hosting is {free[0]} at {usd(free[1])} a day" if free else ""
-    return [f"That takes a commitment of one year{instead}."]
+    term = {1: "one year", 3: "three years"}[years]
+    return [f"That takes a commitment to {of_all} machine{'s' if peak > 1 else ''} for {term}{instead}."]
 
 
 def _slowness(plan: Plan) -> list[str]:

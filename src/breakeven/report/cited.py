@@ -188,6 +188,7 @@ def _fleet(verdict: Verdict) -> list[Figure]:
         ("a replica stands on", f"{option.tensor_parallel} x {option.accelerator}", option.tensor_parallel),
         ("replicas by hour", f"{low}" if low == high else f"{low} to {high}", high),
         ("machines in the busiest hour", f"{fleet.peak_machines}", fleet.peak_machines),
+        ("machines paid around the clock", f"{fleet.committed_machines or 0}", fleet.committed_machines or 0),
         ("mean use of the room", share(fleet.mean_utilisation), fleet.mean_utilisation),
     ]
     if verdict.hybrid is not None:

@@ -127,6 +127,7 @@ def _facts(verdict: Verdict, plan: Plan) -> list[tuple[str, str]]:
         ("tokens/s, full replica", told(found.output_tokens_per_s, as_seconds=False)),
         ("replicas by hour", hours),
         ("machines at peak", None if fleet.peak_machines is None else f"{fleet.peak_machines}"),
+        ("paid around the clock", f"{fleet.committed_machines} of them" if fleet.committed_machines else None),
         ("mean utilisation", None if fleet.mean_utilisation is None else share(fleet.mean_utilisation)),
     ]
     known = [(name, value) for name, value in rows if value is not None]

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from breakeven.capacity.sizing import ALWAYS_ON_TERMS
 from breakeven.decision.crossover import Crossover
 from breakeven.decision.envelope import Envelope
 from breakeven.decision.rank import Contender
@@ -80,6 +79,8 @@ class Load:
     largest_concurrency: int
     paid_replicas: float | None
     """Replicas on machines that are paid around the clock; ``None`` if the fleet follows the hours."""
+    paid_machines: int
+    """That are paid around the clock."""
     peak_machines: int
     machine: str
 
@@ -187,9 +188,10 @@ def best_load(plan: Plan) -> Load | None:
     row, pair = int(options.row[best.number]), int(options.pair[best.number])
     offer = options.offers[options.offer[best.number]]
     most = float(plan.speed.largest_concurrency[row])
-    replicas = sizing.replicas_of(row)
-    around_the_clock = offer.term in ALWAYS_ON_TERMS or plan.policy.scaling == "fixed"
-    standing = float(sizing.peak_machines[pair] * sizing.pair_replicas_per_machine[pair])
+    replicas = sizing.machines_of(pair, int(options.offer[best.number])) * sizing.pair_replicas_per_machine[pair]
+    way = sizing.ways.way[options.offer[best.number]]
+    base = sizing.peak_machines[pair] if sizing.fixed else sizing.bought.committed[pair, way]
+    standing = float(base * sizing.pair_replicas_per_machine[pair])
     return Load(
         option=plan.option_id(best),
         group=best.group,
@@ -198,7 +200,8 @@ def best_load(plan: Plan) -> Load | None:
         room=replicas * most,
         replicas=replicas,
         largest_concurrency=int(most),
-        paid_replicas=standing if around_the_clock else None,
-        peak_machines=int(sizing.peak_machines[pair]),
+        paid_replicas=standing or None,
+        paid_machines=int(base),
+        peak_machines=int(sizing.bought.peak[pair, way]),
         machine=offer.machine,
     )

@@ -68,6 +68,8 @@ class Costs(msgspec.Struct, frozen=True, kw_only=True):
     """What the replay cost over its own length."""
 
     machine_hours: float
+    committed_machine_hours: float
+    """Those of them that are paid whether used or not."""
     usd_per_machine_hour: float
     usd_machines: float
     overflow_api: str | None
@@ -191,8 +193,13 @@ def notes_of(plan: Plan, failed: int, scale: float, rehearsed: Rehearsal, fleet:
             f"the autoscaler looks every {scaling.period_s:g} s, pauses {scaling.cooldown_s:g} s after a change, and a "
             f"machine serves {low:g} to {high:g} s after its order, from which on it is paid"
         )
-        if rehearsed.always_paid:
+        if rehearsed.beside is None:
             found.append("this purchase term is paid around the clock, so machines that go save nothing")
+    if rehearsed.beside is not None and rehearsed.committed_machines:
+        found.append(
+            f"the plan commits to {rehearsed.committed_machines} machines, which are paid all along; those above are "
+            "paid by the hour"
+        )
     if fleet.failures:
         found.append("what a failing replica held begins again elsewhere; its machine is paid meanwhile")
     return tuple(found)
@@ -229,14 +236,20 @@ def simulation_share(ttft_s: Floats, tpot_s: Floats, slo: Slo) -> float | None:
 
 
 def _costs(rehearsed: Rehearsal, replay: Replay, played: Played, overflow: Overflow | None) -> Costs:
-    hours, most = replay.machine_hours, played.machines
-    if rehearsed.always_paid:
-        most = max(most, int(np.ceil(replay.samples[1].max(initial=0) / rehearsed.per_machine)))
-        hours = most * replay.duration_s / SECONDS_PER_HOUR
+    hours, committed = replay.machine_hours, rehearsed.committed_machines
+    paid = replay.samples[1] / rehearsed.per_machine
+    if rehearsed.beside is None:
+        committed, hours = max(played.machines, int(np.ceil(paid.max(initial=0)))), 0.0
+    elif committed:  # the share of the hours that is above them, as the looks at the fleet tell it
+        hours *= float(np.maximum(paid - committed, 0).sum() / max(paid.sum(), 1.0))
+    around = committed * replay.duration_s / SECONDS_PER_HOUR
+    usd = around * float(rehearsed.price.usd_per_hour)
+    usd += hours * float(rehearsed.beside.usd_per_hour) if rehearsed.beside else 0.0
     return Costs(
-        machine_hours=hours,
-        usd_per_machine_hour=rehearsed.usd_per_machine_hour,
-        usd_machines=hours * rehearsed.usd_per_machine_hour,
+        machine_hours=around + hours,
+        committed_machine_hours=around,
+        usd_per_machine_hour=usd / (around + hours),
+        usd_machines=usd,
         overflow_api=overflow.api if overflow else None,
         overflow_requests=len(replay.overflowed),
         usd_overflow=overflow.usd if overflow else None,

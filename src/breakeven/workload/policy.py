@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 import msgspec
 
 from breakeven.errors import SpecError, refuse_odd_number
+from breakeven.units import MINUTES_PER_HOUR
 from breakeven.workload.availability import Availability
 from breakeven.workload.fine_tuning import FineTuning
 from breakeven.workload.profile import Slo
@@ -19,6 +20,9 @@ Architecture = Literal["arm64", "x86_64"]
 Scaling = Literal["hourly", "fixed"]
 DEFAULT_SCALE = "lmarena-text"
 LAMBDA_MEMORY_MB = (128, 10240)
+STARTUP_MINUTES = 7.5
+"""Assumption: 5 to 10 minutes until a new GPU endpoint serves (2026-11-29); `startup_minutes` replaces it."""
+LONGEST_STARTUP_MINUTES = 60.0
 
 
 class Only(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -32,8 +36,10 @@ class Only(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     paths: Annotated[
         tuple[str, ...], said("serving paths: `lambda-http`, `lambda-rest-stream`, `direct`, `ec2`, `own`")
     ] = ()
-    terms: Annotated[tuple[str, ...], said("`on-demand`, `reserved-1y`, `owned`")] = ()
-    tiers: Annotated[tuple[str, ...], said("API tiers: `standard`, `batch`, `flex`, `priority`")] = ()
+    terms: Annotated[
+        tuple[str, ...], said("`on-demand`, `reserved-1y`, `reserved-3y`, `savings-1y`, `savings-3y`, `spot`, `owned`")
+    ] = ()
+    tiers: Annotated[tuple[str, ...], said("API tiers: `standard`, `batch`, `flex`, `priority`, `provisioned`")] = ()
     kinds: Annotated[
         tuple[Literal["api", "hosted", "hybrid"], ...], said("`api` or `hosted` alone; `hybrid` beside both")
     ] = ()
@@ -73,6 +79,13 @@ class LambdaConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
             raise SpecError(f"lambda.memory_mb is {self.memory_mb}", expected=f"{low} to {high} MB", do="Correct it")
 
 
+class Spot(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What machines at spot prices, which are taken away, may be used for."""
+
+    with_latency_target: Annotated[bool, said("let them serve requests that have a latency target")] = False
+    in_hybrids: Annotated[bool, said("let them be the base of a hybrid")] = False
+
+
 class Stated(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A response time that the user states for self-hosted machines, in place of a prediction.
 
@@ -106,6 +119,23 @@ class ApiLatency(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
         return None if any(found is None for found, _ in asked) else True
 
 
+class ApiLimit(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What a paid API takes of one customer in a minute; what is left out is not limited."""
+
+    requests_per_minute: Annotated[float | None, said("requests")] = None
+    tokens_per_minute: Annotated[float | None, said("tokens in and out, cached ones included")] = None
+
+    def __post_init__(self) -> None:
+        refuse_odd_number("api_limits.requests_per_minute", self.requests_per_minute, above_zero=True)
+        refuse_odd_number("api_limits.tokens_per_minute", self.tokens_per_minute, above_zero=True)
+
+    def most_requests_per_hour(self, tokens_per_request: float) -> float:
+        """Requests of so many tokens that it takes in an hour."""
+        by_request = math.inf if self.requests_per_minute is None else self.requests_per_minute
+        by_token = math.inf if self.tokens_per_minute is None else self.tokens_per_minute / tokens_per_request
+        return min(by_request, by_token) * MINUTES_PER_HOUR
+
+
 class Policy(msgspec.Struct, frozen=True, kw_only=True):
     """Everything that is not the workload itself."""
 
@@ -120,10 +150,15 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
     only: Only = Only()
     scaling: Scaling = "hourly"
     min_replicas: int = 1
+    startup_minutes: float = STARTUP_MINUTES
+    """From the order of a machine to its first request."""
+    spot: Spot = Spot()
     api_discount: dict[str, float] = {}
     """Negotiated discount by provider (0.1 = 10 % off); ``*`` for all."""
     api_latency: dict[str, ApiLatency] = {}
     """By ``provider/model`` (``*`` allowed): what the user measured there; everywhere else it is not known."""
+    api_limits: dict[str, ApiLimit] = {}
+    """By ``provider/model`` (``*`` allowed): the rate limits of the user's account."""
     people: People | None = None
     fixed_costs: tuple[FixedCost, ...] = ()
     lambda_: LambdaConfig = LambdaConfig()
@@ -140,6 +175,13 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
 
     def __post_init__(self) -> None:
         refuse_odd_number("hosting.min_replicas", self.min_replicas, above_zero=True)
+        refuse_odd_number("hosting.startup_minutes", self.startup_minutes)
+        if self.startup_minutes > LONGEST_STARTUP_MINUTES:
+            raise SpecError(
+                f"hosting.startup_minutes is {self.startup_minutes:g}",
+                expected=f"up to {LONGEST_STARTUP_MINUTES:g} minutes: fleets are sized hour by hour",
+                do="Correct it, or take scaling: fixed",
+            )
         if isinstance(self.at_least, float) and not math.isfinite(self.at_least):
             raise SpecError(f"at_least is {self.at_least}", expected="a model or a score", do="Correct it")
         for model, score in self.scores.items():

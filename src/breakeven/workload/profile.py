@@ -59,6 +59,22 @@ class Burstiness(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
         refuse_odd_number("traffic.burstiness.rate_variation", self.rate_variation)
 
 
+class Batch(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Asynchronous work beside the traffic of the hours, coming evenly: each request is done within some hours."""
+
+    requests_per_day: Annotated[float, said("requests on a mean day, beside those of the hours")]
+    within_h: Annotated[float, said("hours in which each is done, 1 or more")] = 24.0
+
+    def __post_init__(self) -> None:
+        refuse_odd_number("traffic.batch.requests_per_day", self.requests_per_day, above_zero=True)
+        if not 1 <= self.within_h <= LARGEST_NUMBER:
+            raise SpecError(
+                f"traffic.batch.within_h is {self.within_h:g}",
+                expected="1 hour or more",
+                do="Count work that cannot wait an hour among the requests of the hours",
+            )
+
+
 class Workload(msgspec.Struct, frozen=True, kw_only=True):
     """What has to be served.
 
@@ -75,6 +91,8 @@ class Workload(msgspec.Struct, frozen=True, kw_only=True):
     """``None``: not known, and taken as independent arrivals; the plan says so."""
     deferrable: bool = False
     """Whether an answer within a day is good enough (batch and flex prices)."""
+    batch: Batch | None = None
+    """Work that may wait, beside that of the hours, of the same mix."""
     assumptions: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
@@ -125,13 +143,23 @@ class Workload(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def requests_per_day(self) -> float:
-        """Requests on a mean day."""
-        return math.fsum(self.requests_per_hour) * HOURS_PER_DAY / len(self.requests_per_hour)
+        """Requests on a mean day, those that may wait included."""
+        beside = self.batch.requests_per_day if self.batch else 0.0
+        return math.fsum(self.requests_per_hour) * HOURS_PER_DAY / len(self.requests_per_hour) + beside
+
+    @property
+    def interactive_share(self) -> float:
+        """The share of the requests that come by the hours and cannot wait for a better one."""
+        return 1.0 if self.batch is None else 1.0 - self.batch.requests_per_day / self.requests_per_day
 
     def scaled_to(self, requests_per_day: float) -> "Workload":
         """The same workload with another volume and the same shape."""
         factor = requests_per_day / self.requests_per_day
-        return msgspec.structs.replace(self, requests_per_hour=tuple(rate * factor for rate in self.requests_per_hour))
+        batch = self.batch
+        if batch is not None:
+            batch = msgspec.structs.replace(batch, requests_per_day=batch.requests_per_day * factor)
+        hours = tuple(rate * factor for rate in self.requests_per_hour)
+        return msgspec.structs.replace(self, requests_per_hour=hours, batch=batch)
 
 
 def refuse_odd_hours(hours: Sequence[float]) -> None:

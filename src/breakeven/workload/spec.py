@@ -13,16 +13,19 @@ from breakeven.workload.availability import Availability
 from breakeven.workload.fine_tuning import FineTuning
 from breakeven.workload.policy import (
     DEFAULT_SCALE,
+    STARTUP_MINUTES,
     ApiLatency,
+    ApiLimit,
     FixedCost,
     LambdaConfig,
     Only,
     People,
     Policy,
     Scaling,
+    Spot,
     Stated,
 )
-from breakeven.workload.profile import Burstiness, Slo, Task, Workload, refuse_odd_hours, spread
+from breakeven.workload.profile import Batch, Burstiness, Slo, Task, Workload, refuse_odd_hours, spread
 from breakeven.workload.success import QualitySpec
 from breakeven.workload.uncertainty import Uncertainty
 from breakeven.workload.usage import TOKENS_PER_WORD, TokenMix, TokenShape, TokenUsage
@@ -45,6 +48,10 @@ class TrafficSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     ] = None
     requests_per_hour: Annotated[
         list[float] | None, said("24 or 168 numbers from (Monday) midnight UTC, instead of volume and profile")
+    ] = None
+    batch: Annotated[
+        Batch | None,
+        said("work beside it that may wait, of requests of the same lengths: done where machines stand idle"),
     ] = None
     burstiness: Annotated[
         Burstiness | None,
@@ -133,6 +140,10 @@ class HostingSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
         said("`hourly`: on-demand machines follow the hours; `fixed`: the busiest hour's machines stand all day"),
     ] = "hourly"
     min_replicas: Annotated[int, said("replicas that stand at any hour")] = 1
+    startup_minutes: Annotated[
+        float, said("from the order of a machine to its first request; paid, and traffic grows meanwhile")
+    ] = STARTUP_MINUTES
+    spot: Annotated[Spot, said("what machines at spot prices may be used for")] = Spot()
     mixed_machines: Annotated[
         bool,
         said("look for several fleets, each for some of the `shapes` (needs the extra `fleets`, takes seconds)"),
@@ -190,6 +201,9 @@ class Spec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
         dict[str, ApiLatency],
         said("what you measured at paid APIs, by `provider/model` (`*` allowed), at the target's quantile"),
     ] = {}
+    api_limits: Annotated[
+        dict[str, ApiLimit], said("rate limits of your account at paid APIs, by `provider/model` (`*` allowed)")
+    ] = {}
     as_of: Annotated[date | None, said("prices of that day; without it, today's")] = None
     region: Annotated[str, said("cloud region of the machines")] = "us-east-1"
     only: Annotated[Only, said("narrowing; names may hold `*`, an empty list means no narrowing")] = Only()
@@ -239,6 +253,7 @@ class Spec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
             slo=self.latency,
             burstiness=self.traffic.burstiness,
             deferrable=self.deferrable,
+            batch=self.traffic.batch,
             assumptions=(*assumed_tokens, *assumed_traffic),
         )
 
@@ -255,8 +270,11 @@ class Spec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
             only=self.only,
             scaling=hosting.scaling,
             min_replicas=hosting.min_replicas,
+            startup_minutes=hosting.startup_minutes,
+            spot=hosting.spot,
             mixed_machines=hosting.mixed_machines,
             api_latency=self.api_latency,
+            api_limits=self.api_limits,
             api_discount=discount if isinstance(discount, dict) else {"*": discount} if discount else {},
             people=self.people,
             fixed_costs=tuple(self.fixed_costs),
