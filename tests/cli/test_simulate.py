@@ -1,11 +1,13 @@
 """`breakeven simulate` as a person uses it."""
 
 import json
+from datetime import date
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from breakeven.catalogue.load import load_catalogue
 from breakeven.cli import BAD_INPUT, check
 from breakeven.report.simulation_told import sparkline
 
@@ -58,6 +60,22 @@ def test_the_document_holds_every_figure_and_its_version(run, trace):
     hours = found["costs"]["machine_hours"]
     assert found["costs"]["usd_machines"] == pytest.approx(hours * found["costs"]["usd_per_machine_hour"])
     assert {moment["replicas_serving"] for moment in found["over_time"]} == {3}
+
+
+def test_machines_committed_to_are_paid_all_along_and_those_above_them_by_the_hour(run, trace):
+    def costs(option, machines):
+        arguments = ("--option", option, "--trace", trace, "--machines", f"{machines}", *DAY, "--json", "-")
+        return json.loads(run("simulate", SPEC, *arguments)[1])
+
+    free, reserved = costs(OPTION, 6)["costs"], costs(f"{OPTION}@reserved-1y", 6)
+    base, paid = reserved["costs"]["committed_machine_hours"], reserved["costs"]["machine_hours"]
+    assert free["committed_machine_hours"] == 0
+    assert 0 < base < paid
+    assert paid == pytest.approx(free["machine_hours"])
+    rent = load_catalogue().on(date(2026, 11, 24), "us-east-1").machine_prices["g6e.xlarge", "reserved-1y"]
+    usd = base * float(rent.usd_per_hour) + (paid - base) * free["usd_per_machine_hour"]
+    assert reserved["costs"]["usd_machines"] == pytest.approx(usd)
+    assert any("commits to" in note for note in reserved["notes"])
 
 
 def test_the_same_seed_prints_the_same(run, trace):

@@ -5,7 +5,7 @@ import time
 
 import pytest
 from tests.gateway.running import read_answer
-from tests.gateway.scripted import CHAT, honest
+from tests.gateway.scripted import CHAT, SOON_S, honest
 
 
 @pytest.fixture
@@ -18,7 +18,7 @@ def one_place(serve, upstream):
         async def waits(heard):
             import asyncio
 
-            await asyncio.to_thread(upstream.go_on.acquire, timeout=5)
+            await asyncio.to_thread(upstream.go_on.acquire, timeout=SOON_S)
             await honest(heard)
 
         upstream.script = waits
@@ -29,7 +29,7 @@ def one_place(serve, upstream):
 
 
 def _until(happened):
-    until = time.monotonic() + 5
+    until = time.monotonic() + SOON_S
     while not happened():
         assert time.monotonic() < until
         time.sleep(0.002)
@@ -45,7 +45,7 @@ def test_requests_that_wait_are_served_in_the_order_in_which_they_came(one_place
     for number in range(4):
         connections.append(gateway.post(_chat(number), "connection: close"))
         _until(lambda: gateway.door.live.in_flight == len(connections))
-    assert len(upstream.heard) == 1
+    _until(lambda: len(upstream.heard) == 1)
     for _ in connections:
         upstream.go_on.release()
     assert [read_answer(connection).status for connection in connections] == [200] * 4

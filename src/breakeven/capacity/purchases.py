@@ -23,10 +23,8 @@ class Ways:
     """The different ways to buy that make a difference for these hours; the first commits to nothing."""
 
     week: Week
-    committed: Floats
-    """Levels x ways: with these weights machines become those that are committed to,"""
     others: Floats
-    """and hours a day of the others."""
+    """Levels x ways: with these weights machines become hours a day of those that are not committed to."""
     committed_at: tuple[int, ...]
     """The level whose machines are committed to."""
     buyings: tuple[Buying, ...]
@@ -47,17 +45,22 @@ class Ways:
             ways[one] = places.setdefault(key, len(found))
             if ways[one] == len(found):
                 found.append((level, one))
-        committed, others = week.weights([level for level, _ in found])
         return cls(
             week=week,
-            committed=committed,
-            others=others,
+            others=week.weights([level for level, _ in found]),
             committed_at=tuple(level for level, _ in found),
             buyings=tuple(one for _, one in found),
             way=np.array([ways[one] for one in rents.buyings], dtype=np.int64)[rents.buying],
             startup_hours=startup_hours,
             quantile=quantile,
         )
+
+    def committed_of(self, machines: Floats) -> Floats:
+        """The machines that are committed to in each way. ``machines``: fleets x levels."""
+        levels = len(self.week.paid)
+        found: Floats = machines.take([min(level, levels - 1) for level in self.committed_at], axis=1)
+        found[:, [level == levels for level in self.committed_at]] = 0.0
+        return found
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -80,7 +83,7 @@ class Purchases:
     def put(self, block: Ints, machines: Floats, fill: Filled | None, ways: Ways) -> None:
         """Buy for some pairs. ``machines``: pairs x levels."""
         others = ways.others
-        self.committed[block] = machines @ ways.committed
+        self.committed[block] = ways.committed_of(machines)
         self.hours_per_day[block] = machines @ others
         self.peak[block] = machines[:, :1]
         for n, one in enumerate(ways.buyings):

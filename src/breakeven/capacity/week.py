@@ -37,16 +37,14 @@ class Week:
         found: list[int] = np.searchsorted(self.paid, [one.commit_from for one in buyings], side="right").tolist()
         return found
 
-    def weights(self, committed_at: Sequence[int]) -> tuple[Floats, Floats]:
-        """Levels x purchases: with them machines become those committed to, and hours a day of the others."""
-        committed = np.zeros((len(self.paid) + 1, len(committed_at)))
+    def weights(self, committed_at: Sequence[int]) -> Floats:
+        """Levels x purchases: with them machines become hours a day of those that are not committed to."""
         others = np.zeros((len(self.paid) + 1, len(committed_at)))
         steps = np.diff(self.paid, prepend=0.0) * HOURS_PER_DAY
         for n, place in enumerate(committed_at):
-            committed[place, n] = 1.0
             others[:place, n] = steps[:place]
             others[place, n] -= steps[:place].sum()
-        return committed[:-1], others[:-1]  # below the last level no machine stands
+        return others[:-1]  # below the last level no machine stands
 
 
 def week_of(requests_per_hour: Floats, startup_hours: float, *, fixed: bool) -> Week:

@@ -130,7 +130,7 @@ def _machine_usd_per_day(curves: Curves) -> Iterator[Floats]:
         replicas = np.ceil(roughly(busy_s * (volume / SECONDS_PER_DAY), room, weights))
         machines = np.ceil(np.maximum(replicas, policy.min_replicas) / per_machine)
         usd = (machines @ ways.others).ravel().take(at) * usd_per_hour
-        usd[around] += (machines @ ways.committed).ravel().take(at[around]) * usd_per_day
+        usd[around] += ways.committed_of(machines).ravel().take(at[around]) * usd_per_day
         yield np.where(machines[:, 0][pair] > count, np.inf, usd)
 
 

@@ -16,7 +16,6 @@ from breakeven.decision.hybrids import Hybrids, hybrids_at
 from breakeven.decision.rank import By, Contender, Ranking
 from breakeven.options.columns import Floats, Ints, Mask
 from breakeven.options.hosted import HostedGrid
-from breakeven.options.terms import SPOT
 from breakeven.units import HOURS_PER_DAY, SECONDS_PER_DAY
 
 PER_CHOICE = 2
@@ -87,9 +86,9 @@ def best_hybrids(ranking: Ranking, members: dict[str, Ints], curves: Curves, gri
     """
     only = curves.policy.only.kinds
     members = members if (not only or "hybrid" in only) and curves.speed.workload.batch is None else {}
-    if not curves.policy.spot.in_hybrids:
-        options = curves.hosted.options
-        may = ~options.flag([offer.term == SPOT for offer in options.offers])
+    options = curves.hosted.options
+    if options.rents.spot.any() and not curves.policy.spot.in_hybrids:
+        may = ~options.rents.spot[options.offer]
         members = {group: rows[may[rows]] for group, rows in members.items()}
     screen, choice = _screen(curves), _choices(curves, grid, by)
     pairs: list[tuple[str, Contender, Ints]] = []

@@ -5,7 +5,7 @@ import math
 from breakeven.deploy.choice import Chosen
 from breakeven.deploy.server import BUCKET, Settings
 from breakeven.deploy.text import Node, said
-from breakeven.units import BYTES_PER_GB, MIB_PER_GIB
+from breakeven.units import BYTES_PER_GB, MIB_PER_GIB, SECONDS_PER_HOUR
 
 IMAGE_ACCOUNT = "763104351884"
 IMAGE = "vllm:server-sagemaker-cuda-v1"
@@ -14,7 +14,7 @@ AMI = "al2023-ami-sagemaker-inference-gpu-4-1"
 """NVIDIA driver 580: CUDA 12.9 and 13, which the image and the newest GPUs need (botocore 1.44, ProductionVariant)."""
 OLDER_AMIS = ("al2-ami-sagemaker-inference-gpu-3-1", "al2-ami-sagemaker-inference-gpu-2-1")
 VARIANT = "AllTraffic"
-STARTUP_S = 3600
+STARTUP_S = SECONDS_PER_HOUR
 """Assumption: as long as AWS allows; a large model is loaded for many minutes."""
 STORED_PER_WEIGHT_BYTE = 1.5
 """The disk that the bill charges; see `cost.hosting`."""
