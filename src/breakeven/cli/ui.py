@@ -24,6 +24,12 @@ def ui(
         Path | None, typer.Option(help="A file with the token that visitors give (16 characters or more).")
     ] = None,
     name: Annotated[list[str] | None, typer.Option(help="A name under which the pages are asked for.")] = None,
+    store: Annotated[
+        str | None,
+        typer.Option(
+            envvar="BREAKEVEN_STORE", help="A gateway's store, for the spend page: a file or postgresql://..."
+        ),
+    ] = None,
     upload_megabytes: Annotated[int, typer.Option(min=1, max=2000, help="The largest log that is read.")] = 64,
 ) -> None:
     """Serve the planner as web pages. Prints its address and opens nothing by itself; stop it with Ctrl-C."""
@@ -34,6 +40,7 @@ def ui(
     from breakeven.ui.answers import Planner  # noqa: PLC0415
     from breakeven.ui.app import application  # noqa: PLC0415
     from breakeven.ui.guard import Door, is_loopback  # noqa: PLC0415
+    from breakeven.ui.meter import Meter  # noqa: PLC0415
     from breakeven.ui.serve import serve  # noqa: PLC0415
     from breakeven.ui.site import Site  # noqa: PLC0415
 
@@ -44,7 +51,11 @@ def ui(
             expected="--token-file beside any address but this machine's own",
             do="Add --token-file, or leave out --host",
         )
-    site = Site(Planner(load_catalogue()), upload_bytes=upload_megabytes * 1_000_000)
+    site = Site(
+        Planner(load_catalogue()),
+        upload_bytes=upload_megabytes * 1_000_000,
+        meter=Meter(place=store) if store else None,
+    )
     listening = _listening(host, port)
     shown = f"[{host}]" if ":" in host else host
     typer.echo(f"http://{shown}:{listening.getsockname()[1]}/")
