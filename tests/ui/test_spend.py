@@ -5,7 +5,10 @@ from pathlib import Path
 
 import pytest
 from starlette.testclient import TestClient
-from tests.ui.metered import NOW
+from tests.gateway.bookkeeping import cluster, postgres
+from tests.ui.metered import NOW, write_store
+
+__all__ = ["cluster", "postgres"]
 
 from breakeven.gateway.books.database import StoreAway, connect
 from breakeven.ui.app import application
@@ -153,13 +156,22 @@ def test_a_store_that_is_not_there_is_one_message_and_is_not_made(asked, tmp_pat
     assert not place.exists()
 
 
-def test_a_file_that_is_no_gateway_s_store_is_told(asked, tmp_path):
-    sqlite3.connect(tmp_path / "other.db").execute("CREATE TABLE notes (text)").connection.close()
-    assert "has no table usage" in asked(str(tmp_path / "other.db"), "/spend").text
-    (tmp_path / "text.db").write_text("hello " * 1000, encoding="utf-8")
-    found = asked(str(tmp_path / "text.db"), "/spend")
+@pytest.mark.parametrize("kind", ["database", "text", "empty"])
+def test_a_file_that_is_no_gateway_s_store_is_told_and_left_as_it_is(asked, tmp_path, kind):
+    file = tmp_path / "other.db"
+    file.write_bytes(b"hello " * 1000 if kind == "text" else b"")
+    if kind == "database":
+        sqlite3.connect(file).execute("CREATE TABLE notes (text)").connection.close()
+    before = file.read_bytes()
+    found = asked(str(file), "/spend")
     assert found.status_code == 503
-    assert "not a database" in found.text
+    assert "is not a database that a gateway made" in found.text
+    assert file.read_bytes() == before
+
+
+def test_a_database_without_the_gateway_s_tables_is_told(asked, tmp_path):
+    connect(str(tmp_path / "bare.db")).close()
+    assert "has no table usage" in asked(str(tmp_path / "bare.db"), "/spend").text
 
 
 def test_a_server_that_is_away_is_told_without_its_password(asked):
@@ -168,6 +180,18 @@ def test_a_server_that_is_away_is_told_without_its_password(asked):
     assert found.status_code == 503
     assert "postgresql://127.0.0.1:1/usage" in found.text
     assert "secret" not in found.text
+
+
+def test_a_store_in_postgresql_says_the_same_and_refuses_to_be_written(asked, postgres, client):
+    from psycopg import errors
+
+    assert "has no table usage" in asked(postgres, "/spend").text
+    write_store(postgres)
+    for path in (f"/api/v1/spend?by=team,day&{SPAN}", f"/api/v1/machines?{SPAN}"):
+        assert asked(postgres, path).json() == client.get(path).json()
+    assert "$1,234.250000000001" in asked(postgres, "/spend").text
+    with pytest.raises(errors.ReadOnlySqlTransaction):
+        Meter(place=postgres).ask(lambda database: database.run("DELETE FROM usage"))
 
 
 def test_the_store_is_never_written(client, store):

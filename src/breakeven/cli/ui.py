@@ -10,6 +10,8 @@ from breakeven.errors import SpecError
 if TYPE_CHECKING:
     import socket
 
+    from breakeven.ui.meter import Meter
+
 EXTRA = ("starlette", "uvicorn", "xlsxwriter", "altair", "jinja2", "vl_convert")
 SHORTEST_TOKEN = 16
 LARGEST_PORT = 65535
@@ -40,7 +42,6 @@ def ui(
     from breakeven.ui.answers import Planner  # noqa: PLC0415
     from breakeven.ui.app import application  # noqa: PLC0415
     from breakeven.ui.guard import Door, is_loopback  # noqa: PLC0415
-    from breakeven.ui.meter import Meter  # noqa: PLC0415
     from breakeven.ui.serve import serve  # noqa: PLC0415
     from breakeven.ui.site import Site  # noqa: PLC0415
 
@@ -51,15 +52,28 @@ def ui(
             expected="--token-file beside any address but this machine's own",
             do="Add --token-file, or leave out --host",
         )
+    meter = _meter(store) if store else None
     site = Site(
         Planner(load_catalogue()),
         upload_bytes=upload_megabytes * 1_000_000,
-        meter=Meter(place=store) if store else None,
+        meter=meter,
     )
     listening = _listening(host, port)
     shown = f"[{host}]" if ":" in host else host
     typer.echo(f"http://{shown}:{listening.getsockname()[1]}/")
     serve(application(site, Door(host=host, names=tuple(name or ()), token=token)), site, listening)
+
+
+def _meter(store: str) -> "Meter":
+    """The gateway's meter. A store that does not answer now is told, and the other pages go on."""
+    from breakeven.ui.meter import Meter, StoreSilentError  # noqa: PLC0415
+
+    meter = Meter(place=store)
+    try:
+        meter.ask(lambda _: None)
+    except StoreSilentError as wrong:
+        typer.echo(f"The spend page has nothing to show yet: {wrong}", err=True)
+    return meter
 
 
 def _token(path: Path) -> str:

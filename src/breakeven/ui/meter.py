@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
+from pathlib import Path
 from typing import TypeVar
 
 import msgspec
@@ -13,6 +14,7 @@ from breakeven.gateway import admin_shapes as shapes
 from breakeven.gateway.books.database import Database, StoreAway, connect, is_postgres, shown
 from breakeven.gateway.books.hires import machines
 from breakeven.gateway.books.spend import BY, MOST_ROWS, spent
+from breakeven.gateway.books.sqlite import MAGIC
 from breakeven.gateway.books.store import Store
 
 WAIT_S, ANSWER_S = 2.0, 20.0
@@ -22,6 +24,8 @@ DAYS = 30
 LONGEST_NAME = 200
 SPAN_FIELDS = ("since", "until")
 SPEND_FIELDS = ("by", *SPAN_FIELDS, "key", "team")
+HEAD_BYTES, WAL = 19, 2
+"""The last byte of so many at the begin of a SQLite file says whether it is in WAL mode."""
 NEEDED = ("usage", "hires", "keys")
 """Tables that make a store a gateway's."""
 Found = TypeVar("Found")
@@ -70,16 +74,26 @@ class Meter:
         Raises:
             StoreSilentError: if the store is away, absent, or no gateway's.
         """
+        self._refuse_strangers()
         try:
             with closing(connect(self.place, wait_s=WAIT_S, answer_s=ANSWER_S, existing=True)) as database:
                 self._only_read(database)
                 return question(database)
         except StoreAway as wrong:
-            raise StoreSilentError(
-                f"the store does not answer: {wrong}",
-                expected="the store of a gateway, in reach",
-                do="Check --store (or BREAKEVEN_STORE), and that the file or server is there; then load this again",
-            ) from wrong
+            raise _silent(str(wrong)) from wrong
+
+    def _refuse_strangers(self) -> None:
+        """A file that is no store in WAL mode is left as it is: the gateway's way of opening would turn it into one."""
+        file = Path(self.place)
+        if is_postgres(self.place) or not file.is_file():
+            return
+        try:
+            with file.open("rb") as opened:
+                head = opened.read(HEAD_BYTES)
+        except OSError as wrong:
+            raise _silent(f"{self.place}: {wrong.strerror}") from wrong
+        if not head.startswith(MAGIC) or head[-1] != WAL:
+            raise _silent(f"{self.place} is not a database that a gateway made")
 
     def _only_read(self, database: Database) -> None:
         """Let the database itself refuse to write, and see one moment of it."""
@@ -100,6 +114,14 @@ class Meter:
                 expected="the store of a gateway of this version",
                 do="Start the gateway with it once, or choose another --store",
             )
+
+
+def _silent(why: str) -> StoreSilentError:
+    return StoreSilentError(
+        f"the store does not answer: {why}",
+        expected="the store of a gateway, in reach",
+        do="Check --store (or BREAKEVEN_STORE), and that the file or server is there; then load this again",
+    )
 
 
 def asked_of(pairs: Iterable[tuple[str, str]], now: datetime) -> Asked:
