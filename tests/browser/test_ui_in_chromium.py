@@ -20,21 +20,38 @@ pytest.importorskip("uvicorn", reason="the pages need the extra `ui`")
 
 ROOT = Path(__file__).parents[2]
 LONGEST_MS = 30_000
-PATHS = ("/", "/?at_least=", "/?lang=zh", "/beside", "/history", "/accuracy", "/api/v1/docs", "/enter", "/?foo=1")
+PATHS = (
+    "/",
+    "/?at_least=",
+    "/?lang=zh",
+    "/beside",
+    "/history",
+    "/accuracy",
+    "/spend",
+    "/download/stack.yaml",
+    "/api/v1/docs",
+    "/enter",
+    "/?foo=1",
+)
 
 
 @pytest.fixture(scope="module")
-def address(shipped):
+def address(shipped, tmp_path_factory):
     """A server on a port of the system's choice, over the shipped catalogue on a fixed day."""
     import uvicorn
+    from tests.ui.metered import NOW, write_store
 
     from breakeven.ui.answers import Planner
     from breakeven.ui.app import application
     from breakeven.ui.guard import Door
+    from breakeven.ui.meter import Meter
     from breakeven.ui.serve import warm
     from breakeven.ui.site import Site
 
-    site = Site(Planner(shipped, today=lambda: date(2026, 11, 24)))
+    store = str(tmp_path_factory.mktemp("books") / "gateway.db")
+    write_store(store)
+    meter = Meter(place=store, now=lambda: NOW)
+    site = Site(Planner(shipped, today=lambda: date(2026, 11, 24)), meter=meter)
     warm(site)
     listening = socket.create_server(("127.0.0.1", 0))
     app = application(site, Door(host="127.0.0.1"))
@@ -283,7 +300,7 @@ def test_axe_finds_nothing_and_nothing_is_wider_than_the_screen(page_of, path, l
     axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="axe is in the extra dev").Axe()
     scheme, width = look
     page = page_of(path, expect=("422",), viewport={"width": width, "height": 844}, color_scheme=scheme)
-    if path == "/":
+    if path in ("/", "/spend"):
         page.evaluate("document.querySelectorAll('details').forEach(one => { one.open = true; })")
         page.wait_for_load_state("networkidle")
     found = axe.run(page).response["violations"]
@@ -332,3 +349,28 @@ def test_the_policy_blocks_a_script_that_slipped_in(page_of):
         " document.body.append(one); }"
     )
     assert page.title() != "ran"
+
+
+def test_what_was_spent_is_asked_for_in_the_form_and_stands_in_the_address(page_of):
+    page = page_of("/spend")
+    assert "$1,234.250000000001" in page.locator("#spent").inner_text()
+    page.select_option("#by", "upstream")
+    page.fill("#since", "2026-11-24")
+    page.locator('form[action="/spend"] button').click()
+    page.wait_for_url(re.compile("by=upstream&since=2026-11-24"))
+    assert page.locator("#spent tbody tr").count() == 2
+    assert "≥ $0.25" in page.locator("#spent").inner_text()
+    assert "$2.50" in page.locator("#hired").inner_text()
+    assert page.locator("figure svg").first.is_visible()
+
+
+def test_the_cloudformation_document_downloads_once_its_weights_are_said(page_of, tmp_path):
+    page = page_of(expect=("422",))
+    page.locator('.downloads a[href*="stack.yaml"]').click()
+    page.locator(".problem", has_text="where the weights").wait_for()
+    page.fill("#weights", "acme/weights")
+    page.check("#quantized")
+    with page.expect_download() as waiting:
+        page.locator('form[action="/download/stack.yaml"] button').click()
+    waiting.value.save_as(tmp_path / "stack.yaml")
+    assert "AWSTemplateFormatVersion" in (tmp_path / "stack.yaml").read_text(encoding="utf-8")

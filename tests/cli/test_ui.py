@@ -65,6 +65,37 @@ def test_it_asks_for_the_token_of_its_file(started, tmp_path):
         assert found.status == 200
 
 
+def test_a_store_that_is_away_at_the_start_is_told_and_the_pages_go_on(tmp_path):
+    process = subprocess.Popen(
+        [*COMMAND, "--port", "0", "--store", str(tmp_path / "none.db")],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        address = process.stdout.readline().strip()
+        with pytest.raises(HTTPError) as wrong:
+            urlopen(f"{address}api/v1/spend", timeout=SECONDS)
+        assert wrong.value.code == 503
+        wrong.value.close()
+        with urlopen(f"{address}api/v1/accuracy", timeout=SECONDS) as found:
+            assert found.status == 200
+    finally:
+        process.send_signal(signal.SIGINT)
+        _, told = process.communicate(timeout=SECONDS)
+    assert "there is no file" in told
+    assert "Traceback" not in told
+
+
+def test_the_address_of_a_store_may_stand_in_the_environment(monkeypatch, started, tmp_path):
+    monkeypatch.setenv("BREAKEVEN_STORE", str(tmp_path / "of-the-environment.db"))
+    address = started()
+    with pytest.raises(HTTPError) as wrong:
+        urlopen(f"{address}api/v1/machines", timeout=SECONDS)
+    assert "of-the-environment.db" in wrong.value.read().decode()
+    wrong.value.close()
+
+
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.0.2.1"])
 def test_an_address_for_others_without_a_token_is_refused(told, host):
     assert "no token is given" in told("--host", host)

@@ -8,10 +8,12 @@ import pytest
 
 pytest.importorskip("starlette", reason="the pages need the extra `ui`")
 from starlette.testclient import TestClient
+from tests.ui.metered import NOW, write_store
 
 from breakeven.ui.answers import Planner
 from breakeven.ui.app import application
 from breakeven.ui.guard import Door
+from breakeven.ui.meter import Meter
 from breakeven.ui.site import Site
 
 TODAY = date(2026, 11, 24)
@@ -24,8 +26,16 @@ def planner(shipped) -> Planner:
 
 
 @pytest.fixture(scope="session")
-def site(planner) -> Site:
-    return Site(planner, upload_bytes=200_000)
+def store(tmp_path_factory) -> str:
+    """A store as a gateway's books write it."""
+    place = str(tmp_path_factory.mktemp("books") / "gateway.db")
+    write_store(place)
+    return place
+
+
+@pytest.fixture(scope="session")
+def site(planner, store) -> Site:
+    return Site(planner, upload_bytes=200_000, meter=Meter(place=store, now=lambda: NOW))
 
 
 @pytest.fixture(scope="session")

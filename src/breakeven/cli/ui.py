@@ -10,6 +10,8 @@ from breakeven.errors import SpecError
 if TYPE_CHECKING:
     import socket
 
+    from breakeven.ui.meter import Meter
+
 EXTRA = ("starlette", "uvicorn", "xlsxwriter", "altair", "jinja2", "vl_convert")
 SHORTEST_TOKEN = 16
 LARGEST_PORT = 65535
@@ -24,6 +26,12 @@ def ui(
         Path | None, typer.Option(help="A file with the token that visitors give (16 characters or more).")
     ] = None,
     name: Annotated[list[str] | None, typer.Option(help="A name under which the pages are asked for.")] = None,
+    store: Annotated[
+        str | None,
+        typer.Option(
+            envvar="BREAKEVEN_STORE", help="A gateway's store, for the spend page: a file or postgresql://..."
+        ),
+    ] = None,
     upload_megabytes: Annotated[int, typer.Option(min=1, max=2000, help="The largest log that is read.")] = 64,
 ) -> None:
     """Serve the planner as web pages. Prints its address and opens nothing by itself; stop it with Ctrl-C."""
@@ -44,11 +52,28 @@ def ui(
             expected="--token-file beside any address but this machine's own",
             do="Add --token-file, or leave out --host",
         )
-    site = Site(Planner(load_catalogue()), upload_bytes=upload_megabytes * 1_000_000)
+    meter = _meter(store) if store else None
+    site = Site(
+        Planner(load_catalogue()),
+        upload_bytes=upload_megabytes * 1_000_000,
+        meter=meter,
+    )
     listening = _listening(host, port)
     shown = f"[{host}]" if ":" in host else host
     typer.echo(f"http://{shown}:{listening.getsockname()[1]}/")
     serve(application(site, Door(host=host, names=tuple(name or ()), token=token)), site, listening)
+
+
+def _meter(store: str) -> "Meter":
+    """The gateway's meter. A store that does not answer now is told, and the other pages go on."""
+    from breakeven.ui.meter import Meter, StoreSilentError  # noqa: PLC0415
+
+    meter = Meter(place=store)
+    try:
+        meter.ask(lambda _: None)
+    except StoreSilentError as wrong:
+        typer.echo(f"The spend page has nothing to show yet: {wrong}", err=True)
+    return meter
 
 
 def _token(path: Path) -> str:

@@ -14,6 +14,7 @@ from breakeven.catalogue.history import Series, usd_of
 from breakeven.decision.crossover import Crossover
 from breakeven.errors import BreakevenError, SpecError
 from breakeven.evidence import Source
+from breakeven.gateway.admin_shapes import Machines, Spend
 from breakeven.options.ruling import Rejected
 from breakeven.report.answer import answer as sentences
 from breakeven.report.document import PlanDocument, VerdictDocument, plan_document, to_json, verdict_document
@@ -21,11 +22,13 @@ from breakeven.report.figures import CostLines, Load
 from breakeven.report.pareto_chart import Point
 from breakeven.report.sections import shown_of
 from breakeven.ui.measured import Accuracy, accuracy
+from breakeven.ui.meter import StoreSilentError
 from breakeven.ui.now import Now
 from breakeven.ui.otherpages import histories
 from breakeven.ui.pages import matching
 from breakeven.ui.scenario import scenario_of
 from breakeven.ui.site import Site
+from breakeven.ui.spend import UNAVAILABLE, machines_document, spend_document
 from breakeven.ui.uploads import scenario_from
 from breakeven.workload.spec import Spec
 
@@ -155,6 +158,8 @@ class Operation:
     """Parameters of its own, with what they are."""
     scenario: bool = True
     """Whether it takes the fields of a spec."""
+    meter: bool = False
+    """Whether it asks the gateway's store, which may be away."""
 
 
 def _plan(site: Site, request: Request) -> PlanDocument:
@@ -258,6 +263,10 @@ def _accuracy(_: Site, request: Request) -> Accuracy:
     return accuracy(request.query_params.get("target", "output_tokens_per_s"))
 
 
+SPAN = (
+    ("since", "a day (its begin) or a moment with its zone; default: 30 days before the end"),
+    ("until", "a day (its end) or a moment with its zone; default: the end of today, UTC"),
+)
 OPERATIONS: dict[str, Operation] = {
     f"{V1}/plan": Operation(
         does="The whole plan, as `breakeven compare --json` writes it", gives=PlanDocument, answer=_plan
@@ -293,6 +302,27 @@ OPERATIONS: dict[str, Operation] = {
         asks=(("target", "output_tokens_per_s, ttft_s or tpot_s"),),
         scenario=False,
     ),
+    f"{V1}/spend": Operation(
+        does="What the gateway's requests used and cost over a span, by group; dollars as exact text",
+        gives=Spend,
+        answer=spend_document,
+        asks=(
+            ("by", "key, team, model, upstream, provider, hour or day; several with commas between; default: key"),
+            *SPAN,
+            ("key", "only this key, by its id"),
+            ("team", "only this team"),
+        ),
+        scenario=False,
+        meter=True,
+    ),
+    f"{V1}/machines": Operation(
+        does="Own machines behind the gateway: hours, price, what requests were charged, and idle time",
+        gives=Machines,
+        answer=machines_document,
+        asks=SPAN,
+        scenario=False,
+        meter=True,
+    ),
 }
 
 
@@ -301,7 +331,7 @@ def respond(site: Site, request: Request, operation: Operation) -> Response:
     try:
         found = operation.answer(site, request)
     except BreakevenError as wrong:
-        return refusal(wrong)
+        return refusal(wrong, UNAVAILABLE if isinstance(wrong, StoreSilentError) else 422)
     raw = to_json((found,)) if isinstance(found, PlanDocument) else encoded(found)
     return Response(raw, media_type="application/json")
 

@@ -12,11 +12,12 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Scope
 
-from breakeven.ui import api, otherpages, pages
+from breakeven.ui import api, otherpages, pages, spend
 from breakeven.ui.downloads import download
 from breakeven.ui.guard import ENTER, Door, Guard
 from breakeven.ui.openapi import UPLOAD, document
 from breakeven.ui.site import ASSETS, Site, asset
+from breakeven.ui.stackfile import stack
 
 Handler = Callable[[Site, Request], Response]
 SMALLEST_ZIPPED_BYTES = 1000
@@ -31,6 +32,8 @@ GET: dict[str, Handler] = {
     "/beside": otherpages.beside,
     "/history": otherpages.prices,
     "/accuracy": otherpages.speeds,
+    "/spend": spend.spend_page,
+    "/download/stack.yaml": stack,
     "/download/{name}": download,
 }
 

@@ -56,7 +56,7 @@ def _get(path: str, operation: Operation, shape_of: dict[str, Any]) -> dict[str,
         "operationId": path.removeprefix(f"{V1}/").split("/")[0],
         "summary": operation.does,
         "parameters": [*own, *fields],
-        "responses": _responses(operation.does, shape_of[path], shape_of),
+        "responses": _responses(operation.does, shape_of[path], shape_of) | _away(operation, shape_of),
     }
 
 
@@ -80,6 +80,13 @@ def _responses(words: str, shape: Any, shape_of: dict[str, Any]) -> dict[str, An
         "200": {"description": words, "content": {"application/json": {"schema": shape}}},
         "422": {"description": "The request cannot be answered; it is said why", "content": wrong},
     }
+
+
+def _away(operation: Operation, shape_of: dict[str, Any]) -> dict[str, Any]:
+    if not operation.meter:
+        return {}
+    content = {"application/json": {"schema": shape_of["problem"]}}
+    return {"503": {"description": "The gateway's store does not answer; it is said why", "content": content}}
 
 
 def _field(name: str) -> dict[str, Any]:

@@ -18,6 +18,7 @@ from breakeven.ui.answers import Answer
 from breakeven.ui.drawings import PAGE_WIDTHS, Drawn, over_costs, width_of
 from breakeven.ui.form import form_of
 from breakeven.ui.now import Now
+from breakeven.ui.offer import offered, on_sagemaker_id, stack_query
 from breakeven.ui.scenario import Scenario
 from breakeven.ui.sentences import lead_of, turns_of
 from breakeven.ui.site import Site
@@ -138,6 +139,7 @@ def _answer_values(site: Site, scenario: Scenario, t: Texts) -> dict[str, Any]:
         "competing": plan.competing,
         "why": "",
         "overflow": _overflow(found, t),
+        "stack_query": stack_query(offered(found), scenario),
         "load_tip": Tips(t, plan, found.sources).load(_load_basis(found)),
         "cost_table": cost_table,
         "load_table": load_table,
@@ -180,7 +182,10 @@ def bill(site: Site, request: Request) -> Response:
             raise UnknownNameError("shown option", option, shown)
     except BreakevenError as wrong:
         return _problem(site, request, t, wrong)
-    return site.render(request, "bill.html", t, answer=found, row=row, tips=Tips(t, found.plan, found.sources))
+    there = on_sagemaker_id(row.verdict.option)
+    values: dict[str, Any] = {"answer": found, "row": row}
+    values["stack_query"] = stack_query(there, scenario) if there else ""
+    return site.render(request, "bill.html", t, tips=Tips(t, found.plan, found.sources), **values)
 
 
 def picture(site: Site, request: Request) -> Response:

@@ -15,10 +15,17 @@ from breakeven import __version__
 from breakeven.report.page import environment, style_sheet
 from breakeven.ui.answers import Planner
 from breakeven.ui.drawings import Drawings
+from breakeven.ui.meter import Meter
 from breakeven.ui.scenario import Language, Scenario, scenario_of
 from breakeven.ui.texts import NAMES, TAGS, Texts, preferred, texts
 
-PAGES = (("decide", "/"), ("beside", "/beside"), ("history", "/history"), ("accuracy", "/accuracy"))
+PAGES = (
+    ("decide", "/"),
+    ("beside", "/beside"),
+    ("history", "/history"),
+    ("accuracy", "/accuracy"),
+    ("spend", "/spend"),
+)
 ASSETS = {
     "report.css": "text/css; charset=utf-8",
     "ui.css": "text/css; charset=utf-8",
@@ -53,6 +60,8 @@ class Site:
     drawings: Drawings = field(default_factory=Drawings)
     templates: Environment = field(default_factory=_templates)
     upload_bytes: int = 64_000_000
+    meter: Meter | None = None
+    """The gateway's, where the pages were started with its store."""
 
     def scenario(self, request: Request, *beside: str) -> Scenario:
         """The scenario of an address; ``beside``: names in it that are the address's own, not the scenario's.
