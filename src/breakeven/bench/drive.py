@@ -13,8 +13,12 @@ from breakeven.bench.prompts import ONE_A_WORD, Meter, Prompts, fitted
 from breakeven.bench.schedule import Sized
 
 PROBE_WORDS = (32, 160)
-PROBES = len(PROBE_WORDS) + 2
+PROBE_SIZES = tuple(
+    Sized(input_tokens=2 * words, output_tokens=PROBE.output_tokens)
+    for words in (*(PROBE_WORDS[0],) * 3, PROBE_WORDS[1])
+)
 """Requests that are sent before any other, at most: to learn what the server takes, and how it counts tokens."""
+PROBES = len(PROBE_SIZES)
 STOPPED = "it was stopped"
 
 

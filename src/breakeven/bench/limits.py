@@ -82,13 +82,13 @@ class Spending:
         return self.price.usd(sized.input_tokens, sized.output_tokens) if self.price else Decimal(0)
 
 
-def checked(url: str, planned: Sequence[Sized], spending: Spending, probes: int) -> None:
+def checked(url: str, planned: Sequence[Sized], spending: Spending) -> None:
     """Refuse, before anything is sent, a run that its limits do not allow.
 
     Raises:
         SpecError: the server may charge and no limit was given, or more would be sent than a limit allows.
     """
-    count = len(planned) + probes
+    count = len(planned)
     tokens = (sum(one.input_tokens for one in planned), sum(one.output_tokens for one in planned))
     volume = f"{count:,} requests with up to {tokens[0]:,} tokens in and {tokens[1]:,} out"
     if spending.max_usd is not None and spending.price is None:
@@ -107,7 +107,7 @@ def checked(url: str, planned: Sequence[Sized], spending: Spending, probes: int)
         )
     if spending.max_requests is not None and count > spending.max_requests:
         raise SpecError(
-            f"{volume} would be sent, {probes} of them to learn how the server counts",
+            f"{volume} would be sent, warm-up and calibration included",
             expected=f"at most --max-requests {spending.max_requests}",
             do="Lower --requests or --warm-up, or raise the limit",
         )

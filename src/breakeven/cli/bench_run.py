@@ -121,7 +121,7 @@ def run_all(asked: Asked, told: Described) -> "tuple[tuple[Measured, ...], Slo]"
     Raises:
         BreakevenError: the workload, the limits or the server do not allow a run.
     """
-    from breakeven.bench.drive import PROBES  # noqa: PLC0415
+    from breakeven.bench.drive import PROBE_SIZES  # noqa: PLC0415
     from breakeven.bench.limits import Spending, checked  # noqa: PLC0415
     from breakeven.catalogue.load import load_catalogue  # noqa: PLC0415
     from breakeven.workload.spec import read_specs  # noqa: PLC0415
@@ -135,7 +135,8 @@ def run_all(asked: Asked, told: Described) -> "tuple[tuple[Measured, ...], Slo]"
     rented = told.price(catalogue, spec.region)
     tokens = api_price(asked.api, catalogue, spec) if asked.api else None
     spending = Spending(max_requests=asked.max_requests, max_usd=asked.max_usd, price=tokens)
-    checked(asked.url, [one for load in loads for one in (*load.warm_up, *load.requests)], spending, PROBES)
+    planned = [one for load in loads for one in (*load.warm_up, *load.requests)]
+    checked(asked.url, [*PROBE_SIZES, *planned], spending)
     driven = _driven(asked, loads, spending)
     found = [_measured(load, one, workload.slo) for load, one in zip(loads, driven, strict=False)]
     return tuple(_priced(one, rented, tokens, asked.api) for one in found), workload.slo

@@ -130,7 +130,7 @@ def print_points(points: Sequence[Point], console: Console | None = None) -> Non
     console = console or Console(width=WIDTH, highlight=False)
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     for name in ("measured by", "load", "in", "out", "requests", "failed", "TTFT", "TPOT", "output tokens/s"):
-        table.add_column(name, justify="left" if name in ("measured by", "load") else "right")
+        table.add_column(name, justify="left" if name in ("measured by", "load") else "right", no_wrap=True)
     for one in points:
         table.add_row(
             one.tool,
