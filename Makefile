@@ -13,7 +13,7 @@ MODEL = $(BIN)/python -m pip install --quiet --require-hashes --no-deps -r requi
 COMPILE := pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header
 
 .DEFAULT_GOAL := help
-.PHONY: help install run local services test check format bench bench-gateway bench-ui peer docs pictures catalogue calibration accuracy gate lock build
+.PHONY: help install run local services test check format bench bench-gateway bench-local bench-ui peer docs pictures catalogue calibration accuracy gate lock build
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -70,8 +70,12 @@ format: install ## format the code
 bench: install ## speed, beside the installable peer (in an environment of its own)
 	$(BIN)/python tools/bench.py
 
+bench-local: $(LOCAL_STAMP) ## the local model under `breakeven bench`, beside the prediction for this processor (2 minutes)
+	@$(BIN)/python tools/bench_local.py
+
 bench-gateway: install ## the gateway's speed, beside LiteLLM's proxy (needs wrk, a C compiler and two cores; 8 minutes)
 	$(BIN)/python tools/bench_gateway.py
+
 bench-ui: install ## how fast the pages answer, over loopback
 	$(BIN)/python tools/bench_ui.py
 

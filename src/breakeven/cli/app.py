@@ -5,6 +5,7 @@ from typing import Annotated
 import typer
 
 from breakeven.cli.accuracy import accuracy
+from breakeven.cli.bench import bench
 from breakeven.cli.catalogue import catalogue_app
 from breakeven.cli.compare import compare
 from breakeven.cli.deploy import deploy, destroy, status
@@ -52,6 +53,7 @@ app.command()(price)
 app.command()(predict)
 app.command()(accuracy)
 app.command()(simulate)
+app.command()(bench)
 app.command()(gateway)
 app.command()(local)
 app.add_typer(keys_app, name="keys")

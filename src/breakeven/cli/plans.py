@@ -1,6 +1,8 @@
 """From a spec file and the flags laid over it to plans."""
 
+from dataclasses import replace
 from datetime import date
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 
@@ -84,8 +86,13 @@ def _plan(spec: "Spec", path: Path | None, by: str, measured: Path | None) -> "P
     if policy.as_of is None:
         policy = msgspec.structs.replace(policy, as_of=max(date.today(), catalogue.last_day))
     profiles = {name: row.weights for name, row in catalogue.profiles.items()}
-    parameters = parameters_with(measured, catalogue)
-    return plan(spec.workload(profiles), catalogue, policy, by, parameters)  # type: ignore[arg-type]
+    predicted = partial(plan, spec.workload(profiles), catalogue, policy, by)  # type: ignore[arg-type]
+    if measured is None:
+        return predicted()
+    from breakeven.planner.changes import changes  # noqa: PLC0415
+
+    after = predicted(parameters_with(measured, catalogue))
+    return replace(after, measured=changes(predicted(), after))
 
 
 def _with_evaluations(policy: "Policy", spec: "Spec", path: Path | None, catalogue: "Catalogue") -> "Policy":

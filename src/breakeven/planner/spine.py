@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field, replace
 from datetime import date
 from math import inf, isnan
+from typing import TYPE_CHECKING
 
 import msgspec
 import numpy as np
@@ -43,6 +44,9 @@ from breakeven.planner.verdict import Verdict, api_verdict, hosted_id, hosted_ve
 from breakeven.workload.policy import Policy
 from breakeven.workload.profile import Workload
 
+if TYPE_CHECKING:
+    from breakeven.planner.changes import Changes
+
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Plan:
@@ -80,6 +84,8 @@ class Plan:
     cascades: tuple[Cascade, ...] = ()
     """Those that no single option and no other cascade beats on both success and cost."""
     trainings: tuple[Training, ...] = ()
+    measured: "Changes | None" = None
+    """What the user's own measurements changed, where there are any."""
     _verdicts: dict[Contender, Verdict] = field(default_factory=dict, repr=False)
 
     def verdict(self, contender: Contender) -> Verdict:

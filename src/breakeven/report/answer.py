@@ -10,6 +10,7 @@ from breakeven.options.terms import COMMITTED_YEARS
 from breakeven.planner import Plan
 from breakeven.planner.mixed import MixedFleet
 from breakeven.planner.verdict import Verdict
+from breakeven.report.changed import changed_sentences
 from breakeven.report.right_answers import percent, thousand_words
 from breakeven.report.words import count, seconds, small_share, usd, usd_range
 from breakeven.units import DAYS_PER_MONTH
@@ -36,15 +37,18 @@ def answer(plan: Plan) -> tuple[str, ...]:
         return (
             "No floor is set, and a cheap model that often fails does not beat a good one: below stands what is of "
             "known success by the cost of a right answer. Set quality.floor to get one answer.",
+            *changed_sentences(plan.measured),
         )
     if not ranking.floor:
         return (
             "No quality floor is set, and a cheap weak model does not beat a good one: below stands the cheapest of "
             "each class of quality. Set at_least to a model or a score to get one answer.",
+            *changed_sentences(plan.measured),
             *_mixed(plan),
         )
     return (
         _winner(plan),
+        *changed_sentences(plan.measured),
         *_halves(plan),
         *_commitment(plan),
         *_slowness(plan),

@@ -15,6 +15,7 @@ from breakeven.decision.crossover import Crossover
 from breakeven.evidence import Basis, Source
 from breakeven.options.ruling import Rejected
 from breakeven.planner import Plan
+from breakeven.planner.changes import Changes
 from breakeven.planner.mixed import MixedFleet
 from breakeven.planner.right_answers import Success
 from breakeven.planner.setup import Setup
@@ -118,6 +119,8 @@ class PlanDocument(msgspec.Struct, frozen=True, kw_only=True):
     assumptions: tuple[str, ...]
     freshness: FreshnessDocument
     sources: tuple[Source, ...]
+    measured: Changes | None = None
+    """What the user's own measurements changed; ``null`` without any."""
 
 
 def plan_document(
@@ -153,6 +156,7 @@ def plan_document(
             oldest_effective_from=fresh.oldest_effective_from, item=fresh.item, age_days=fresh.age_days
         ),
         sources=tuple(plan.catalogue.sources[s] for s in sorted(cited) if s in plan.catalogue.sources),
+        measured=plan.measured,
     )
 
 

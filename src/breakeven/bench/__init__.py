@@ -1,0 +1,1 @@
+"""Load on an OpenAI-compatible server, measured from outside, and what other load generators measured."""
