@@ -15,6 +15,7 @@ from breakeven.cli.predict import predict
 from breakeven.cli.price import price
 from breakeven.cli.simulate import simulate
 from breakeven.cli.template import template
+from breakeven.cli.up import up
 from breakeven.cli.workload import workload
 
 app = typer.Typer(
@@ -53,6 +54,7 @@ app.command()(accuracy)
 app.command()(simulate)
 app.command()(gateway)
 app.command()(local)
+app.command()(up)
 app.add_typer(keys_app, name="keys")
 app.command()(template)
 app.command()(deploy)

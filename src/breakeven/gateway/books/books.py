@@ -1,6 +1,7 @@
 """The ledger that the door asks: virtual keys, rate limits and budgets in memory, records in the store."""
 
 import asyncio
+import contextlib
 import logging
 import secrets
 import time
@@ -162,6 +163,11 @@ class Books(Ledger):
         else:
             known.key, known.slice = key, None
         self._purses.change(key)
+
+    def flush(self) -> None:
+        """Write what waits, and wait for it a little: for a process that may be stopped any time after a request."""
+        with contextlib.suppress(TimeoutError):
+            self._clerk.flush().result(END_S)
 
     async def refresh(self) -> None:
         """Take over changes of keys now."""
