@@ -12,7 +12,7 @@ from breakeven.gateway.from_plan import OWN
 
 ENDPOINT, COMPONENT, MODEL = "BREAKEVEN_ENDPOINT", "BREAKEVEN_COMPONENT", "BREAKEVEN_MODEL"
 TIMEOUT, CONFIG = "BREAKEVEN_UPSTREAM_TIMEOUT_S", "BREAKEVEN_CONFIG"
-ROOT = "LAMBDA_TASK_ROOT"
+ROOT, REGION = "LAMBDA_TASK_ROOT", "AWS_REGION"
 RUNTIME_ADDRESS = "AWS_ENDPOINT_URL_SAGEMAKER_RUNTIME"
 """AWS's own variable for another address of the SageMaker runtime: a VPC endpoint, or a stand-in."""
 LARGEST_EVENT_BYTES = 6_291_456
@@ -58,7 +58,9 @@ def _with_endpoint(file: GatewayFile, environ: Mapping[str, str]) -> GatewayFile
     own = UpstreamEntry(
         kind="sagemaker",
         url=environ.get(RUNTIME_ADDRESS) or None,
-        sagemaker=SageMakerEntry(endpoint=endpoint, component=environ.get(COMPONENT) or None),
+        sagemaker=SageMakerEntry(
+            endpoint=endpoint, region=environ.get(REGION) or None, component=environ.get(COMPONENT) or None
+        ),
     )
     within = _timeout_s(environ)
     return msgspec.structs.replace(
