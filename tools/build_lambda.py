@@ -81,11 +81,9 @@ def digest(path: Path) -> str:
 def _wheels(arch: str, python: str, folder: Path) -> Iterator[Path]:
     """The locked wheels for that machine, each with the hash of the lock."""
     platforms = [part for glibc in GLIBC for part in ("--platform", f"{glibc}_{ARCHITECTURES[arch]}")]
-    subprocess.run(
-        [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--require-hashes", "-r", str(LOCK)]
-        + ["--only-binary", ":all:", "--python-version", python, "--dest", str(folder), *platforms],
-        check=True,
-    )
+    pip = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--require-hashes", "-r", str(LOCK)]
+    target = ["--only-binary", ":all:", "--python-version", python, "--dest", str(folder), *platforms]
+    subprocess.run([*pip, *target], check=True)
     return folder.glob("*.whl")
 
 

@@ -59,10 +59,10 @@ def _end_with_the_pipe() -> None:
     os._exit(0)
 
 
-async def listen(app: web.Application, port: int = 0, *, header_bytes: int = LARGEST_LINE) -> str:
-    """Serve an application; its address."""
+async def listen(app: web.Application, port: int = 0, *, header_bytes: int = LARGEST_LINE, stops: bool = False) -> str:
+    """Serve an application; its address. ``stops``: a caller who leaves stops the work on its request."""
     runner = web.AppRunner(
-        app, access_log=None, max_line_size=header_bytes, max_field_size=header_bytes, handler_cancellation=False
+        app, access_log=None, max_line_size=header_bytes, max_field_size=header_bytes, handler_cancellation=stops
     )
     await runner.setup()
     site = web.TCPSite(runner, HOST, port)

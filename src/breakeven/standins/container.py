@@ -103,7 +103,7 @@ def _kept(headers: Mapping[str, str]) -> dict[str, str]:
 
 
 async def _begin(what: Container) -> Mapping[str, str]:
-    return {"container": await listen(Contract(what).app())}
+    return {"container": await listen(Contract(what).app(), stops=True)}
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ import os
 import sys
 import time
 from collections.abc import AsyncIterator, Callable
+from pathlib import Path
 
 import msgspec
 
@@ -18,6 +19,8 @@ EXECUTION = "AWS_Lambda_python3.13"
 PASSED_ON = ("PATH", "PYTHONPATH", "VIRTUAL_ENV", "LD_LIBRARY_PATH", "LANG")
 """Variables of this machine that a function gets to see; the rest stays outside, as on AWS."""
 LOOK_EVERY_S = 0.02
+SANDBOX = Path(__file__).with_name("sandbox.py")
+"""Run by its path and without the function's variables, which may name another place for modules."""
 
 
 class Function(msgspec.Struct, frozen=True, kw_only=True):
@@ -78,7 +81,7 @@ class Environment:
         began = time.monotonic()
         address = await self._api.begin()
         self._process = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "breakeven.standins.sandbox", *self.function.started_by,
+            sys.executable, "-I", str(SANDBOX), *self.function.started_by,
             stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT,
             env=self._variables(address),
         )  # fmt: skip
@@ -116,13 +119,19 @@ class Environment:
             if isinstance(piece, Done):
                 return
 
+    async def rest(self) -> None:
+        """Wait until it asks for the next request: from then on AWS may freeze it."""
+        await self._api.ready.wait()
+
     async def end(self) -> None:
         """End the process and wait for it."""
         if self._process is not None and self.alive:
             with contextlib.suppress(ProcessLookupError):
                 self._process.kill()
             await self._process.wait()
-        self._api.end()
+        if self._relay is not None:
+            await self._relay
+        await self._api.end()
 
     def _exited(self, request_id: str = "") -> Done:
         status = self._process.returncode if self._process else None
@@ -156,7 +165,7 @@ class Environment:
             "AWS_LAMBDA_FUNCTION_NAME": function.name,
             "AWS_LAMBDA_FUNCTION_VERSION": "$LATEST",
             "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": str(function.memory_mb),
-            "LAMBDA_TASK_ROOT": str(function.variables.get("LAMBDA_TASK_ROOT", os.getcwd())),  # noqa: PTH109 - text
+            "LAMBDA_TASK_ROOT": str(function.variables.get("LAMBDA_TASK_ROOT", Path.cwd())),
             "_HANDLER": function.handler,
             **function.variables,
             "AWS_LAMBDA_RUNTIME_API": address,

@@ -51,8 +51,9 @@ class RuntimeApi:
         self._waiting: asyncio.Queue[Invocation] = asyncio.Queue()
         self._current: Invocation | None = None
         self._server: asyncio.Server | None = None
+        self._connections: set[asyncio.Task[None]] = set()
         self.ready = asyncio.Event()
-        """Set when the function asks for its first request, or says that it cannot start."""
+        """Set while the function waits for a request, and when it says that it cannot start."""
         self.init_error: Done | None = None
 
     async def begin(self) -> str:
@@ -64,13 +65,28 @@ class RuntimeApi:
         """The next request."""
         self._waiting.put_nowait(invocation)
 
-    def end(self) -> None:
+    async def end(self) -> None:
         """Answer nobody any more."""
         if self._server is not None:
             self._server.close()
+        for connection in self._connections:
+            connection.cancel()
+        await asyncio.gather(*self._connections, return_exceptions=True)
 
     async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Requests of one connection, one after the other."""
+        task = asyncio.current_task()
+        assert task is not None
+        self._connections.add(task)
+        try:
+            await self._requests(reader, writer)
+        finally:
+            self._connections.discard(task)
+            writer.close()
+            with contextlib.suppress(ConnectionError):
+                await writer.wait_closed()
+
+    async def _requests(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with contextlib.suppress(ConnectionError, asyncio.IncompleteReadError, ValueError):
             while (request := await _head(reader)) is not None:
                 if request.headers.get("expect", "").lower() == "100-continue":
@@ -79,7 +95,6 @@ class RuntimeApi:
                 told = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
                 writer.write(f"HTTP/1.1 {status} OK\r\n{told}Content-Length: {len(body)}\r\n\r\n".encode() + body)
                 await writer.drain()
-        writer.close()
 
     async def _answered(self, request: _Request, reader: asyncio.StreamReader) -> tuple[int, dict[str, str], bytes]:
         json = {"Content-Type": "application/json"}
@@ -102,6 +117,7 @@ class RuntimeApi:
     async def _next(self) -> tuple[int, dict[str, str], bytes]:
         self.ready.set()
         self._current = taken = await self._waiting.get()
+        self.ready.clear()
         headers = {
             "Content-Type": "application/json",
             "Lambda-Runtime-Aws-Request-Id": taken.id,

@@ -146,7 +146,7 @@ def _model_error(status: int, said: str) -> web.Response:
 
 
 async def _begin(what: Runtime) -> Mapping[str, str]:
-    return {"sagemaker": await listen(SageMakerRuntime(what).app())}
+    return {"sagemaker": await listen(SageMakerRuntime(what).app(), stops=True)}
 
 
 if __name__ == "__main__":

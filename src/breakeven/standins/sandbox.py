@@ -1,6 +1,6 @@
 """The start of a function's process: bound to the life of the one that started it, then turned into the function.
 
-python -m breakeven.standins.sandbox COMMAND ...
+python -I sandbox.py COMMAND ...
 """
 
 import ctypes
