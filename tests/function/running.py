@@ -25,7 +25,7 @@ def event(path="/v1/models", method="GET", body=None, headers=None):
 
 
 def invoke(*events, variables=None, command=STREAMED, handler="", said=None):
-    """The answers of one environment to events, one after the other: bytes and how each ended; or how it did not start."""
+    """The answers of one environment to events, in turn: bytes and how each ended; or how it did not start."""
 
     async def run():
         function = Function(

@@ -1,4 +1,4 @@
-"""The gateway as a function, under AWS's runtime client: what it reads, what it refuses at its start, what it answers."""
+"""The gateway as a function under AWS's runtime client: what it reads, refuses at its start, and answers."""
 
 import base64
 import json

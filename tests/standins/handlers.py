@@ -5,32 +5,32 @@ import os
 import time
 
 
-def garbage(event, context):
+def garbage(_event, _context):
     return "this is no answer of a proxy integration"
 
 
-def without_status(event, context):
+def without_status(_event, _context):
     return {"body": "hello"}
 
 
-def slow(event, context):
+def slow(event, _context):
     time.sleep(float(json.loads(event["body"])["wait_s"]))
     return {"statusCode": 200, "body": "late"}
 
 
-def large(event, context):
+def large(event, _context):
     return {"statusCode": 200, "body": "x" * int(json.loads(event["body"])["size"])}
 
 
-def raises(event, context):
+def raises(_event, _context):
     raise RuntimeError("on purpose")
 
 
-def leaves(event, context):
+def leaves(_event, _context):
     os._exit(3)
 
 
-def echo(event, context):
+def echo(event, _context):
     body = event.get("body")
     return {
         "statusCode": 200,

@@ -82,7 +82,7 @@ def apis(  # noqa: PLR0913
         name="f", handler=handler, command=command, variables=variables, timeout_s=timeout_s, environments=environments
     )
     limits = limits or Limits()
-    heard = lambda part, line: said.append(line)  # noqa: E731
+    heard = _into(said)
     service = Part("functions", "breakeven.standins.functions", Service(functions=(made,), limits=limits), heard)
     try:
         url = service.urls["lambda"]
@@ -96,6 +96,13 @@ def apis(  # noqa: PLR0913
         service.stop()
 
 
+def _into(said):
+    def heard(_part, line):
+        said.append(line)
+
+    return heard
+
+
 @contextmanager
 def whole_stack(**wishes):
     said = []
@@ -103,7 +110,7 @@ def whole_stack(**wishes):
         "model": Served(path=str(weights.bundled()), name=MODEL, slots=2, context_tokens=512, threads=2),
         "functions": functions(environments=2),
     }
-    with Stack(Wishes(**plain | wishes), lambda line: said.append(line), lambda part, line: said.append(line)) as stack:
+    with Stack(Wishes(**plain | wishes), said.append, _into(said)) as stack:
         stack.said = said
         yield stack
 
