@@ -17,6 +17,7 @@ from breakeven.cli.price import price
 from breakeven.cli.simulate import simulate
 from breakeven.cli.template import template
 from breakeven.cli.ui import ui
+from breakeven.cli.up import up
 from breakeven.cli.workload import workload
 
 app = typer.Typer(
@@ -56,6 +57,7 @@ app.command()(simulate)
 app.command()(bench)
 app.command()(gateway)
 app.command()(local)
+app.command()(up)
 app.add_typer(keys_app, name="keys")
 app.command()(template)
 app.command()(deploy)

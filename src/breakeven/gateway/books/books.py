@@ -1,6 +1,7 @@
 """The ledger that the door asks: virtual keys, rate limits and budgets in memory, records in the store."""
 
 import asyncio
+import contextlib
 import logging
 import secrets
 import time
@@ -168,6 +169,11 @@ class Books(Ledger):
     def hired(self, hours: Sequence[Hired]) -> None:
         """Keep what own machines stood and served."""
         self._clerk.hear(hours)
+
+    def flush(self) -> None:
+        """Write what waits, and wait for it a little: for a process that may be stopped any time after a request."""
+        with contextlib.suppress(TimeoutError):
+            self._clerk.flush().result(END_S)
 
     async def refresh(self) -> None:
         """Take over changes of keys now."""

@@ -61,6 +61,10 @@ class Lease:
                 self.slice.purse.settle(self.most, NOTHING)
 
 
+class Written(Future[None]):
+    """Asks for what waits to be written, and is done when that was tried."""
+
+
 class Clerk(threading.Thread):
     """Writes batches, leases slices, and reads changed keys."""
 
@@ -108,6 +112,12 @@ class Clerk(threading.Thread):
         self._jobs.put(done)
         return done
 
+    def flush(self) -> "Future[None]":
+        """Write now what waits."""
+        done = Written()
+        self._jobs.put(done)
+        return done
+
     def end(self, wait_s: float) -> None:
         """Write what is left and stop."""
         self._jobs.put(None)
@@ -137,7 +147,7 @@ class Clerk(threading.Thread):
         elif isinstance(job, Lease):
             self._lease(job)
         elif job.set_running_or_notify_cancel():
-            self._guarded(self._refresh)
+            self._guarded(self._flush if isinstance(job, Written) else self._refresh)
             job.set_result(None)
         if time.monotonic() >= self._next_tick:
             self._tick()
