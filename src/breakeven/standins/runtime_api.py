@@ -80,6 +80,8 @@ class RuntimeApi:
         self._connections.add(task)
         try:
             await self._requests(reader, writer)
+        except asyncio.CancelledError:  # only ``end`` cancels; a cancelled task would be told as an error by 3.11
+            pass
         finally:
             self._connections.discard(task)
             writer.close()
