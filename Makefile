@@ -13,11 +13,7 @@ MODEL = $(BIN)/python -m pip install --quiet --require-hashes --no-deps -r requi
 COMPILE := pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header
 
 .DEFAULT_GOAL := help
-<<<<<<< HEAD
-.PHONY: help install run local services test check format bench bench-gateway bench-local bench-ui peer docs pictures catalogue calibration accuracy gate lock build
-=======
-.PHONY: help install run local up lambda test check format bench bench-gateway peer docs pictures catalogue calibration accuracy gate lock build
->>>>>>> up
+.PHONY: help install run local up lambda services test check format bench bench-gateway bench-local bench-ui peer docs pictures catalogue calibration accuracy gate lock build
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -53,17 +49,13 @@ run: $(RUN_STAMP) ## plan the bundled workload, print the answer and write it as
 local: $(LOCAL_STAMP) ## a chat on this machine: a small model and the gateway before it, until Ctrl-C
 	@$(BIN)/breakeven local
 
-<<<<<<< HEAD
-services: ## a PostgreSQL server and a Chromium for the tests, where they may be installed
-=======
 up: install ## API Gateway, Lambda and SageMaker as stand-ins around the real function and a small model, until Ctrl-C
 	@$(BIN)/breakeven up --local
 
 lambda: $(VENV)/bin/python ## the gateway as a Lambda function: build/lambda/*.zip with their digests
 	@$(BIN)/python tools/build_lambda.py
 
-test: install ## every test (installs a PostgreSQL server for them where it may)
->>>>>>> up
+services: ## a PostgreSQL server and a Chromium for the tests, where they may be installed
 	@tools/install_services.sh
 
 test: install services ## every test

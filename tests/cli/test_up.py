@@ -113,16 +113,8 @@ def test_a_port_that_is_taken_is_one_message_and_nothing_stays_behind():
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
-<<<<<<< HEAD
-        got = subprocess.run(
-            [sys.executable, "-c", CODE, "up", "--local", "--context-tokens", "512", "--http-port",
-             str(taken.getsockname()[1])],
-            capture_output=True, text=True, timeout=PATIENCE_S, check=False,
-        )  # fmt: skip
-=======
         command = [sys.executable, "-c", CODE, "up", "--local", "--http-port", str(taken.getsockname()[1])]
         got = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE_S, check=False)
->>>>>>> up
     assert got.returncode == 2
     (message,) = [line for line in got.stderr.splitlines() if line.startswith("breakeven:")]
     assert "the front did not start" in message or "API Gateway did not start" in message
