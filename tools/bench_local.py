@@ -117,7 +117,7 @@ def _asked(url: str, spec: Path) -> Asked:
         model=weights.DEFAULT_NAME,
         api_key_env=None,
         concurrency=LOADS,
-        rates=(),
+        rate=(),
         from_hour=None,
         scale=1.0,
         requests=REQUESTS,
@@ -132,7 +132,17 @@ def _asked(url: str, spec: Path) -> Asked:
 
 def _described() -> Described:
     nothing = dict.fromkeys(
-        ("plan", "option", "on", "model", "number_format", "engine", "engine_version", "tensor_parallel", "machine")
+        (
+            "plan",
+            "option",
+            "on",
+            "catalogue_model",
+            "number_format",
+            "engine",
+            "engine_version",
+            "tensor_parallel",
+            "machine",
+        )
     )
     return Described(**nothing, replicas=1, usd_per_hour=None)
 

@@ -1,8 +1,9 @@
 """`breakeven bench`: load on an OpenAI-compatible server with a workload's own lengths and arrivals, measured."""
 
+from dataclasses import fields
 from decimal import Decimal
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 
@@ -10,9 +11,12 @@ from breakeven.errors import SpecError
 
 if TYPE_CHECKING:
     from breakeven.bench.rows import Point, System
-    from breakeven.cli.bench_run import Asked
+    from breakeven.cli.bench_run import Asked, Described
+
+    Picked = TypeVar("Picked", Asked, Described)
 
 EXTRA = {"aiohttp", "yarl"}
+REPEATABLE, DOLLARS = ("concurrency", "rate"), ("max_usd", "usd_per_hour")
 
 
 def bench(  # noqa: PLR0913, PLR0917 - one parameter a flag
@@ -53,21 +57,10 @@ def bench(  # noqa: PLR0913, PLR0917 - one parameter a flag
     json: Annotated[str | None, typer.Option(help="Write the figures as JSON to a file, or - for stdout.")] = None,
 ) -> None:
     """Send a workload's requests to a server and tell TTFT, TPOT, goodput and dollars a million tokens."""
+    flags = locals()
     from breakeven.cli.bench_run import Asked, Described  # noqa: PLC0415
 
-    told = Described(
-        plan=plan,
-        option=option,
-        on=on,
-        model=catalogue_model,
-        number_format=number_format,
-        engine=engine,
-        engine_version=engine_version,
-        tensor_parallel=tensor_parallel,
-        replicas=replicas,
-        machine=machine,
-        usd_per_hour=None if usd_per_hour is None else Decimal(str(usd_per_hour)),
-    )
+    told = _picked(Described, flags)
     if read:
         _read(url, read, told, out, json)
         return
@@ -77,27 +70,21 @@ def bench(  # noqa: PLR0913, PLR0917 - one parameter a flag
             expected="`breakeven bench URL --spec SPEC`, or `breakeven bench --read FILE`",
             do="Name the server and the workload",
         )
-    asked = Asked(
-        url=url.rstrip("/"),
-        spec=spec,
-        model=model,
-        api_key_env=api_key_env,
-        concurrency=tuple(concurrency or ()),
-        rates=tuple(rate or ()),
-        from_hour=from_hour,
-        scale=scale,
-        requests=requests,
-        warm_up=warm_up,
-        seed=seed,
-        timeout_s=timeout_s,
-        max_requests=max_requests,
-        max_usd=None if max_usd is None else Decimal(str(max_usd)),
-        api=api,
-    )
-    _run(asked, told, out, json)
+    _run(_picked(Asked, flags), told, out, json)
 
 
-def _run(asked: "Asked", told: Any, out: Path | None, json: str | None) -> None:  # noqa: ANN401 - Described
+def _picked(kind: "type[Picked]", flags: dict[str, Any]) -> "Picked":
+    """A structure from the flags of the same names: lists as tuples, dollars exactly as they were written."""
+    values = {field.name: flags[field.name] for field in fields(kind)}
+    for name, value in values.items():
+        if name in REPEATABLE:
+            values[name] = tuple(value or ())
+        elif name in DOLLARS and value is not None:
+            values[name] = Decimal(str(value))
+    return kind(**values)
+
+
+def _run(asked: "Asked", told: "Described", out: Path | None, json: str | None) -> None:
     from breakeven.bench.rows import point_of  # noqa: PLC0415
     from breakeven.cli.bench_run import run_all  # noqa: PLC0415
     from breakeven.cli.files import write_json  # noqa: PLC0415
@@ -124,7 +111,7 @@ def _run(asked: "Asked", told: Any, out: Path | None, json: str | None) -> None:
         raise typer.Exit(1)
 
 
-def _read(url: str | None, files: list[Path], told: Any, out: Path | None, json: str | None) -> None:  # noqa: ANN401
+def _read(url: str | None, files: list[Path], told: "Described", out: Path | None, json: str | None) -> None:
     from breakeven.bench.others import read_results  # noqa: PLC0415
     from breakeven.cli.files import write_json  # noqa: PLC0415
     from breakeven.report.benched import print_points  # noqa: PLC0415

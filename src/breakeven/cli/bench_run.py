@@ -36,7 +36,7 @@ class Asked:
     model: str | None
     api_key_env: str | None
     concurrency: tuple[int, ...]
-    rates: tuple[float, ...]
+    rate: tuple[float, ...]
     from_hour: int | None
     scale: float
     requests: int
@@ -47,6 +47,11 @@ class Asked:
     max_usd: Decimal | None
     api: str | None
 
+    @property
+    def base_url(self) -> str:
+        """The URL without the slash that may end it."""
+        return self.url.rstrip("/")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Described:
@@ -55,7 +60,7 @@ class Described:
     plan: Path | None
     option: str | None
     on: str | None
-    model: str | None
+    catalogue_model: str | None
     number_format: str | None
     engine: str | None
     engine_version: str | None
@@ -76,7 +81,7 @@ class Described:
         told = planned.option if planned else None
         given = {
             "--on": self.on or (told.accelerator if told else None),
-            "--catalogue-model": self.model or (told.model if told else None),
+            "--catalogue-model": self.catalogue_model or (told.model if told else None),
             "--format": self.number_format or (told.number_format if told else None),
             "--engine": self.engine or (told.engine if told else None),
             "--engine-version": self.engine_version,
@@ -136,7 +141,7 @@ def run_all(asked: Asked, told: Described) -> "tuple[tuple[Measured, ...], Slo]"
     tokens = api_price(asked.api, catalogue, spec) if asked.api else None
     spending = Spending(max_requests=asked.max_requests, max_usd=asked.max_usd, price=tokens)
     planned = [one for load in loads for one in (*load.warm_up, *load.requests)]
-    checked(asked.url, [*PROBE_SIZES, *planned], spending)
+    checked(asked.base_url, [*PROBE_SIZES, *planned], spending)
     driven = _driven(asked, loads, spending)
     found = [_measured(load, one, workload.slo) for load, one in zip(loads, driven, strict=False)]
     return tuple(_priced(one, rented, tokens, asked.api) for one in found), workload.slo
@@ -157,13 +162,13 @@ def loads_of(workload: "Workload", asked: Asked) -> "Iterator[Load]":
             expected="text generation: bench measures the tokens of chats",
             do="Measure a server of embeddings with its own tool",
         )
-    if any(value < 1 for value in asked.concurrency) or any(not 0 < rate < float("inf") for rate in asked.rates):
+    if any(value < 1 for value in asked.concurrency) or any(not 0 < rate < float("inf") for rate in asked.rate):
         raise SpecError("a --concurrency or --rate is 0 or less", expected="more than 0", do="Correct it")
     drawn = sizes(workload.mix, asked.requests + asked.warm_up, asked.seed)
     warm, measured = drawn[: asked.warm_up], drawn[asked.warm_up :]
     for width in asked.concurrency:
         yield Load(requests=measured, concurrency=width, warm_up=warm)
-    paces: list[tuple[float, ...]] = [(rate,) for rate in asked.rates]
+    paces: list[tuple[float, ...]] = [(rate,) for rate in asked.rate]
     if not paces and not asked.concurrency:
         hour = busiest_hour(workload) if asked.from_hour is None else asked.from_hour
         paces = [hourly_rates(workload, hour, asked.scale)]
@@ -228,17 +233,21 @@ async def _all_loads(asked: Asked, loads: "tuple[Load, ...]", spending: "Spendin
     from breakeven.bench.prompts import Prompts  # noqa: PLC0415
 
     key, seen = more
-    fresh = asked.url.startswith("http://")  # costs nothing at home, and no request meets a connection that is closing
+    fresh = asked.base_url.startswith(
+        "http://"
+    )  # costs nothing at home, and no request meets a connection that is closing
     connector = (
         aiohttp.TCPConnector(limit=0, force_close=True)
         if fresh
         else aiohttp.TCPConnector(limit=0, keepalive_timeout=KEPT_ALIVE_S)
     )
     patience = aiohttp.ClientTimeout(total=None, sock_connect=min(asked.timeout_s, 30.0))
-    async with aiohttp.ClientSession(connector=connector, timeout=patience, trust_env=not is_own(asked.url)) as session:
-        server = Server(url=asked.url, model=asked.model or "", api_key=key, timeout_s=asked.timeout_s)
+    async with aiohttp.ClientSession(
+        connector=connector, timeout=patience, trust_env=not is_own(asked.base_url)
+    ) as session:
+        server = Server(url=asked.base_url, model=asked.model or "", api_key=key, timeout_s=asked.timeout_s)
         if asked.model is None:
-            server = replace(server, model=await served_model(session, asked.url, server.headers))
+            server = replace(server, model=await served_model(session, asked.base_url, server.headers))
         bench = Bench(
             session=session, server=server, prompts=Prompts(salt=secrets.randbits(64)), spending=spending, seen=seen
         )
