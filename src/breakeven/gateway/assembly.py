@@ -1,6 +1,7 @@
 """The whole gateway put together: rules, upstreams, books, prices, metrics, spans and the admin API."""
 
 import contextlib
+import secrets
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import AbstractAsyncContextManager, contextmanager
 from dataclasses import dataclass, field
@@ -81,12 +82,17 @@ def with_books(
             mounts={PREFIX: admin(books, token)} if token else {},
             observers=(spans.observe,) if spans else (),
             living=(_closing(spans),) if spans else (),
-            guard=None if alone else token,
+            guard=None if alone else token or nobodys_token(),
             records=records,
         )
         yield assembled(rules, parts), books
     finally:
         books.end()
+
+
+def nobodys_token() -> str:
+    """A token that nobody knows: what it guards is closed."""
+    return secrets.token_hex()
 
 
 @contextlib.asynccontextmanager
