@@ -86,7 +86,7 @@ def test_what_is_printed_answers_a_part_that_dies_is_told_once_and_ctrl_c_leaves
     time.sleep(1.0)
     running.process.send_signal(signal.SIGINT)
     code, told = running.wait()
-    assert code == 0
+    assert code == 0, "Ctrl-C is how it ends"
     assert told.count("was ended by signal 9") == 1
     assert "the stand-in of API Gateway starts" in told
     assert "REPORT RequestId" in told
@@ -94,12 +94,13 @@ def test_what_is_printed_answers_a_part_that_dies_is_told_once_and_ctrl_c_leaves
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="processes are looked for under /proc")
-def test_a_command_that_is_killed_takes_everything_with_it():
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
+def test_a_command_that_is_ended_or_killed_takes_everything_with_it(number):
     running = Running("--quiet")
     assert ask(running, "REST API, buffered").status == 200
     everything = running.below()
-    running.process.kill()
-    running.wait()
+    running.process.send_signal(number)
+    assert running.wait()[0] == (0 if number == signal.SIGTERM else -signal.SIGKILL)
     until(lambda: not any(map(alive, everything)))
 
 

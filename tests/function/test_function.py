@@ -103,6 +103,11 @@ def test_an_event_that_is_no_http_request_is_an_error_and_the_next_one_is_served
     assert parted(answers[1][0])[0]["statusCode"] == 200
 
 
+def test_the_metrics_of_one_copy_are_shown_to_nobody():
+    ((body, _),) = invoke(event("/metrics"))
+    assert parted(body)[0]["statusCode"] == 401
+
+
 def test_a_body_in_base64_is_read():
     wrapped = json.loads(event("/v1/chat/completions", "POST", base64.b64encode(b'{"model": "x"}').decode()))
     ((body, _),) = invoke(json.dumps(wrapped | {"isBase64Encoded": True}).encode())

@@ -2,6 +2,7 @@
 
 import importlib.util
 import json
+import signal
 import sys
 import threading
 from pathlib import Path
@@ -59,9 +60,14 @@ def up(  # noqa: PLR0913, PLR0917 - one parameter a flag
         if not quiet:
             typer.echo(f"{part} | {line}", err=True)
 
+    signal.signal(signal.SIGTERM, _interrupted)  # whoever asks it to end gets the same order as with Ctrl-C
     with Stack(wishes, lambda said: typer.echo(said, err=True), heard) as stack:
         typer.echo(_welcome(stack, called))
         _wait(stack)
+
+
+def _interrupted(_number: int, _frame: object) -> None:
+    raise KeyboardInterrupt
 
 
 def functions(*, timeout_s: float = 900.0, environments: int = 4) -> tuple["Function", ...]:

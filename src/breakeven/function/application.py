@@ -9,7 +9,7 @@ from typing import Any
 from breakeven.catalogue.load import Catalogue, load_catalogue
 from breakeven.function.settings import file_of, keeps_books
 from breakeven.gateway.app import Gateway
-from breakeven.gateway.assembly import Parts, assembled, with_books
+from breakeven.gateway.assembly import Parts, assembled, nobodys_token, with_books
 from breakeven.gateway.config import GatewayFile
 from breakeven.gateway.logbook import LOGGER, JsonLines, Logbook
 from breakeven.gateway.open_books import OpenBooks
@@ -41,7 +41,11 @@ class Application:
     def _with_store(self, file: GatewayFile, rules: Rules, catalogue: Catalogue, environ: Mapping[str, str]) -> Gateway:
         if not keeps_books(file, environ):
             parts = Parts(
-                catalogue=catalogue, ledger=OpenBooks(KEPT), log=Logbook(), observers=(Logbook(requests=True).settled,)
+                catalogue=catalogue,
+                ledger=OpenBooks(KEPT),
+                log=Logbook(),
+                observers=(Logbook(requests=True).settled,),
+                guard=nobodys_token(),  # the counters of one copy of a function mean nothing to anybody
             )
             return assembled(rules, parts)
         file = _logging_requests(file)

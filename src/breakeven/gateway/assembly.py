@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import secrets
 import time
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, contextmanager
@@ -89,13 +90,18 @@ def with_books(
             mounts={PREFIX: admin(books, token)} if token else {},
             observers=(spans.observe,) if spans else (),
             living=(_closing(spans),) if spans else (),
-            guard=None if alone else token,
+            guard=None if alone else token or nobodys_token(),
             records=records,
             hired=books.hired,
         )
         yield assembled(rules, parts), books
     finally:
         books.end()
+
+
+def nobodys_token() -> str:
+    """A token that nobody knows: what it guards is closed."""
+    return secrets.token_hex()
 
 
 @contextlib.asynccontextmanager
