@@ -263,7 +263,8 @@ async def _in_turn(bench: "Bench", loads: "tuple[Load, ...]") -> "list[Driven]":
         bench.stop.set()
         loop.remove_signal_handler(signal.SIGINT)
 
-    with contextlib.suppress(NotImplementedError, RuntimeError, ValueError):  # not on Windows, nor off the main thread
+    # asyncio refuses by these where signals cannot be had (Windows, other threads): there Ctrl-C ends the command at once
+    with contextlib.suppress(NotImplementedError, RuntimeError, ValueError):
         loop.add_signal_handler(signal.SIGINT, stop)
     driven: list[Driven] = []
     for load in loads:

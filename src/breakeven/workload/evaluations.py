@@ -102,7 +102,7 @@ def _content(path: Path) -> Fields:
         raise SpecError(
             f"{path} cannot be read: {wrong.strerror}", expected="a file you may read", do="Check the path"
         ) from wrong
-    except (KeyError, NotImplementedError, zipfile.BadZipFile) as wrong:
+    except (KeyError, NotImplementedError, zipfile.BadZipFile) as wrong:  # zipfile's: no such part, packing, archive
         raise SpecError(
             f"{path} is a packed log that cannot be opened here: {wrong}",
             expected=f"a .eval log with {HEADER}, packed by deflate, or a log as JSON",
