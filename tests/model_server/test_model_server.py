@@ -157,12 +157,13 @@ LOADING = """
 import sys
 from pathlib import Path
 import breakeven.model_server.process as process
-started = process.subprocess.Popen
+from breakeven.model_server import child
+started = child.subprocess.Popen
 def popen(*args, **more):
-    child = started(*args, **more)
-    print(child.pid, flush=True)
-    return child
-process.subprocess.Popen = popen
+    made = started(*args, **more)
+    print(made.pid, flush=True)
+    return made
+child.subprocess.Popen = popen
 process.ModelServer(process.Served(path=sys.argv[1], name="m"))
 """
 

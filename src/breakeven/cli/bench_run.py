@@ -263,7 +263,7 @@ async def _in_turn(bench: "Bench", loads: "tuple[Load, ...]") -> "list[Driven]":
         bench.stop.set()
         loop.remove_signal_handler(signal.SIGINT)
 
-    # asyncio refuses by these where signals cannot be had (Windows, other threads): there Ctrl-C ends the command at once
+    # asyncio refuses by these where it has no signals (Windows, other threads); Ctrl-C then ends the command at once
     with contextlib.suppress(NotImplementedError, RuntimeError, ValueError):
         loop.add_signal_handler(signal.SIGINT, stop)
     driven: list[Driven] = []

@@ -1,23 +1,16 @@
 """One process of the stack, seen from outside: started, waited for, heard, ended."""
 
 import contextlib
-import select
-import subprocess
-import sys
-import tempfile
 import threading
-import time
 from collections.abc import Callable
-from typing import IO
 
 import msgspec
 
 from breakeven.errors import BreakevenError
+from breakeven.model_server.child import ENDING_S, Child
 from breakeven.standins.child import Told
 
-STARTING_S, ENDING_S = 60.0, 5.0
-LOOK_EVERY_S = 0.1
-LINES_TOLD = 5
+STARTING_S = 60.0
 
 
 class Part:
@@ -31,15 +24,9 @@ class Part:
         """
         self.name = name
         self._heard = heard
-        self._log: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 - closed by stop()
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", module, msgspec.json.encode(what).decode()],
-            stdin=subprocess.PIPE,  # its end tells the process that we are gone
-            stdout=subprocess.PIPE,
-            stderr=self._log,
-        )
+        self._child = Child(module, what)
         try:
-            self.urls = self._ready(time.monotonic() + STARTING_S)
+            self.urls = self._ready()
         except BaseException:
             self.stop()
             raise
@@ -49,55 +36,36 @@ class Part:
     @property
     def pid(self) -> int:
         """The process."""
-        return self._process.pid
+        return self._child.pid
 
     def ended(self) -> str | None:
         """Why it is gone; ``None`` while it runs."""
-        status = self._process.poll()
-        if status is None:
-            return None
-        return f"was ended by signal {-status}" if status < 0 else f"ended with {status}"
+        return self._child.ended()
 
     def stop(self) -> None:
         """End it. May be called more than once."""
-        if self._process.poll() is None:
-            self._process.terminate()
-            try:
-                self._process.wait(ENDING_S)
-            except subprocess.TimeoutExpired:
-                self._process.kill()
-                self._process.wait()
+        self._child.end()
         if hasattr(self, "_listener"):
             self._listener.join(ENDING_S)
-        for pipe in (self._process.stdin, self._process.stdout, self._log):
-            if pipe is not None:
-                with contextlib.suppress(OSError):
-                    pipe.close()
+        self._child.close()
 
-    def _ready(self, until_s: float) -> dict[str, str]:
-        out = self._process.stdout
-        assert out is not None
-        while not select.select([out], [], [], LOOK_EVERY_S)[0]:
-            if time.monotonic() > until_s:
-                raise self._not_up("it does not answer")
+    def _ready(self) -> dict[str, str]:
+        line = self._child.line(STARTING_S)
+        if line is None:
+            raise self._not_up("it does not answer")
         try:
-            return msgspec.json.decode(out.readline(), type=Told).urls
+            return msgspec.json.decode(line, type=Told).urls
         except msgspec.DecodeError:
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                self._process.wait(ENDING_S)
-            raise self._not_up(self.ended() or "it said something else") from None
+            raise self._not_up(self._child.last_words("it said something else")) from None
 
     def _not_up(self, because: str) -> BreakevenError:
-        self._log.seek(0)
-        last = self._log.read().decode(errors="replace").strip().splitlines()[-LINES_TOLD:]
-        said = f"; it said: {' | '.join(last)}" if last else ""
         return BreakevenError(
-            f"the {self.name} did not start: {because}{said}", expected="a process that answers", do="Try again"
+            f"the {self.name} did not start: {because}{self._child.logged()}",
+            expected="a process that answers",
+            do="Try again",
         )
 
     def _listen(self) -> None:
-        out = self._process.stdout
-        assert out is not None
-        for line in out:
+        for line in self._child.out:
             with contextlib.suppress(msgspec.DecodeError):
                 self._heard(self.name, msgspec.json.decode(line, type=Told).note)
