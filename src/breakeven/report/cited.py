@@ -15,6 +15,7 @@ from breakeven.planner import Plan
 from breakeven.planner.verdict import Verdict
 from breakeven.report.right_answers import right_answers
 from breakeven.report.words import seconds, share, small_share, unit_price
+from breakeven.wording import joined, worded
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,7 +41,7 @@ class Cited:
     @property
     def provenance(self) -> str:
         """Its kind, and the day on which it was read."""
-        return f"{self.kind}, read {self.source.read}" if self.source else self.kind
+        return worded("{kind}, read {day}", kind=self.kind, day=self.source.read) if self.source else self.kind
 
     @property
     def words(self) -> str:
@@ -98,7 +99,11 @@ def _prices(verdict: Verdict, contender: Contender, plan: Plan) -> list[Figure]:
 
 
 def _since(row: ApiPrice | MachinePrice) -> str:
-    return f"since {row.effective_from} ({row.date_basis.replace('_', ' ')})"
+    return worded(
+        "since {day} ({basis})",
+        day=row.effective_from,
+        basis=row.date_basis.replace("_", " "),
+    )
 
 
 def _api_prices(verdict: Verdict, contender: Contender, plan: Plan) -> list[Figure]:
@@ -110,10 +115,10 @@ def _api_prices(verdict: Verdict, contender: Contender, plan: Plan) -> list[Figu
     found = []
     for (kind, window, above), row in plan.api.options[number].tariff.prices.items():
         if NAMES[kind] in billed:
-            when = f", {window.replace('_', '-')} hours" if window else ""
-            where = f", prompts above {above:,} tokens" if above else ""
-            price = f"{unit_price(row.usd_per_mtok)} USD a million tokens, {_since(row)}"
-            name = f"price of {NAMES[kind]}{when}{where}"
+            when = ", peak hours" if window == "peak" else ", off-peak hours" if window else ""
+            where = worded(", prompts above {n:,} tokens", n=above) if above else ""
+            price = worded("{usd} USD a million tokens, {since}", usd=unit_price(row.usd_per_mtok), since=_since(row))
+            name = worded("price of {line}{when}{where}", line=NAMES[kind], when=when, where=where)
             found.append(Figure(name=name, value=price, basis="listed", sources=(row.source,), exact=row.usd_per_mtok))
     return found
 
@@ -126,8 +131,12 @@ def _machine_price(contender: Contender, plan: Plan) -> list[Figure]:
     offer = options.offers[options.offer[number]]
     if offer.price is None:
         return []
-    value = f"{unit_price(offer.price.usd_per_hour)} USD an hour, {_since(offer.price)}"
-    name = f"price of {offer.machine}, {offer.term}"
+    value = worded(
+        "{usd} USD an hour, {since}",
+        usd=unit_price(offer.price.usd_per_hour),
+        since=_since(offer.price),
+    )
+    name = worded("price of {machine}, {term}", machine=offer.machine, term=offer.term)
     basis = "stated" if offer.price.date_basis == "stated" else "listed"
     return [Figure(name=name, value=value, basis=basis, sources=(offer.price.source,), exact=offer.price.usd_per_hour)]
 
@@ -135,12 +144,12 @@ def _machine_price(contender: Contender, plan: Plan) -> list[Figure]:
 def _quality(verdict: Verdict, plan: Plan) -> list[Figure]:
     score, scale = verdict.option.quality_score, plan.quality.scale
     if score is None:
-        return [Figure(name=f"quality on {scale}", value="not known", basis="no published score")]
+        return [Figure(name=worded("quality on {scale}", scale=scale), value="not known", basis="no published score")]
     row = None if scale == OWN_SCALE else plan.catalogue.scores(scale).get(verdict.option.model)
     return [
         Figure(
-            name=f"quality on {scale}",
-            value=f"{score:g}, class {verdict.option.quality_class}",
+            name=worded("quality on {scale}", scale=scale),
+            value=worded("{score:g}, class {group}", score=score, group=verdict.option.quality_class),
             basis="measured" if row else "stated",
             sources=(row.source,) if row else (),
             exact=score,
@@ -160,11 +169,11 @@ def _speed(verdict: Verdict) -> list[Figure]:
     if rate is not None:
         figures.append(_estimate("output tokens a second of a full replica", rate, f"{rate.mid:,.0f}"))
     if found.largest_concurrency is not None:
-        bound = f", bound by {found.bound_by}" if found.bound_by else ""
+        bound = worded(", bound by {bound}", bound=found.bound_by) if found.bound_by else ""
         figures.append(
             Figure(
                 name="requests at a time on a replica",
-                value=f"{found.largest_concurrency}{bound}",
+                value=joined("", (f"{found.largest_concurrency}", bound)),
                 basis=verdict.basis,
                 sources=found.response_s.sources if found.response_s else (),
                 exact=found.largest_concurrency,
@@ -174,8 +183,12 @@ def _speed(verdict: Verdict) -> list[Figure]:
 
 
 def _estimate(name: str, value: Estimate, told: str) -> Figure:
-    band = f" ({value.low:.3g} to {value.high:.3g})" if value.low is not None and value.high is not None else ""
-    return Figure(name=name, value=told + band, basis=value.basis, sources=value.sources, exact=value.mid)
+    band = (
+        worded(" ({low:.3g} to {high:.3g})", low=value.low, high=value.high)
+        if value.low is not None and value.high is not None
+        else ""
+    )
+    return Figure(name=name, value=joined("", (told, band)), basis=value.basis, sources=value.sources, exact=value.mid)
 
 
 def _fleet(verdict: Verdict) -> list[Figure]:
@@ -186,7 +199,7 @@ def _fleet(verdict: Verdict) -> list[Figure]:
     rows = [
         ("engine", f"{option.engine} {option.engine_version}, {option.number_format}", None),
         ("a replica stands on", f"{option.tensor_parallel} x {option.accelerator}", option.tensor_parallel),
-        ("replicas by hour", f"{low}" if low == high else f"{low} to {high}", high),
+        ("replicas by hour", f"{low}" if low == high else worded("{low} to {high}", low=low, high=high), high),
         ("machines in the busiest hour", f"{fleet.peak_machines}", fleet.peak_machines),
         ("machines paid around the clock", f"{fleet.committed_machines or 0}", fleet.committed_machines or 0),
         ("mean use of the room", share(fleet.mean_utilisation), fleet.mean_utilisation),

@@ -18,6 +18,7 @@ from breakeven.report.right_answers import thousand_words
 from breakeven.report.spread import band_of, range_sentences, target_words
 from breakeven.report.words import count, seconds, share, small_share, usd
 from breakeven.units import DAYS_PER_WEEK, HOURS_PER_DAY, HOURS_PER_WEEK
+from breakeven.wording import joined, worded
 
 TOP_WITH_FLOOR, TOP_PER_CLASS = 10, 2
 EVEN = 1.001
@@ -125,7 +126,12 @@ def section(plan: Plan, top: int, key: str, sources: Sources, ranges: Ranges | N
         load=best_load(plan),
         groups=groups,
         ranges=ranges,
-        stale=f"{fresh.item}, dated {fresh.oldest_effective_from} ({fresh.age_days:,} days old)",
+        stale=worded(
+            "{item}, dated {day} ({age:,} days old)",
+            item=fresh.item,
+            day=fresh.oldest_effective_from,
+            age=fresh.age_days,
+        ),
     )
 
 
@@ -205,14 +211,22 @@ def titled(option: Option) -> tuple[str, str]:
     ('m', 'paid API, p, batch tier')
     """
     if option.kind == "api":
-        return option.model, f"paid API, {option.provider}, {option.tier} tier"
+        return option.model, worded("paid API, {provider}, {tier} tier", provider=option.provider, tier=option.tier)
     if option.kind == "cascade":
         return option.model.replace("+", ", then "), "cascade: a cheap model first, its failures to a stronger one"
-    where = f"{option.number_format} on {option.machine}, {option.accelerator} x{option.tensor_parallel}"
-    hosted = f"{where}, path {option.serving_path}, {option.term}"
+    where = worded(
+        "{format} on {machine}, {device} x{degree}",
+        format=option.number_format,
+        machine=option.machine,
+        device=option.accelerator,
+        degree=option.tensor_parallel,
+    )
+    hosted = worded("{where}, path {path}, {term}", where=where, path=option.serving_path, term=option.term)
     if option.kind == "hybrid":
-        return f"{option.model} with an API", f"base self-hosted, {hosted}; overflow to {option.id.rsplit('+', 1)[1]}"
-    return option.model, f"self-hosted, {hosted}"
+        return worded("{model} with an API", model=option.model), worded(
+            "base self-hosted, {hosted}; overflow to {api}", hosted=hosted, api=option.id.rsplit("+", 1)[1]
+        )
+    return option.model, worded("self-hosted, {hosted}", hosted=hosted)
 
 
 def heading(plan: Plan, group: str) -> str:
@@ -243,10 +257,10 @@ def _group_words(plan: Plan, group: str, unknown: bool) -> str:
     if plan.workload.slo.named:
         kept = "latency not known here, never counted as keeping the target" if unknown else "keeps the target"
     if group == UNKNOWN_SUCCESS:
-        return ": ".join(filter(None, ("Success not known, not compared", kept)))
+        return joined(": ", filter(None, ("success not known, not compared", kept)))
     if plan.ranking.floor:
-        return kept[:1].upper() + kept[1:]
-    return ": ".join(filter(None, (heading(plan, group), kept)))
+        return kept
+    return joined(": ", filter(None, (heading(plan, group), kept)))
 
 
 def _ranked(plan: Plan, contender: Contender, ranges: Ranges | None) -> Ranked:

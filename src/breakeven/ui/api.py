@@ -30,6 +30,7 @@ from breakeven.ui.scenario import scenario_of
 from breakeven.ui.site import Site
 from breakeven.ui.spend import UNAVAILABLE, machines_document, spend_document
 from breakeven.ui.uploads import scenario_from
+from breakeven.wording import plain
 from breakeven.workload.spec import Spec
 
 V1 = "/api/v1"
@@ -338,7 +339,7 @@ def respond(site: Site, request: Request, operation: Operation) -> Response:
 
 def encoded(value: Any) -> bytes:  # noqa: ANN401 - any structure
     """JSON in which money is a number."""
-    return msgspec.json.Encoder(decimal_format="number").encode(value) + b"\n"
+    return msgspec.json.Encoder(decimal_format="number", enc_hook=plain).encode(value) + b"\n"
 
 
 def refusal(wrong: BreakevenError, status: int = 422) -> JSONResponse:

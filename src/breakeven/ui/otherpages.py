@@ -9,6 +9,7 @@ from starlette.responses import Response
 from breakeven.catalogue.history import Histories, PriceHistory, Series, Span, history, usd_of
 from breakeven.catalogue.schema import PriceRow
 from breakeven.errors import BreakevenError
+from breakeven.evidence import Source
 from breakeven.performance.measured import TARGETS
 from breakeven.report.history import drawn_series, percent
 from breakeven.report.history_chart import history_chart, history_in_words
@@ -52,7 +53,7 @@ def _side(site: Site, place: str, scenario: Scenario, other: Scenario, t: Texts)
         scenario, lang=None, beside=msgspec.structs.replace(other, beside=None, lang=None).query
     )
     lines = found.section.costs[0] if found.section.costs else None
-    drawn = None if lines is None else site.drawings.costs(lines, "half", t("costs.title"), place)
+    drawn = None if lines is None else site.drawings.costs(lines, "half", t, place)
     over = "" if drawn is None or lines is None else over_costs(drawn, lines, found.now, "half", t)
     shown = {"edit": edit.query, "drawn": drawn, "over": over, "answer": found}
     return now_values(site, found.plan, found.now, t) | shown
@@ -80,15 +81,16 @@ def prices(site: Site, request: Request) -> Response:
     except BreakevenError as wrong:
         told = str(wrong)
     values: dict[str, Any] = {"name": name, "entries": entries, "names": priced_names(site), "problem": told}
-    values |= {"rows": _rows, "sources": {} if found is None else {one.id: one for one in found.sources}}
+    values |= {"rows": _rows, "dated": lambda source, row: _dated(source, row, t)}
+    values |= {"sources": {} if found is None else {one.id: one for one in found.sources}}
     return site.render(request, "history.html", t, UNPROCESSABLE if told else 200, here="history", **values)
 
 
 def _drawn_prices(site: Site, entry: PriceHistory, found: Histories, width: Width, t: Texts) -> Drawn:
     shown, last = tuple(drawn_series(entry)), entry.gone_on or found.as_of
-    told = t("history.of", name=entry.name), history_in_words(entry, shown, last)
+    told = t("history.of", name=entry.name), t.say(history_in_words(entry, shown, last))
     key = ("history", entry.name, str(last), width, t.lang)
-    return site.drawings.other(key, lambda: history_chart(shown, last, PIXELS[width], LOW), told)
+    return site.drawings.other(key, lambda: history_chart(shown, last, PIXELS[width], LOW, t.say), told)
 
 
 def histories(site: Site, name: str) -> Histories:
@@ -102,6 +104,12 @@ def priced_names(site: Site) -> list[str]:
     tables = site.planner.catalogue.tables
     offers = (f"{offer.provider}/{offer.model}" for offer in tables.api_offers)
     return sorted({*offers, *(row.machine for row in tables.machine_prices)})
+
+
+def _dated(source: Source, row: PriceRow, t: Texts) -> str:
+    """Where and when a price was read, and what its date rests on."""
+    kind, basis = (t.say(word.replace("_", " ")) for word in (source.kind, row.date_basis))
+    return t("tips.dated", title=source.title, kind=kind, read=source.read, basis=basis)
 
 
 def _rows(entry: PriceHistory) -> list[tuple[Series, PriceRow, str, str]]:
@@ -133,6 +141,6 @@ def speeds(site: Site, request: Request) -> Response:
 
 def _drawn_pairs(site: Site, found: Accuracy, rows: tuple[Pair, ...], gpu: str, width: Width, t: Texts) -> Drawn:
     title, side = t(f"accuracy.{found.target}"), min(PIXELS[width], SQUARE)
-    told = t("accuracy.chart"), scatter_in_words(found, gpu)
+    told = t("accuracy.chart"), t.say(scatter_in_words(found, gpu))
     key = ("accuracy", found.target, gpu, width, t.lang)
-    return site.drawings.other(key, lambda: scatter(rows, title, side, side), told)
+    return site.drawings.other(key, lambda: scatter(rows, title, (side, side), t.say), told)

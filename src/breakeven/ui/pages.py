@@ -109,7 +109,7 @@ def _overlays(site: Site, lines: CostLines | None, now: Now, t: Texts) -> dict[s
     """Your traffic over the first picture of costs, in each width in which it was drawn."""
     found = {}
     for width in PAGE_WIDTHS:
-        drawn = None if lines is None else site.drawings.known_costs(lines, width, t("costs.title"))
+        drawn = None if lines is None else site.drawings.known_costs(lines, width, t)
         if drawn is not None and lines is not None:
             found[f"{COSTS}0-{width}"] = over_costs(drawn, lines, now, width, t)
     return found
@@ -158,7 +158,7 @@ def _alone(scenario: Scenario) -> Scenario:
 
 
 def _known(site: Site, lines: CostLines, t: Texts) -> dict[str, Drawn | None]:
-    return {width: site.drawings.known_costs(lines, width, t("costs.title")) for width in PAGE_WIDTHS}
+    return {width: site.drawings.known_costs(lines, width, t) for width in PAGE_WIDTHS}
 
 
 def _overflow(found: Answer, t: Texts) -> dict[str, str] | None:
@@ -201,19 +201,14 @@ def picture(site: Site, request: Request) -> Response:
             if number >= len(found.section.costs):
                 raise UnknownNameError("picture", name, [f"{COSTS}{n}" for n in range(len(found.section.costs))])
             lines = found.section.costs[number]
-            drawn = site.drawings.costs(lines, width, t("costs.title"))
+            drawn = site.drawings.costs(lines, width, t)
             if number == 0:
                 overlays = {f"{name}-{width}": over_costs(drawn, lines, found.now, width, t)}
         else:
-            drawn = site.drawings.of_answer(found, name, width, _title(name, t))
+            drawn = site.drawings.of_answer(found, name, width, t)
     except BreakevenError as wrong:
         return _problem(site, request, t, wrong)
     return site.render(request, "picture.html", t, drawn=drawn, overlays=overlays)
-
-
-def _title(name: str, t: Texts) -> str:
-    keys = {"load": "load.title", "tornado": "hangs.title", "pareto": "front.title"}
-    return t(keys[name]) if name in keys else name
 
 
 def out(site: Site, request: Request) -> Response:

@@ -30,12 +30,12 @@ class Tips:
 
     def sources(self, ids: Sequence[str]) -> str:
         """Title, kind and day of every source."""
-        told = [f"{one.title} ({one.provenance})" for one in self.cited.cite(ids)]
+        told = [f"{self.t.say(one.title)} ({self.t.say(one.provenance)})" for one in self.cited.cite(ids)]
         return "; ".join(told) or self.t("tips.no_source")
 
     def basis(self, basis: str) -> str:
         """A basis in the words of the language."""
-        return self.t.known(f"basis.{basis}", basis)
+        return self.t.known(f"basis.{basis}", self.t.say(basis))
 
     def choice(self, one: Choice) -> str:
         """What a cost of a card is."""
@@ -68,7 +68,7 @@ class Tips:
         """What a bill adds up."""
         known = sorted((line for line in verdict.bill.lines if line.usd), key=lambda line: -(line.usd or 0))
         largest = "; ".join(
-            self.t("tips.largest", name=line.name, usd=usd(line.usd), sources=self.sources(line.source))
+            self.t("tips.largest", name=self.t.say(line.name), usd=usd(line.usd), sources=self.sources(line.source))
             for line in known[:LINES_NAMED]
         )
         basis = self.basis(verdict.basis)
@@ -80,7 +80,7 @@ class Tips:
 
     def quantity(self, line: CostLine, verdict: Verdict) -> str:
         """What a quantity on a bill follows from."""
-        return self.t("tips.quantity", unit=line.unit, basis=self.basis(verdict.basis))
+        return self.t("tips.quantity", unit=self.t.say(line.unit), basis=self.basis(verdict.basis))
 
     def figure(self, figure: Figure) -> str:
         """What a figure rests on."""
