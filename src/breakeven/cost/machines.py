@@ -63,7 +63,7 @@ def _line(name: str, quantity: Floats, usd: Floats, offer: Ints, offers: tuple[M
             return MACHINES if term == OWNED else worded("committed machines, {term}", term=term)
         if term == SPOT:
             return "machines at spot"
-        return "machines beside them, on demand" if term in COMMITTED_YEARS else MACHINES
+        return "machines beside them, on-demand" if term in COMMITTED_YEARS else MACHINES
 
     return Charge(
         name=name,

@@ -16,20 +16,7 @@ def assumptions_of(
     found = [*workload.assumptions, *_on_success(policy), *_on_fine_tuning(policy)]
     if not len(speed.rows):
         return (*found, *_on_outages(policy))
-    if policy.stated:
-        found.append(
-            worded(
-                "self-hosted machines: {seconds:g} s a response, {concurrency} at a time, as stated; "
-                "no speed was predicted",
-                seconds=policy.stated.response_s,
-                concurrency=policy.stated.concurrency,
-            )
-        )
-    else:
-        found.append(
-            "speeds are predicted by equations fitted on public measurements (basis: calibrated where the stack was "
-            "measured on that hardware generation, else extrapolated); bills say what the 80 % band means in dollars"
-        )
+    found.append(_speeds(policy))
     static = {e.name for n, e in enumerate(grid.engines) if not e.continuous_batching and n in grid.engine[speed.rows]}
     if static and workload.task == "generate" and not policy.stated:
         found.append(
@@ -71,6 +58,21 @@ def assumptions_of(
     if policy.people is None:
         found.append("people are not counted (`people` in the spec)")
     return tuple(found)
+
+
+def _speeds(policy: Policy) -> str:
+    """Where the speeds of one's own machines come from."""
+    if policy.stated:
+        return worded(
+            "self-hosted machines: {seconds:g} s a response, {concurrency} at a time, as stated; "
+            "no speed was predicted",
+            seconds=policy.stated.response_s,
+            concurrency=policy.stated.concurrency,
+        )
+    return (
+        "speeds are predicted by equations fitted on public measurements (basis: calibrated where the stack was "
+        "measured on that hardware generation, else extrapolated); bills say what the 80 % band means in dollars"
+    )
 
 
 def _buying(policy: Policy, hosted: HostedCosts) -> list[str]:

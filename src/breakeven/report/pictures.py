@@ -59,15 +59,15 @@ def pictures(section: Section) -> Pictures:
 def _both(chart: Callable[[int], alt.TopLevelMixin], key: str, title: str, description: str) -> Picture:
     return Picture(
         title=title,
-        wide=render(chart(WIDE), f"{key}-wide", title, description),
-        narrow=render(chart(NARROW), f"{key}-narrow", title, description),
+        wide=render(lambda: chart(WIDE), f"{key}-wide", title, description),
+        narrow=render(lambda: chart(NARROW), f"{key}-narrow", title, description),
     )
 
 
 def _costs(lines: CostLines, key: str, title: str, *, large: bool) -> Picture:
     description = costs_in_words(lines)
     if not large:
-        return Picture(title=title, wide=render(cost_chart(lines, HALF, LOW), key, title, description))
+        return Picture(title=title, wide=render(lambda: cost_chart(lines, HALF, LOW), key, title, description))
     return _both(lambda width: cost_chart(lines, width, TALL if width == WIDE else LOW), key, title, description)
 
 

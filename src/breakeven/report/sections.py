@@ -21,6 +21,14 @@ from breakeven.units import DAYS_PER_WEEK, HOURS_PER_DAY, HOURS_PER_WEEK
 from breakeven.wording import joined, worded
 
 TOP_WITH_FLOOR, TOP_PER_CLASS = 10, 2
+TARGET_WORDS = {
+    False: ("Keeps the target", "keeps the target"),
+    True: (
+        "Latency not known here, never counted as keeping the target",
+        "latency not known here, never counted as keeping the target",
+    ),
+}
+"""Whether the latency is unknown, as a sentence of its own and behind a colon."""
 EVEN = 1.001
 """Up to here the busiest hour is as busy as the mean one."""
 
@@ -253,14 +261,11 @@ def _groups(plan: Plan, top: int, ranges: Ranges | None) -> list[RankedGroup]:
 
 
 def _group_words(plan: Plan, group: str, unknown: bool) -> str:
-    kept = ""
-    if plan.workload.slo.named:
-        kept = "latency not known here, never counted as keeping the target" if unknown else "keeps the target"
-    if group == UNKNOWN_SUCCESS:
-        return joined(": ", filter(None, ("success not known, not compared", kept)))
-    if plan.ranking.floor:
-        return kept
-    return joined(": ", filter(None, (heading(plan, group), kept)))
+    alone, kept = TARGET_WORDS[unknown] if plan.workload.slo.named else ("", "")
+    if plan.ranking.floor and group != UNKNOWN_SUCCESS:
+        return alone
+    name = "Success not known, not compared" if group == UNKNOWN_SUCCESS else heading(plan, group)
+    return joined(": ", filter(None, (name, kept)))
 
 
 def _ranked(plan: Plan, contender: Contender, ranges: Ranges | None) -> Ranked:

@@ -87,7 +87,7 @@ class Drawings:
 
     def _drawn(self, key: tuple[object, ...], chart: Callable[[], alt.TopLevelMixin], told: tuple[str, str]) -> Drawn:
         prefix = f"v{hashlib.sha256(repr(key).encode()).hexdigest()[:10]}"
-        return self._kept.get(key, lambda: _measured(render(chart(), prefix, *told)))
+        return self._kept.get(key, lambda: _measured(render(chart, prefix, *told)))
 
 
 def _key(bare: CostLines, width: Width, t: Texts, place: str) -> tuple[object, ...]:
