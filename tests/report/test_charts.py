@@ -1,6 +1,7 @@
 """The numbers behind the pictures, and the pictures as text that a reader and a screen reader can use."""
 
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from xml.etree import ElementTree
 
 import msgspec
@@ -181,7 +182,7 @@ def test_a_traffic_outside_of_the_drawn_volumes_stretches_the_axis(plan_small):
     for requests_per_day in (3.0, 4e8):
         few = Workload.of(requests_per_day=requests_per_day, input_tokens=100, output_tokens=20)
         lines = cost_lines(plan_small(few, at_least=1180.0))[0]
-        assert "your traffic" in render(lambda: cost_chart(lines, 300, 200), "k", "t", "d")
+        assert "your traffic" in render(partial(cost_chart, lines, 300, 200), "k", "t", "d")
 
 
 def test_the_words_beside_a_picture_say_what_it_shows(floored):

@@ -56,7 +56,7 @@ def inputs_of(plan: Plan, trends: Sequence[tuple[str, Trends]]) -> tuple[InputRa
         ),
     ]
     for group, moves in trends:
-        where = f" ({group})" if len(trends) > 1 else ""
+        where = worded(" ({group})", group=group) if len(trends) > 1 else ""
         found += _trended(worded("API prices at equal quality{where}", where=where), moves.api, "levels of quality")
         found += _trended(
             worded("size of open models at equal quality{where}", where=where), moves.models, "levels of quality"
@@ -134,17 +134,18 @@ def assumptions_of(plan: Plan, most: int) -> tuple[str, ...]:
 
 def swing_range(plan: Plan, contest: Contest, swing: Swing, chosen: int, ids: Sequence[str]) -> SwingRange:
     """One bar of the tornado in words."""
-    name, low, high = _ends(plan, contest, swing)
-    winners = [ids[n] for n in swing.winners]
-    margins = swing.margins_usd_per_day
+    name, *words = _ends(plan, contest, swing)
+    ends = zip(words, swing.margins_usd_per_day, (ids[n] for n in swing.winners), strict=True)
+    # What is drawn of a speed is the time that work takes, so its low end is the high one of the speed.
+    (low, low_usd, low_winner), (high, high_usd, high_winner) = list(ends)[:: 1 if swing.of is None else -1]
     return SwingRange(
         input=name,
         low=low,
         high=high,
-        margin_usd_per_day_low=margins[0],
-        margin_usd_per_day_high=margins[1],
-        winner_low=winners[0],
-        winner_high=winners[1],
+        margin_usd_per_day_low=low_usd,
+        margin_usd_per_day_high=high_usd,
+        winner_low=low_winner,
+        winner_high=high_winner,
         changes=any(not alike(contest, winner, chosen) for winner in swing.winners),
     )
 

@@ -31,6 +31,8 @@ FREE_SERIES = 6
 LIVELY = 12
 """Font size of what is read first."""
 BAR_STEP, BAR = 46, 18
+FEW_DECADES = 500
+"""An axis over less than this, last over first, is labelled at 2 and 5 too."""
 NARROW_FROM = 320
 """In a narrower picture the names of break-evens take the corner in which lines are named otherwise."""
 TOTALS_LEFT = 0.84
@@ -216,6 +218,17 @@ def _decades(low: float, high: float, most: int) -> list[float]:
     powers = list(range(int(np.ceil(np.log10(low))), int(np.floor(np.log10(high))) + 1))
     step = -(-len(powers) // max(most, 1)) or 1
     return [float(f"1e{power}") for power in powers[::step]]
+
+
+def log_ticks(low: float, high: float) -> list[float]:
+    """Where a logarithmic axis is labelled: powers of ten, with 2 and 5 times these where there are few.
+
+    >>> log_ticks(2.5, 16.0), log_ticks(0.5, 2e4)
+    ([5.0, 10.0], [1.0, 10.0, 100.0, 1000.0, 10000.0])
+    """
+    powers = range(int(np.floor(np.log10(low))), int(np.ceil(np.log10(high))) + 1)
+    steps = (1, 2, 5) if high / low < FEW_DECADES else (1,)
+    return [value for power in powers for step in steps if low <= (value := float(f"{step}e{power}")) <= high]
 
 
 def bars_chart(bars: Bars, width: int) -> alt.TopLevelMixin:

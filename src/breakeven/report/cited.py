@@ -1,6 +1,6 @@
 """The sources that a page cites, numbered as they are first met, and the figures of one option with theirs."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 
@@ -14,7 +14,7 @@ from breakeven.options.quality import OWN_SCALE
 from breakeven.planner import Plan
 from breakeven.planner.verdict import Verdict
 from breakeven.report.right_answers import right_answers
-from breakeven.report.words import seconds, share, small_share, unit_price
+from breakeven.report.words import count, seconds, share, small_share, unit_price
 from breakeven.wording import joined, worded
 
 
@@ -164,10 +164,10 @@ def _speed(verdict: Verdict) -> list[Figure]:
         ("time per output token, busiest hour", found.tpot_s),
         ("time of the whole answer", found.response_s),
     ]
-    figures = [_estimate(name, value, seconds(value.mid)) for name, value in timed if value is not None]
+    figures = [_estimate(name, value, seconds) for name, value in timed if value is not None]
     rate = found.output_tokens_per_s
     if rate is not None:
-        figures.append(_estimate("output tokens a second of a full replica", rate, f"{rate.mid:,.0f}"))
+        figures.append(_estimate("output tokens a second of a full replica", rate, count))
     if found.largest_concurrency is not None:
         bound = worded(", bound by {bound}", bound=found.bound_by) if found.bound_by else ""
         figures.append(
@@ -182,13 +182,16 @@ def _speed(verdict: Verdict) -> list[Figure]:
     return figures
 
 
-def _estimate(name: str, value: Estimate, told: str) -> Figure:
-    band = (
-        worded(" ({low:.3g} to {high:.3g})", low=value.low, high=value.high)
-        if value.low is not None and value.high is not None
-        else ""
-    )
-    return Figure(name=name, value=joined("", (told, band)), basis=value.basis, sources=value.sources, exact=value.mid)
+def _estimate(name: str, value: Estimate, tell: Callable[[float], str]) -> Figure:
+    told = with_band(value, tell)
+    return Figure(name=name, value=told, basis=value.basis, sources=value.sources, exact=value.mid)
+
+
+def with_band(value: Estimate, tell: Callable[[float], str]) -> str:
+    """An estimate with both ends of its band, all in the same words."""
+    if value.low is None or value.high is None:
+        return tell(value.mid)
+    return worded("{mid} ({low} to {high})", mid=tell(value.mid), low=tell(value.low), high=tell(value.high))
 
 
 def _fleet(verdict: Verdict) -> list[Figure]:

@@ -221,7 +221,9 @@ def titled(option: Option) -> tuple[str, str]:
     if option.kind == "api":
         return option.model, worded("paid API, {provider}, {tier} tier", provider=option.provider, tier=option.tier)
     if option.kind == "cascade":
-        return option.model.replace("+", ", then "), "cascade: a cheap model first, its failures to a stronger one"
+        return joined(
+            ", then ", option.model.split("+")
+        ), "cascade: a cheap model first, its failures to a stronger one"
     where = worded(
         "{format} on {machine}, {device} x{degree}",
         format=option.number_format,

@@ -46,8 +46,8 @@ class Texts:
         """What the planner or the report says, in this language; what has no other words stays as it is.
 
         >>> from breakeven.wording import worded
-        >>> texts("zh").say(worded("{count} requests a day", count=Volume(1_234_567))), texts("zh").say("gpt-4o")
-        ('每天 123 万 次请求', 'gpt-4o')
+        >>> texts("zh").say(worded("only around {low} requests a day", low=Volume(1_234_567)))
+        '仅在每天约 123 万 次请求时'
         """
         if self.lang == "en":
             return str(words)
