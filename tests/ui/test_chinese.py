@@ -1,4 +1,4 @@
-"""What the planner and the report say is Chinese on the Chinese page: every pattern has its words, no sentence is left."""
+"""The Chinese page is Chinese: every pattern of planner and report has its words, no English sentence is left."""
 
 import ast
 import re

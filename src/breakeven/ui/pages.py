@@ -166,7 +166,7 @@ def _overflow(found: Answer, t: Texts) -> dict[str, str] | None:
     rows = [row.verdict for group in found.section.groups for row in group.rows if row.verdict.hybrid is not None]
     if not rows or rows[0].hybrid is None:
         return None
-    tip = t("tips.overflow", option=rows[0].option.id)
+    tip = t("tips.overflow", option=rows[0].option.id, day=found.plan.as_of)
     return {"shown": small_share(rows[0].hybrid.overflow_share), "tip": tip}
 
 
@@ -227,6 +227,7 @@ def out(site: Site, request: Request) -> Response:
         considered=found.plan.options_considered,
         competing=found.plan.competing,
         why=why,
+        tips=Tips(t, found.plan, found.sources),
     )
 
 

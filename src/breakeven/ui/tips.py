@@ -10,7 +10,7 @@ from breakeven.planner.spread import Ranges, SwingRange
 from breakeven.planner.verdict import Verdict
 from breakeven.report.cited import Figure, Sources
 from breakeven.report.words import usd
-from breakeven.ui.now import Choice
+from breakeven.ui.now import Choice, Now
 from breakeven.ui.texts import Texts
 
 LINES_NAMED = 3
@@ -36,6 +36,26 @@ class Tips:
     def basis(self, basis: str) -> str:
         """A basis in the words of the language."""
         return self.t.known(f"basis.{basis}", self.t.say(basis))
+
+    def told(self, key: str) -> str:
+        """What several numbers beside each other rest on: those of a sentence, a table or a picture."""
+        catalogue, scale = self.plan.catalogue.digest, self.plan.quality.scale
+        return self.t(f"tips.{key}", day=self._day, catalogue=catalogue, scale=scale)
+
+    def lead(self, now: Now) -> str:
+        """What the main sentence rests on."""
+        if now.winner is None or now.winner_basis is None:
+            return self.told("classes")
+        return self.t("tips.lead", option=now.winner.option, day=self._day, basis=self.basis(now.winner_basis))
+
+    def drawn(self, key: str, ranges: Ranges | None) -> str:
+        """What numbers rest on that were drawn over the scenarios of the coming months."""
+        scenarios, seed = (0, 0) if ranges is None else (ranges.scenarios, ranges.seed)
+        return self.t(f"tips.{key}", day=self._day, scenarios=scenarios, seed=seed)
+
+    def because(self, verdict: Verdict) -> str:
+        """What the reason of a verdict rests on."""
+        return self.t("tips.because", day=self._day, basis=self.basis(verdict.basis))
 
     def choice(self, one: Choice) -> str:
         """What a cost of a card is."""
@@ -96,4 +116,4 @@ class Tips:
 
     def point(self) -> str:
         """What a time on the front rests on."""
-        return self.t("tips.point")
+        return self.t("tips.point", day=self._day)
