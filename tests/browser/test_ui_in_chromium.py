@@ -201,7 +201,8 @@ BARE_NUMBERS = """() => {
   const found = [], texts = document.createTreeWalker(document.querySelector(".told"), NodeFilter.SHOW_TEXT);
   for (let node = texts.nextNode(); node; node = texts.nextNode()) {
     const parent = node.parentElement;
-    if (!/\\d/.test(node.data) || !parent.checkVisibility() || parent.closest("title, desc, summary, .downloads, code")) continue;
+    if (!/\\d/.test(node.data) || !parent.checkVisibility()) continue;
+    if (parent.closest("title, desc, summary, .downloads, code")) continue;
     const at = parent.closest(".fact, [data-tip]"), tip = at && (at.title || at.dataset.tip);
     if (!tip || !rests.test(tip)) found.push(`${node.data.trim().slice(0, 60)} <${tip || "no tip"}>`);
   }
@@ -233,6 +234,26 @@ def test_the_tip_of_a_sentence_stands_where_the_pointer_is_and_leaves_with_it(pa
     assert "sum of its bill" in page.locator("#tip").inner_text()
     page.mouse.move(1, 1)
     page.wait_for_selector("#tip", state="hidden")
+
+
+def test_without_scripts_the_form_plans_draws_unfolds_searches_and_reads_a_file(page_of):
+    page = page_of(java_script_enabled=False)
+    page.locator('noscript a[href*="drawn"]').click()
+    assert page.locator("#plot-costs-0-wide svg").is_visible()
+    page.fill('[name="tokens.output"]', "900")
+    page.locator('#workload > noscript button').click()
+    assert "tokens.output=900" in page.url
+    assert page.locator("#plot-load-wide svg").is_visible()
+    page.locator("details[data-bill] summary").first.click()
+    assert page.locator("table.bill").first.is_visible()
+    page.fill("#find", "fp8")
+    page.locator(".find button").click()
+    assert "tokens.output=900" in page.url
+    assert page.locator("table.out tbody tr").count() < 6
+    page.set_input_files("#file", ROOT / "examples" / "usage.jsonl")
+    page.locator('.drop button').click()
+    assert "name=usage" in page.url
+    assert page.input_value('[name="traffic.requests_per_day"]').startswith("23.1")
 
 
 def test_a_log_that_is_chosen_becomes_the_workload(page_of):

@@ -81,6 +81,12 @@ class Drawings:
         key = (name, width, id(answer), answer.scenario.query, t.lang)
         return self._drawn(key, chart, (t(TITLES[name]), t.say(description)))
 
+    def names(self, answer: Answer) -> tuple[str, ...]:
+        """The other pictures that an answer has."""
+        section = answer.section
+        has = {"load": section.load, "tornado": section.hangs_on, "pareto": answer.front}
+        return tuple(name for name, shown in has.items() if shown is not None)
+
     def other(self, key: tuple[object, ...], chart: Callable[[], alt.TopLevelMixin], told: tuple[str, str]) -> Drawn:
         """A picture of another page; ``told``: its title and what it shows in words."""
         return self._drawn(key, chart, told)
