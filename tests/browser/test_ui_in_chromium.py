@@ -241,7 +241,7 @@ def test_without_scripts_the_form_plans_draws_unfolds_searches_and_reads_a_file(
     page.locator('noscript a[href*="drawn"]').click()
     assert page.locator("#plot-costs-0-wide svg").is_visible()
     page.fill('[name="tokens.output"]', "900")
-    page.locator('#workload > noscript button').click()
+    page.locator("#workload > noscript button").click()
     assert "tokens.output=900" in page.url
     assert page.locator("#plot-load-wide svg").is_visible()
     page.locator("details[data-bill] summary").first.click()
@@ -251,7 +251,7 @@ def test_without_scripts_the_form_plans_draws_unfolds_searches_and_reads_a_file(
     assert "tokens.output=900" in page.url
     assert page.locator("table.out tbody tr").count() < 6
     page.set_input_files("#file", ROOT / "examples" / "usage.jsonl")
-    page.locator('.drop button').click()
+    page.locator(".drop button").click()
     assert "name=usage" in page.url
     assert page.input_value('[name="traffic.requests_per_day"]').startswith("23.1")
 

@@ -111,8 +111,19 @@ class Section:
         return classes[0] if len(classes) == 1 and classes[0].tornado else None
 
 
-def section(plan: Plan, top: int, key: str, sources: Sources, ranges: Ranges | None = None) -> Section:
-    """The section of one plan with the first ``top`` of every group; what it cites is handed to ``sources``."""
+def section(
+    plan: Plan,
+    top: int,
+    sources: Sources,
+    ranges: Ranges | None = None,
+    *,
+    key: str = "p1",
+    banded: int | None = None,
+) -> Section:
+    """The section of one plan with the first ``top`` of every group; what it cites is handed to ``sources``.
+
+    ``banded``: so many pictures of costs get their band; ``None``: all.
+    """
     plan.prepare((*plan.ranking.first(top), *_best_hosted(plan)))
     groups = _groups(plan, top, ranges)
     for group in groups:
@@ -129,7 +140,7 @@ def section(plan: Plan, top: int, key: str, sources: Sources, ranges: Ranges | N
         lead=_lead(plan) or first,
         changes=changes,
         contests=[found for group in plan.ranking.groups if (found := _contest(plan, group))],
-        costs=cost_lines(plan),
+        costs=cost_lines(plan, banded),
         bars=bill_bars(_compared([row.verdict for group in groups for row in group.rows])),
         load=best_load(plan),
         groups=groups,

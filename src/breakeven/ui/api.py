@@ -18,7 +18,7 @@ from breakeven.gateway.admin_shapes import Machines, Spend
 from breakeven.options.ruling import Rejected
 from breakeven.report.answer import answer as sentences
 from breakeven.report.document import PlanDocument, VerdictDocument, plan_document, to_json, verdict_document
-from breakeven.report.figures import CostLines, Load
+from breakeven.report.figures import CostLines, Load, with_band
 from breakeven.report.pareto_chart import Point
 from breakeven.report.sections import shown_of
 from breakeven.ui.measured import Accuracy, accuracy
@@ -164,8 +164,9 @@ class Operation:
 
 
 def _plan(site: Site, request: Request) -> PlanDocument:
-    found = site.planner.answer(site.scenario(request))
-    return plan_document(found.plan, shown_of(found.plan), found.section.ranges)
+    scenario = site.scenario(request)
+    plan = site.planner.plan(scenario)
+    return plan_document(plan, shown_of(plan), site.planner.ranges(scenario))
 
 
 def _answer(site: Site, request: Request) -> Answered:
@@ -179,7 +180,7 @@ def _step(site: Site, request: Request) -> Now:
 
 def _crossover(site: Site, request: Request) -> Crossovers:
     found = site.planner.answer(site.scenario(request))
-    lines = tuple(_lines(one) for one in found.section.costs)
+    lines = tuple(_lines(with_band(one, found.plan)) for one in found.section.costs)
     return Crossovers(crossovers=found.plan.crossovers, lines=lines)
 
 

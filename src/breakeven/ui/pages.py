@@ -12,11 +12,11 @@ from breakeven.options.names import model_names
 from breakeven.options.ruling import Rejected
 from breakeven.planner import Plan
 from breakeven.planner.verdict import Option
-from breakeven.report.figures import CostLines
+from breakeven.report.figures import CostLines, with_band
 from breakeven.report.sections import cost_table, load_table
 from breakeven.report.words import small_share, usd
 from breakeven.ui.answers import Answer
-from breakeven.ui.drawings import PAGE_WIDTHS, Drawn, over_costs, width_of
+from breakeven.ui.drawings import PAGE_WIDTHS, Drawn, Width, over_costs, width_of
 from breakeven.ui.form import form_of
 from breakeven.ui.now import Now
 from breakeven.ui.offer import offered, on_sagemaker_id, stack_query
@@ -84,7 +84,7 @@ def _unscripted(site: Site, scenario: Scenario, t: Texts, given: dict[str, str])
         more = {"rejected": matching(found.plan.rejected, find), "why": why_not(site, found.plan, find, t)}
     if given[DRAWN]:
         drawn = {
-            f"{COSTS}{n}": {width: site.drawings.costs(lines, width, t) for width in PAGE_WIDTHS}
+            f"{COSTS}{n}": {width: site.drawings.costs(with_band(lines, found.plan), width, t) for width in PAGE_WIDTHS}
             for n, lines in enumerate(found.section.costs)
         }
         for name in site.drawings.names(found):
@@ -157,7 +157,10 @@ def _answer_values(site: Site, scenario: Scenario, t: Texts) -> dict[str, Any]:
     found = site.planner.answer(scenario)
     plan, section = found.plan, found.section
     lines = section.costs[0] if section.costs else None
-    drawn = {f"{COSTS}{n}": _known(site, one, t) for n, one in enumerate(section.costs)}
+    drawn: dict[str, dict[Width, Drawn | None]] = {
+        f"{COSTS}{n}": dict.fromkeys(PAGE_WIDTHS) for n in range(1, len(section.costs))
+    }
+    drawn |= {} if lines is None else {f"{COSTS}0": _known(site, lines, t)}
     drawn |= {name: dict.fromkeys(PAGE_WIDTHS) for name in ("load", "tornado", "pareto")}
     over = _overlays(site, lines, found.now, t)
     fixed = msgspec.structs.replace(scenario.spec, as_of=plan.as_of)
@@ -197,7 +200,7 @@ def _alone(scenario: Scenario) -> Scenario:
     return msgspec.structs.replace(scenario, beside=None, lang=None)
 
 
-def _known(site: Site, lines: CostLines, t: Texts) -> dict[str, Drawn | None]:
+def _known(site: Site, lines: CostLines, t: Texts) -> dict[Width, Drawn | None]:
     return {width: site.drawings.known_costs(lines, width, t) for width in PAGE_WIDTHS}
 
 
@@ -244,7 +247,7 @@ def picture(site: Site, request: Request) -> Response:
             number = int(name.removeprefix(COSTS))
             if number >= len(found.section.costs):
                 raise UnknownNameError("picture", name, [f"{COSTS}{n}" for n in range(len(found.section.costs))])
-            lines = found.section.costs[number]
+            lines = with_band(found.section.costs[number], found.plan)
             drawn = site.drawings.costs(lines, width, t)
             if number == 0:
                 overlays = {f"{name}-{width}": over_costs(drawn, lines, found.now, width, t)}

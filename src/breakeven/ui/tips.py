@@ -50,8 +50,9 @@ class Tips:
 
     def drawn(self, key: str, ranges: Ranges | None) -> str:
         """What numbers rest on that were drawn over the scenarios of the coming months."""
-        scenarios, seed = (0, 0) if ranges is None else (ranges.scenarios, ranges.seed)
-        return self.t(f"tips.{key}", day=self._day, scenarios=scenarios, seed=seed)
+        if ranges is None:
+            return self.told("bills")
+        return self.t(f"tips.{key}", day=self._day, scenarios=ranges.scenarios, seed=ranges.seed)
 
     def because(self, verdict: Verdict) -> str:
         """What the reason of a verdict rests on."""
