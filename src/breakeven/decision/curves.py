@@ -92,8 +92,8 @@ class Curves:
         if not len(known):
             return
         volume = np.full(len(known), requests_per_day)
-        ends = np.stack([self.at_end(end).hosted_at(known, volume) for end in (-1, 1)])
-        for number, (one, other) in zip(known.tolist(), ends.T.tolist(), strict=True):
+        both = self.hosted_at(np.tile(known, 2), np.tile(volume, 2), np.repeat([-1, 1], len(known)))
+        for number, one, other in zip(known.tolist(), *both.reshape(2, -1).tolist(), strict=True):
             if np.isfinite((one, other)).all():
                 self._bands[number, requests_per_day] = min(one, other), max(one, other)
 
@@ -104,37 +104,39 @@ class Curves:
         volume = np.tile(requests_per_day, shape[0])
         return self.hosted_at(repeated, volume).reshape(shape)
 
-    def sized(self, options: Ints, requests_per_day: Floats) -> tuple[HostedOptions, Sizing, Speed]:
-        """Each option at its own volume: columns, sizing and speed, one entry each."""
+    def sized(
+        self, options: Ints, requests_per_day: Floats, ends: Ints | None = None
+    ) -> tuple[HostedOptions, Sizing, Speed]:
+        """Each option at its own volume: columns, sizing and speed, one entry each.
+
+        ``ends``: of the band of each speed, where they are not all the same.
+        """
         rows = self.hosted.options.row[options]
         speed = take(self.speed, rows, self.speed.largest_concurrency[rows])
-        if self.end:
-            speed = paced(speed, self.end * np.nan_to_num(speed.half_width))
-        each = np.arange(len(options), dtype=np.int64)
-        rents = self.hosted.options.rents
-        pairs = MachinePairs(row=each, replicas_per_machine=self.per_machine[options], rents=rents)
+        end = np.float64(self.end) if ends is None else ends.astype(np.float64)
+        if end.any():
+            speed = paced(speed, end * np.nan_to_num(speed.half_width))
+        columns = self.hosted.options.each_alone(options)
+        pairs = MachinePairs(row=columns.pair, replicas_per_machine=self.per_machine[options], rents=columns.rents)
         attempts = 1.0 if self.successes is None else self.successes.hosted.attempts[rows]
         sizing = size(speed, pairs, speed.workload, self.policy, requests_per_day * attempts)
-        offer = self.hosted.options.offer[options]
-        columns = HostedOptions(row=each, offer=offer, pair=each, offers=self.hosted.options.offers, rents=rents)
         return columns, sizing, speed
 
-    def costs_at(self, options: Ints, requests_per_day: Floats) -> tuple[HostedCosts, Sizing]:
+    def costs_at(self, options: Ints, requests_per_day: Floats, ends: Ints | None = None) -> tuple[HostedCosts, Sizing]:
         """The bills of some options, each at its own volume, and the machines that stand behind them."""
-        columns, sizing, speed = self.sized(options, requests_per_day)
+        columns, sizing, speed = self.sized(options, requests_per_day, ends)
         extras = self.extras.hosted if self.extras else no_extras(len(self.speed.rows))
         fixed = extras.beside(self.policy, "hosted", self.hosted.options.row[options], requests_per_day)
         return hosted_costs(columns, speed, sizing, self.snapshot, self.policy, fixed), sizing
 
-    def hosted_at(self, options: Ints, requests_per_day: Floats) -> Floats:
-        """USD a day of each option at its own volume."""
-        costs, sizing = self.costs_at(options, requests_per_day)
-        count = costs.options.by_offer([offer.available for offer in costs.options.offers])
+    def hosted_at(self, options: Ints, requests_per_day: Floats, ends: Ints | None = None) -> Floats:
+        """USD a day of each option at its own volume, and at its own end of the speed if ``ends`` says so."""
+        costs, sizing = self.costs_at(options, requests_per_day, ends)
         usd = costs.usd_per_day
         if self.away:
             lines = failover_charges(self.away[1].take(options), requests_per_day)
             usd = usd + total_usd_per_day(lines, len(options))
-        usd = np.where(costs.options.peak_machines(sizing) > count, np.inf, usd)
+        usd = np.where(costs.options.too_many(sizing), np.inf, usd)
         if self.by_success and self.successes is not None:
             return self.successes.hosted.compared(usd, self.hosted.options.row[options])
         return usd

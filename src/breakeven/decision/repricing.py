@@ -13,7 +13,7 @@ import numpy as np
 from breakeven.capacity.sizing import MachinePairs, size
 from breakeven.cost.api import NAMES
 from breakeven.cost.fixed import fixed_charges, fixed_costs
-from breakeven.cost.hosting import HostedOptions, hosted_costs
+from breakeven.cost.hosting import hosted_costs
 from breakeven.decision.curves import ROUNDING, Curves
 from breakeven.options.columns import Floats, Ints
 from breakeven.options.hosted import HostedGrid
@@ -122,16 +122,13 @@ def cost_table(curves: Curves, options: Ints, ends: tuple[Floats, Floats], volum
 
 def _charged(curves: Curves, options: Ints, speed: Speed, volume: Floats) -> tuple[Floats, Floats]:
     """What machines cost, and all else, of each option at its own speed and volume."""
-    each = np.arange(len(options), dtype=np.int64)
-    of = curves.hosted.options
-    pairs = MachinePairs(row=each, replicas_per_machine=curves.per_machine[options], rents=of.rents)
+    columns = curves.hosted.options.each_alone(options)
+    pairs = MachinePairs(row=columns.pair, replicas_per_machine=curves.per_machine[options], rents=columns.rents)
     sizing = size(speed, pairs, speed.workload, curves.policy, volume)
-    columns = HostedOptions(row=each, offer=of.offer[options], pair=each, offers=of.offers, rents=of.rents)
     fixed = fixed_charges(fixed_costs(curves.policy, "hosted"), len(options))
     costs = hosted_costs(columns, speed, sizing, curves.snapshot, curves.policy, fixed)
     machines = costs.machine_usd_per_day
-    too_few = columns.peak_machines(sizing) > columns.by_offer([offer.available for offer in columns.offers])
-    return np.where(too_few, BEYOND, machines), costs.usd_per_day - machines
+    return np.where(columns.too_many(sizing), BEYOND, machines), costs.usd_per_day - machines
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
