@@ -230,9 +230,9 @@ def _least(points: Floats, gaps: Sequence[_Gap], curves: Curves) -> Floats:
     """The least cost of the options of each gap at its own row of volumes."""
     owner = np.repeat(np.arange(len(gaps)), [len(gap.hosted) for gap in gaps])
     every = np.concatenate([gap.hosted for gap in gaps])
-    ends = np.array([gap.end for gap in gaps])[owner]
+    paces = curves.log_paces(every, np.array([gap.end for gap in gaps])[owner])
     wide = points.shape[1]
-    each = curves.hosted_at(np.repeat(every, wide), points[owner].ravel(), np.repeat(ends, wide))
+    each = curves.hosted_at(np.repeat(every, wide), points[owner].ravel(), np.repeat(paces, wide))
     least: Floats = np.minimum.reduceat(each.reshape(-1, wide), np.flatnonzero(np.diff(owner, prepend=-1)), axis=0)
     return least
 
@@ -261,12 +261,11 @@ def _ends(pairs: Sequence[_Pair], curves: Curves) -> tuple[list[_Gap | None], li
     asked = [(n, end) for end in (-1, 1) for n in known]
     sizes = [len(pairs[n].hosted) for n, _ in asked]
     volume = pairs[0].volume[::STRIDE]
-    costs = curves.hosted_at(
-        np.repeat(np.concatenate([pairs[n].hosted for n, _ in asked]), len(volume)),
-        np.tile(volume, sum(sizes)),
-        np.repeat([end for _, end in asked], np.array(sizes) * len(volume)),
-    ).reshape(-1, len(volume))
-    for (n, end), each in zip(asked, np.split(costs, np.cumsum(sizes)[:-1]), strict=True):
+    every = np.concatenate([pairs[n].hosted for n, _ in asked])
+    paces = curves.log_paces(every, np.repeat([end for _, end in asked], sizes))
+    wide = len(volume)
+    costs = curves.hosted_at(np.repeat(every, wide), np.tile(volume, len(every)), np.repeat(paces, wide))
+    for (n, end), each in zip(asked, np.split(costs.reshape(-1, wide), np.cumsum(sizes)[:-1]), strict=True):
         line = _Line(hosted=pairs[n].hosted, volume=pairs[n].volume, coarse_usd_per_day=each, end=end)
         tail = _start_of_tail(each.min(axis=0) <= pairs[n].api_usd_per_day[::STRIDE])
         found[end > 0][n] = line.gap_at(n, tail, STRIDE)

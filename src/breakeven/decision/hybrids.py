@@ -81,9 +81,19 @@ class Hybrids:
         return overflow
 
 
-def hybrids_at(hosted: Ints, api: Ints, requests_per_day: Floats, curves: Curves, group: tuple[str, ...]) -> Hybrids:
-    """The cheapest base of each pair at its own volume, and its bill."""
-    columns, sizing, speed = curves.sized(hosted, requests_per_day)
+def hybrids_at(
+    pairs: tuple[Ints, Ints],
+    requests_per_day: Floats,
+    curves: Curves,
+    group: tuple[str, ...],
+    log_pace: Floats | None = None,
+) -> Hybrids:
+    """The cheapest base of each pair at its own volume, and its bill.
+
+    ``pairs``: hosted options, and the APIs. ``log_pace``: how much slower than predicted each base is.
+    """
+    hosted, api = pairs
+    columns, sizing, speed = curves.sized(hosted, requests_per_day, log_pace)
     weights = sizing.demand.hours
     requests = np.outer(requests_per_day / HOURS_PER_DAY, weights)
     in_flight = np.outer(sizing.demand.load * speed.largest_concurrency, weights)

@@ -107,7 +107,7 @@ def best_hybrids(ranking: Ranking, members: dict[str, Ints], curves: Curves, gri
         [np.empty(0), *(np.minimum(ends[n][choice[rows]], api.usd_per_day) for n, (_, api, rows) in enumerate(pairs))]
     )
     volume = np.full(len(hosted), curves.speed.workload.requests_per_day)
-    every = hybrids_at(hosted, apis, volume, curves, groups)
+    every = hybrids_at((hosted, apis), volume, curves, groups)
     return every.take(_cheapest(every, choice, np.flatnonzero(every.usd_per_day < end)))
 
 

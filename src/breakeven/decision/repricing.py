@@ -31,7 +31,7 @@ BEYOND = 1e15
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class CostTable:
-    """USD a day of hosted options over paces and volumes: for machines, and for all else."""
+    """USD a day of hosted options over paces and volumes: for machines, for an API's overflow, and for all else."""
 
     volumes: Floats
     """Requests a day, rising."""
@@ -42,6 +42,8 @@ class CostTable:
     machines: Floats
     """Options x paces x volumes."""
     rest: Floats
+    overflow: Floats | None = None
+    """What hybrids pay a paid API for its tokens at today's prices; ``None``: there are none."""
 
     @property
     def half(self) -> int:
@@ -51,12 +53,20 @@ class CostTable:
     def take(self, options: Ints) -> "CostTable":
         """Some of the options."""
         names = ("slowest", "fastest", "machines", "rest")
-        return replace(self, **{name: getattr(self, name)[options] for name in names})
+        overflow = None if self.overflow is None else self.overflow[options]
+        return replace(self, overflow=overflow, **{name: getattr(self, name)[options] for name in names})
 
-    def at(self, volume: Floats, log_pace: Floats, rent: Floats) -> Floats:
-        """USD a day of all options in scenarios: machines times ``rent``, and all else.
+    def with_hybrids(self, hybrids: "CostTable") -> "CostTable":
+        """These options, and hybrids after them over the same volumes and as many paces."""
+        names = ("slowest", "fastest", "machines", "rest")
+        overflow = np.concatenate([np.zeros_like(self.rest), _or_none(hybrids.overflow, hybrids.rest)])
+        both = {name: np.concatenate([getattr(self, name), getattr(hybrids, name)]) for name in names}
+        return replace(self, overflow=overflow, **both)
 
-        ``log_pace``: options x scenarios; ``volume`` and ``rent``, a factor, too or of each scenario.
+    def at(self, volume: Floats, log_pace: Floats, rent: Floats, api: Floats | None = None) -> Floats:
+        """USD a day of all options in scenarios: machines times ``rent``, overflow times ``api``, and all else.
+
+        ``log_pace``: options x scenarios; ``volume`` and the factors ``rent`` and ``api`` too or of each scenario.
         """
         pace, above = self._pace(log_pace)
         logs = np.log(self.volumes)
@@ -77,6 +87,8 @@ class CostTable:
             return found
 
         usd = read(self.machines) * rent + read(self.rest)
+        if self.overflow is not None and api is not None:
+            usd += read(self.overflow) * api
         return np.where(usd > BEYOND / 1e6, np.inf, usd)
 
     def along(self, log_pace: Floats, rent: Floats) -> Floats:
@@ -100,16 +112,28 @@ class CostTable:
         return low, place - low
 
 
+def _or_none(overflow: Floats | None, like: Floats) -> Floats:
+    return np.zeros_like(like) if overflow is None else overflow
+
+
+def paces_of(ends: tuple[Floats, Floats], steps: int) -> tuple[Floats, Floats, Floats]:
+    """The fastest and the slowest log pace of each option, and all paces of its table, options x paces.
+
+    ``steps``: to each side of the middle, which is the plan's own pace.
+    """
+    fastest, slowest = np.minimum(ends[0], -1e-6), np.maximum(ends[1], 1e-6)
+    down = fastest[:, None] * np.arange(steps, 0, -1) / steps
+    up = slowest[:, None] * np.arange(steps + 1) / steps
+    return fastest, slowest, np.concatenate([down, up], axis=1)
+
+
 def cost_table(curves: Curves, options: Ints, ends: tuple[Floats, Floats], volumes: Floats, steps: int) -> CostTable:
     """The table of some hosted options: sized and charged as the plan itself, at every pace and volume.
 
     ``ends``: the fastest and the slowest log pace of each option. ``steps``: of the pace, to each side of the middle.
     Machines come whole, so their cost has steps, and a table smooths each over the cell in which it lies.
     """
-    fastest, slowest = np.minimum(ends[0], -1e-6), np.maximum(ends[1], 1e-6)
-    down = fastest[:, None] * np.arange(steps, 0, -1) / steps
-    up = slowest[:, None] * np.arange(steps + 1) / steps
-    paces = np.concatenate([down, up], axis=1)
+    fastest, slowest, paces = paces_of(ends, steps)
     shape = (*paces.shape, len(volumes))
     rows = np.repeat(curves.hosted.options.row[options], paces.shape[1])
     moved = paced(take(curves.speed, rows, curves.speed.largest_concurrency[rows]), paces.ravel())
@@ -142,11 +166,19 @@ class HostedLines:
     output_weight: Floats
     committed_years: Floats
     """For so long what was once needed goes on to be paid, at its rent; 0: no longer than it is needed."""
+    overflow_input_share: Floats
+    """Of what a hybrid pays its API: the share that is for input tokens; 0 of what pays none."""
 
     def take(self, options: Ints) -> "HostedLines":
         """Some of the options."""
-        names = ("options", "input_weight", "output_weight", "committed_years")
+        names = ("options", "input_weight", "output_weight", "committed_years", "overflow_input_share")
         return replace(self, table=self.table.take(options), **{name: getattr(self, name)[options] for name in names})
+
+    def with_hybrids(self, hybrids: "HostedLines") -> "HostedLines":
+        """These options, and hybrids after them."""
+        names = ("options", "input_weight", "output_weight", "committed_years", "overflow_input_share")
+        both = {name: np.concatenate([getattr(self, name), getattr(hybrids, name)]) for name in names}
+        return replace(self, table=self.table.with_hybrids(hybrids.table), **both)
 
     def rent_since(self, at_years: float) -> Floats:
         """When the rent that is paid at a moment was agreed, in years from now: column, one an option."""
