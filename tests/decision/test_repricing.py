@@ -6,7 +6,7 @@ import pytest
 from breakeven import Policy, Workload, plan
 from breakeven.decision.contest import Trends
 from breakeven.decision.hybrids import hybrids_at
-from breakeven.decision.repricing import _charged, scaled
+from breakeven.decision.repricing import _charged, parts_of, scaled
 from breakeven.decision.scenarios import middle
 from breakeven.performance.predict import paced, take
 from breakeven.planner.drawing import contest_of, drawing_of
@@ -40,13 +40,15 @@ def test_the_table_says_on_the_mean_what_sizing_and_charges_say_at_every_draw(an
     for n, option in enumerate(contest.hosted.options.tolist()):
         rows, contender = np.repeat(answer.hosted.options.row[option], 128), contest.contenders[contest.apis + n]
         logs = contest.errors.deviation[contest.apis + n] * draws.speed[contest.apis + n]
-        held = np.maximum(volume, contest.requests_per_day) if contest.hosted.committed_years[n] else volume
+        held = np.maximum(volume, contest.requests_per_day)  # for which what is committed to is paid
         if contender.kind == "hybrid":
             pairs = np.full(128, option), np.full(128, answer.hybrids.api[contender.number])
-            exact = hybrids_at(pairs, held, answer.curves, ("",) * 128, logs).usd_per_day
+            bills = [hybrids_at(pairs, at, answer.curves, ("",) * 128, logs) for at in (volume, held)]
+            now, then = (parts_of(bill.charges, bill.usd_per_day) for bill in bills)
         else:
             moved = paced(take(answer.speed, rows, answer.speed.largest_concurrency[rows]), logs)
-            exact = sum(_charged(answer.curves, np.repeat(option, 128), moved, held))
+            now, then = (_charged(answer.curves, np.repeat(option, 128), moved, at) for at in (volume, held))
+        exact = then[0] + now[1] + now[2]
         assert read[n].mean() == pytest.approx(exact.mean(), rel=0.03)
         assert np.median(np.abs(read[n] / exact - 1)) < 0.05
 

@@ -91,11 +91,9 @@ class Contest:
 
     def _hosted(self, draws: Draws, volumes: tuple[Floats, Floats], years: float) -> Floats:
         """``volumes``: of the moment, and the largest so far, for which a commitment goes on to be paid."""
-        lines = self.hosted
-        pace = log_pace(self, draws, years)
         rent = logs_per_year(self.trends.rents, draws.rent)
-        volume = np.where(lines.committed_years[:, None] > 0, volumes[1], volumes[0])
-        return lines.table.at(volume, pace, np.exp(rent * lines.rent_since(years)), self._overflow(draws, years))
+        rents = np.exp(rent * years), np.exp(rent * self.hosted.rent_since(years))
+        return self.hosted.table.at(volumes, log_pace(self, draws, years), rents, self._overflow(draws, years))
 
     def _overflow(self, draws: Draws, years: float) -> Floats:
         """What the API of each hybrid charges for the same overflow, as a factor on today's price."""

@@ -8,10 +8,9 @@ over bases in every hour, so some cells are computed, the plan's own among them,
 import numpy as np
 
 from breakeven.cost.bill import STANDING_UNITS, total_usd_per_day
-from breakeven.cost.machines import MACHINE_LINES
 from breakeven.decision.curves import Curves
 from breakeven.decision.hybrids import OVERFLOW, hybrids_at
-from breakeven.decision.repricing import BEYOND, CostTable, paces_of
+from breakeven.decision.repricing import CostTable, paces_of, parts_of
 from breakeven.options.columns import Floats, Ints
 
 PACES, VOLUMES = 3, 5
@@ -36,20 +35,20 @@ def hybrid_table(
         np.repeat(paces[:, at_pace].ravel(), shape[2]),
     )
     paid = [c for c in found.charges if c.name.startswith(OVERFLOW) and c.unit not in STANDING_UNITS]
-    machines = total_usd_per_day(found.charges[:MACHINE_LINES], len(hosted))
-    overflow = total_usd_per_day(paid, len(hosted))
-    beyond = np.isinf(found.usd_per_day)
-    columns = (
-        np.where(beyond, BEYOND, machines),
-        np.where(beyond, 0.0, overflow),
-        np.where(beyond, 0.0, found.usd_per_day - machines - overflow),
-    )
+    overflow = np.where(np.isinf(found.usd_per_day), 0.0, total_usd_per_day(paid, len(hosted)))
+    columns = (overflow, *parts_of(found.charges, found.usd_per_day - overflow))
     logs: Floats = np.log(volumes)
     along = _straight(logs, logs[at_volume])
     across = _straight(np.arange(2 * steps + 1, dtype=np.float64), at_pace.astype(np.float64))
-    tables = [across @ column.reshape(shape) @ along.T for column in columns]
+    overflow, committed, machines, rest = (across @ column.reshape(shape) @ along.T for column in columns)
     return CostTable(
-        volumes=volumes, slowest=slowest, fastest=fastest, machines=tables[0], overflow=tables[1], rest=tables[2]
+        volumes=volumes,
+        slowest=slowest,
+        fastest=fastest,
+        committed=committed,
+        machines=machines,
+        overflow=overflow,
+        rest=rest,
     )
 
 

@@ -5,6 +5,7 @@ takes w times as long keeps a replica as busy as one on a replica that is w time
 table costs are straight lines; at the middle of every input the table holds the plan's own figure.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import msgspec
@@ -12,8 +13,10 @@ import numpy as np
 
 from breakeven.capacity.sizing import MachinePairs, size
 from breakeven.cost.api import NAMES
+from breakeven.cost.bill import Charge, total_usd_per_day
 from breakeven.cost.fixed import fixed_charges, fixed_costs
 from breakeven.cost.hosting import hosted_costs
+from breakeven.cost.machines import MACHINE_LINES
 from breakeven.decision.curves import ROUNDING, Curves
 from breakeven.options.columns import Floats, Ints
 from breakeven.options.hosted import HostedGrid
@@ -31,7 +34,7 @@ BEYOND = 1e15
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class CostTable:
-    """USD a day of hosted options over paces and volumes: for machines, for an API's overflow, and for all else."""
+    """USD a day of hosted options over paces and volumes, by what moves it in a scenario."""
 
     volumes: Floats
     """Requests a day, rising."""
@@ -39,8 +42,10 @@ class CostTable:
     """Of each option: the largest log pace of the table, above 0."""
     fastest: Floats
     """The smallest, below 0."""
+    committed: Floats
+    """Machines that are committed to or owned: options x paces x volumes."""
     machines: Floats
-    """Options x paces x volumes."""
+    """Machines by the hour."""
     rest: Floats
     overflow: Floats | None = None
     """What hybrids pay a paid API for its tokens at today's prices; ``None``: there are none."""
@@ -52,47 +57,40 @@ class CostTable:
 
     def take(self, options: Ints) -> "CostTable":
         """Some of the options."""
-        names = ("slowest", "fastest", "machines", "rest")
+        names = ("slowest", "fastest", "committed", "machines", "rest")
         overflow = None if self.overflow is None else self.overflow[options]
         return replace(self, overflow=overflow, **{name: getattr(self, name)[options] for name in names})
 
     def with_hybrids(self, hybrids: "CostTable") -> "CostTable":
         """These options, and hybrids after them over the same volumes and as many paces."""
-        names = ("slowest", "fastest", "machines", "rest")
+        names = ("slowest", "fastest", "committed", "machines", "rest")
         overflow = np.concatenate([np.zeros_like(self.rest), _or_none(hybrids.overflow, hybrids.rest)])
         both = {name: np.concatenate([getattr(self, name), getattr(hybrids, name)]) for name in names}
         return replace(self, overflow=overflow, **both)
 
-    def at(self, volume: Floats, log_pace: Floats, rent: Floats, api: Floats | None = None) -> Floats:
-        """USD a day of all options in scenarios: machines times ``rent``, overflow times ``api``, and all else.
+    def at(
+        self, volumes: tuple[Floats, Floats], log_pace: Floats, rents: tuple[Floats, Floats], api: Floats | None = None
+    ) -> Floats:
+        """USD a day of all options in scenarios.
 
-        ``log_pace``: options x scenarios; ``volume`` and the factors ``rent`` and ``api`` too or of each scenario.
+        ``volumes`` and ``rents``, a factor: of the moment, and those for which commitments are paid (their largest
+        volume so far, the rent when they were made). ``api``: a factor on the overflow. ``log_pace``: options x
+        scenarios; the others too or of each scenario.
         """
-        pace, above = self._pace(log_pace)
-        logs = np.log(self.volumes)
-        at = np.clip(np.searchsorted(logs, np.log(volume), side="right") - 1, 0, max(len(logs) - 2, 0))
-        after = np.minimum(at + 1, len(logs) - 1)
-        step = np.where(after > at, logs[after] - logs[at], 1.0)
-        right = np.clip((np.log(volume) - logs[at]) / step, 0.0, 1.0)
-
-        row = (np.arange(len(pace))[:, None] * self.machines.shape[1] + pace) * len(logs)
-        corners = [row + end for end in (at, after, at + len(logs), after + len(logs))]
-        shares = ((1 - right) * (1 - above), right * (1 - above), (1 - right) * above, right * above)
-
-        def read(table: Floats) -> Floats:
-            flat = table.ravel()
-            found: Floats = flat.take(corners[0]) * shares[0]
-            for corner, share in zip(corners[1:], shares[1:], strict=True):
-                found += flat.take(corner) * share
-            return found
-
-        usd = read(self.machines) * rent + read(self.rest)
+        pace = self._pace(log_pace)
+        now = self._corners(volumes[0], pace)
+        usd = _read(self.machines, now) * rents[0] + _read(self.rest, now)
+        if self.committed.any():
+            usd += _read(self.committed, self._corners(volumes[1], pace)) * rents[1]
         if self.overflow is not None and api is not None:
-            usd += read(self.overflow) * api
+            usd += _read(self.overflow, now) * api
         return np.where(usd > BEYOND / 1e6, np.inf, usd)
 
-    def along(self, log_pace: Floats, rent: Floats) -> Floats:
-        """USD a day of each option in each scenario at all volumes of the table: options x scenarios x volumes."""
+    def along(self, log_pace: Floats, rents: tuple[Floats, Floats]) -> Floats:
+        """USD a day of each option in each scenario at all volumes of the table: options x scenarios x volumes.
+
+        ``rents``: as of ``at``.
+        """
         option = np.arange(len(self.machines))[:, None]
         pace, above = self._pace(log_pace)
 
@@ -100,8 +98,21 @@ class CostTable:
             found: Floats = table[option, pace] * (1 - above[..., None]) + table[option, pace + 1] * above[..., None]
             return found
 
-        usd = read(self.machines) * np.asarray(rent)[..., None] + read(self.rest)
+        usd = read(self.machines) * np.asarray(rents[0])[..., None] + read(self.rest)
+        if self.committed.any():
+            usd += read(self.committed) * np.asarray(rents[1])[..., None]
         return np.where(usd > BEYOND / 1e6, np.inf, usd)
+
+    def _corners(self, volume: Floats, paces: tuple[Ints, Floats]) -> tuple[list[Ints], tuple[Floats, ...]]:
+        """The four cells of a table around each option and scenario, and their weights."""
+        (pace, above), logs = paces, np.log(self.volumes)
+        at = np.clip(np.searchsorted(logs, np.log(volume), side="right") - 1, 0, max(len(logs) - 2, 0))
+        after = np.minimum(at + 1, len(logs) - 1)
+        step = np.where(after > at, logs[after] - logs[at], 1.0)
+        right = np.clip((np.log(volume) - logs[at]) / step, 0.0, 1.0)
+        row = (np.arange(len(pace))[:, None] * self.machines.shape[1] + pace) * len(logs)
+        corners = [row + end for end in (at, after, at + len(logs), after + len(logs))]
+        return corners, ((1 - right) * (1 - above), right * (1 - above), (1 - right) * above, right * above)
 
     def _pace(self, log_pace: Floats) -> tuple[Ints, Floats]:
         """Between which paces of the table a pace lies, and where; beyond the table its ends hold."""
@@ -110,6 +121,14 @@ class CostTable:
         place = self.half + log_pace / step
         low = np.clip(np.floor(place), 0, 2 * self.half - 1).astype(np.int64)
         return low, place - low
+
+
+def _read(table: Floats, around: tuple[list[Ints], tuple[Floats, ...]]) -> Floats:
+    flat, (corners, weights) = table.ravel(), around
+    found: Floats = flat.take(corners[0]) * weights[0]
+    for corner, weight in zip(corners[1:], weights[1:], strict=True):
+        found += flat.take(corner) * weight
+    return found
 
 
 def _or_none(overflow: Floats | None, like: Floats) -> Floats:
@@ -140,19 +159,28 @@ def cost_table(curves: Curves, options: Ints, ends: tuple[Floats, Floats], volum
     each = np.repeat(np.arange(len(rows)), len(volumes))
     speed = take(moved, each, moved.largest_concurrency[each])
     charged = _charged(curves, np.repeat(options, paces.shape[1] * len(volumes)), speed, np.tile(volumes, len(rows)))
-    machines, rest = (column.reshape(shape) for column in charged)
-    return CostTable(volumes=volumes, slowest=slowest, fastest=fastest, machines=machines, rest=rest)
+    committed, machines, rest = (column.reshape(shape) for column in charged)
+    return CostTable(
+        volumes=volumes, slowest=slowest, fastest=fastest, committed=committed, machines=machines, rest=rest
+    )
 
 
-def _charged(curves: Curves, options: Ints, speed: Speed, volume: Floats) -> tuple[Floats, Floats]:
-    """What machines cost, and all else, of each option at its own speed and volume."""
+def _charged(curves: Curves, options: Ints, speed: Speed, volume: Floats) -> tuple[Floats, Floats, Floats]:
+    """What each option costs at its own speed and volume: machines committed to, those by the hour, and all else."""
     columns = curves.hosted.options.each_alone(options)
     pairs = MachinePairs(row=columns.pair, replicas_per_machine=curves.per_machine[options], rents=columns.rents)
     sizing = size(speed, pairs, speed.workload, curves.policy, volume)
     fixed = fixed_charges(fixed_costs(curves.policy, "hosted"), len(options))
     costs = hosted_costs(columns, speed, sizing, curves.snapshot, curves.policy, fixed)
-    machines = costs.machine_usd_per_day
-    return np.where(columns.too_many(sizing), BEYOND, machines), costs.usd_per_day - machines
+    return parts_of(costs.charges, np.where(columns.too_many(sizing), np.inf, costs.usd_per_day))
+
+
+def parts_of(charges: Sequence[Charge], usd_per_day: Floats) -> tuple[Floats, Floats, Floats]:
+    """A bill's machines that are committed to, those by the hour, and all else; ``BEYOND`` where it is infinite."""
+    committed, hourly = (total_usd_per_day([charge], len(usd_per_day)) for charge in charges[:MACHINE_LINES])
+    beyond = np.isinf(usd_per_day)
+    rest = np.where(beyond, 0.0, usd_per_day) - np.where(beyond, 0.0, committed + hourly)
+    return np.where(beyond, 0.0, committed), np.where(beyond, BEYOND, hourly), rest
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
