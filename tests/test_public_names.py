@@ -47,3 +47,15 @@ def test_importing_the_package_loads_nothing_heavy():
     )
     assert "breakeven" in loaded
     assert loaded & {"numpy", "typer", "click", "rich", "msgspec", "yaml", "uniplot"} == set()
+
+
+def test_a_comparison_by_flags_loads_neither_an_event_loop_nor_yaml():
+    asked = ["breakeven", "compare", "--requests-per-day", "1000", "--input-tokens", "9", "--output-tokens", "9"]
+    code = (
+        f"import atexit, sys; from breakeven.cli import main; sys.argv = {asked};"
+        "atexit.register(lambda: print('loaded', *sorted(sys.modules.keys() & {'yaml', 'asyncio', 'scipy'})));"
+        "main()"
+    )
+    ran = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+    assert "options compete" in ran.stdout or "considered" in ran.stdout
+    assert ran.stdout.splitlines()[-1] == "loaded"

@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 
 from breakeven.catalogue.overlay import Overlay
 from breakeven.errors import BreakevenError, SpecError
+from breakeven.fields import said
 from breakeven.workload.spec import Spec
-from breakeven.yamlfile import LARGEST_FILE_BYTES, read_yaml, said
+from breakeven.yamlfile import LARGEST_FILE_BYTES, read_yaml
 
 EXAMPLES = Path(__file__).parent.parent / "examples"
 

@@ -103,8 +103,8 @@ def test_the_load_is_told_in_full_replicas(stages):
 def test_a_caller_waits_as_long_as_the_load_of_the_replicas_says(stages):
     quiet, busy = stages(work(100), **ONE_A10G), stages(work(100_000), **ONE_A10G)
     alone = quiet.speed.latency(np.ones(1)).response_s[0]
-    assert quiet.sizing.response_s()[0] == pytest.approx(alone, rel=0.02)
-    assert quiet.sizing.response_s()[0] < busy.sizing.response_s()[0]
+    assert quiet.sizing.response_s(np.array([0]))[0] == pytest.approx(alone, rel=0.02)
+    assert quiet.sizing.response_s(np.array([0]))[0] < busy.sizing.response_s(np.array([0]))[0]
 
 
 def test_another_volume_keeps_the_shape_of_the_day(stages):

@@ -190,7 +190,7 @@ def test_the_traffic_over_which_a_hybrid_is_ahead_is_that_over_which_it_is_cheap
     n, curves = contender.number, usual.curves
     hosted, api = usual.hybrids.hosted[[n]], usual.hybrids.api[[n]]
     for volume, ahead in ((low, True), (low / 1.03, False)):
-        both = hybrids_at(hosted, api, np.array([volume]), curves, ("",)).usd_per_day[0]
+        both = hybrids_at((hosted, api), np.array([volume]), curves, ("",)).usd_per_day[0]
         end = min(
             curves.hosted_at(hosted, np.array([volume]))[0], curves.api_usd_per_day(int(api[0]), np.array([volume]))[0]
         )

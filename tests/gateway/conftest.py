@@ -9,6 +9,7 @@ from tests.gateway.running import RunningGateway
 from tests.gateway.scripted import SOON_S, ScriptedUpstream
 
 from breakeven.catalogue.load import Catalogue
+from breakeven.fields import typed
 from breakeven.gateway.app import Gateway
 from breakeven.gateway.config import GatewayFile
 from breakeven.gateway.connect import upstreams_of
@@ -17,7 +18,6 @@ from breakeven.gateway.open_books import OpenBooks
 from breakeven.gateway.pricing import prices_of
 from breakeven.gateway.rules import rules_of
 from breakeven.gateway.serve import listening_socket, server_of
-from breakeven.yamlfile import typed
 
 __all__ = ["another", "books", "cluster", "gateway", "place", "postgres", "serve", "upstream"]
 

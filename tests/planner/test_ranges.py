@@ -1,4 +1,5 @@
 from dataclasses import replace
+from datetime import date
 
 import msgspec
 import numpy as np
@@ -11,8 +12,10 @@ from breakeven.decision.contest import chances, regrets
 from breakeven.decision.scenarios import middle
 from breakeven.decision.worth import ERRORS, value_of_knowing
 from breakeven.performance.calibration import typical_parameters
-from breakeven.planner.ranges import _class, _contest, _drawing, _members, ranges
-from breakeven.workload.policy import Stated
+from breakeven.planner.drawing import contest_of, drawing_of
+from breakeven.planner.range_words import configuration
+from breakeven.planner.ranges import _class, _members, ranges
+from breakeven.workload.policy import Only, Stated
 from breakeven.workload.profile import Slo
 from breakeven.workload.uncertainty import Growth, Uncertainty
 
@@ -60,7 +63,7 @@ def test_bands_hold_their_middle_and_chances_of_a_class_add_up_to_one(shipped):
 def test_today_and_with_every_input_at_its_middle_an_option_costs_what_its_bill_says(shipped_plan):
     (group,) = shipped_plan.ranking.groups
     members = _members(shipped_plan, group, 24)
-    contest, _ = _contest(_drawing(shipped_plan, members, 0, 64), group, members)
+    contest, _ = contest_of(drawing_of(shipped_plan, members, 0, 64), group, members)
     usd = contest.usd_per_day(middle(len(contest.contenders)), np.zeros(1))[:, 0]
     assert usd == pytest.approx([c.usd_per_day for c in contest.contenders], rel=1e-9)
 
@@ -91,6 +94,55 @@ def test_wider_inputs_never_make_a_narrower_band(shipped_plan, wider):
         )
 
 
+@pytest.fixture(scope="module")
+def with_hybrids(shipped):
+    """A plan whose cheapest option is a hybrid."""
+    weights = shipped.profiles["azure-chat-168h"].weights
+    work = Workload.of(requests_per_day=1e6, input_tokens=1500, output_tokens=300, weights=weights)
+    only = Only(models=("gpt-oss-20b", "gpt-oss-120b", "*gemma-3-12b-it"))
+    found = plan(work, shipped, Policy(at_least=1250.0, only=only, as_of=date(2026, 11, 1)))
+    assert found.ranking.winner.kind == "hybrid"
+    return found
+
+
+def test_a_hybrid_that_wins_has_a_band_and_a_chance_like_its_rivals(with_hybrids):
+    (one,) = ranges(with_hybrids).classes
+    assert one.chosen == with_hybrids.winner.option.id
+    own = one.of(one.chosen)
+    assert own.usd_per_day_low < own.usd_per_day_mid < own.usd_per_day_high
+    assert own.chance_cheapest > 0
+    machines = configuration(with_hybrids, with_hybrids.ranking.winner)
+    assert machines in [measured.configuration for measured in one.measurements]
+    assert one.commitment is None  # nobody can commit to half of an API
+
+
+def test_without_anything_unknown_a_hybrid_costs_what_its_bill_says(with_hybrids):
+    (one,) = ranges(with_uncertainty(exact(with_hybrids), **msgspec.structs.asdict(NOTHING))).classes
+    own = one.of(one.chosen)
+    for usd in (own.usd_per_day_low, own.usd_per_day_mid, own.usd_per_day_high):
+        assert usd == pytest.approx(float(with_hybrids.winner.bill.usd_per_day), rel=1e-6)
+
+
+def test_what_overflows_costs_what_the_api_asks_by_then(with_hybrids):
+    (group,) = with_hybrids.ranking.groups
+    members = _members(with_hybrids, group, 24)
+    contest, _ = contest_of(drawing_of(with_hybrids, members, 0, 64), group, members)
+    alone = replace(contest, hosted=replace(contest.hosted, table=replace(contest.hosted.table, overflow=None)))
+    place, today = next(n for n, c in enumerate(members) if c.kind == "hybrid"), middle(len(members))
+    api = contest.apis - 1
+
+    def overflow(years):
+        return (contest.usd_per_day(today, years) - alone.usd_per_day(today, years))[place, 0]
+
+    def of_api(years):
+        return contest.usd_per_day(today, years)[api, 0]
+
+    now, then = np.zeros(1), np.full(1, 0.9)
+    assert overflow(now) > 0
+    assert overflow(then) / overflow(now) == pytest.approx(of_api(then) / of_api(now), rel=0.2)
+    assert of_api(then) != of_api(now)
+
+
 def test_growth_moves_the_bills_of_apis_in_proportion(shipped_plan):
     twice = msgspec.structs.asdict(NOTHING) | {"growth": Growth(low=4.0, mid=4.0, high=4.0)}
     (one,) = ranges(with_uncertainty(exact(shipped_plan), **twice)).classes
@@ -112,7 +164,7 @@ def test_the_next_step_is_the_benchmark_worth_most_and_no_more_than_the_regret_i
 def test_a_benchmark_of_one_configuration_tells_something_of_its_siblings(shipped_plan):
     siblings = shipped_plan.ranking.groups[0]
     members = _members(shipped_plan, siblings, 24)
-    contest, _ = _contest(_drawing(shipped_plan, members, 0, 64), siblings, members)
+    contest, _ = contest_of(drawing_of(shipped_plan, members, 0, 64), siblings, members)
     errors, place = contest.errors, contest.apis
     gpu = errors.labels[place][1]
     with_it = errors.shared(place, 2)
@@ -222,7 +274,7 @@ def test_a_measurement_that_cannot_change_the_choice_is_worth_nothing(cost, link
 def test_errors_of_speed_add_up_to_their_whole(shipped_plan):
     variance = typical_parameters().bands["variance"]
     members = _members(shipped_plan, shipped_plan.ranking.groups[0], 24)
-    drawing = _drawing(shipped_plan, members, 0, 4096)
+    drawing = drawing_of(shipped_plan, members, 0, 4096)
     assert sum(drawing.errors.shares) == pytest.approx(1)
     assert drawing.errors.shares[2] == pytest.approx(variance["own"] / sum(variance.values()))
     drawn = drawing.errors.drawn(4096, seed=3)

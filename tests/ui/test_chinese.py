@@ -39,10 +39,11 @@ def _patterns():
     found = {}
     for path in sorted((ROOT / "src" / "breakeven").rglob("*.py")):
         text = path.read_text(encoding="utf-8")
-        if "from breakeven.wording import" not in text:
-            continue
-        for node in ast.walk(ast.parse(text)):
-            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in ("worded", "joined"):
+        tree = ast.parse(text)
+        imports = [node for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)]
+        makers = {name.name for node in imports if node.module == "breakeven.wording" for name in node.names}
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in makers - {"Volume"}:
                 patterns = _said(node.args[0])
                 assert patterns, f"{path.name}:{node.lineno}: the pattern must stand there as text"
                 found |= dict.fromkeys(patterns, f"{path.name}:{node.lineno}")

@@ -30,7 +30,7 @@ LOADS = np.exp(-np.concatenate([[0.0], np.geomspace(1e-6, 16.0, 63)]))
 KNOTS = np.array([1.0, 2, 3, 4, 6, 8, *2.0 ** np.arange(4, 21)])
 """Fleets of so many replicas are computed; what lies between them is taken straight."""
 LOG_SIZES = np.log2(SIZES)
-ROWS_PER_BLOCK = 4096
+ROWS_PER_BLOCK = 1024
 TYPICAL = 8.0
 JOINT = 1.5
 """Exponent of their sum: 2 would be independent, 1 together. Read off the answers of the queue."""
@@ -50,9 +50,9 @@ class Promise:
     quantile: float
     burstiness: Burstiness
 
-    def take(self, block: slice) -> "Promise":
-        """Some of the rows."""
-        columns = (self.places[block], self.shared[block], self.patience[block])
+    def take(self, rows: Ints) -> "Promise":
+        """Some of the rows, in that order."""
+        columns = (self.places[rows], self.shared[rows], self.patience[rows])
         return Promise(
             places=columns[0],
             shared=columns[1],
@@ -79,16 +79,15 @@ def capacities(promise: Promise, least: Floats, most: Floats) -> tuple[Ints, Flo
     fleet carries more than it has replicas, so the first is the largest that is no larger than the load.
     """
     first = first_knot(least)
+    last = np.maximum(first_knot(most), first) + 1  # no smaller fleet carries the most
     blocks = []
     for start in range(0, len(first), ROWS_PER_BLOCK):
-        block = slice(start, start + ROWS_PER_BLOCK)
-        some, place = promise.take(block), first[block]
-        columns: list[Floats] = []
-        while len(columns) < 2 or np.any((columns[-1] < most[block]) & (place < len(KNOTS))):
-            replicas = KNOTS[np.minimum(place, len(KNOTS) - 1)]
-            columns.append(_carried(some, replicas) * replicas)
-            place = place + 1
-        blocks.append(np.stack(columns, axis=1))
+        rows = np.arange(start, min(start + ROWS_PER_BLOCK, len(first)))
+        found = _carried_from(promise, rows, first[rows], int((last - first)[rows].max()) + 1)
+        while np.any((found[:, -1] < most[rows]) & (first[rows] + found.shape[1] < len(KNOTS))):
+            more = _carried_from(promise, rows, first[rows] + found.shape[1], 1)
+            found = np.concatenate([found, more], axis=1)
+        blocks.append(found)
     wide = max((block.shape[1] for block in blocks), default=2)
     return first, np.concatenate(
         [np.empty((0, wide)), *(np.pad(block, ((0, 0), (0, wide - block.shape[1])), mode="edge") for block in blocks)]
@@ -98,6 +97,13 @@ def capacities(promise: Promise, least: Floats, most: Floats) -> tuple[Ints, Flo
 def first_knot(load: Floats) -> Ints:
     """The place in ``KNOTS`` of the largest fleet that has no more replicas than the load; never the last place."""
     return np.clip(np.searchsorted(KNOTS, load, side="right") - 1, 0, len(KNOTS) - 2)
+
+
+def _carried_from(promise: Promise, rows: Ints, place: Ints, wide: int) -> Floats:
+    """What ``wide`` fleets of each of some rows carry, in full replicas, from ``place`` in ``KNOTS`` on."""
+    replicas = KNOTS[np.minimum(place[:, None] + np.arange(wide), len(KNOTS) - 1)].ravel()
+    found: Floats = _carried(promise.take(np.repeat(rows, wide)), replicas) * replicas
+    return found.reshape(len(rows), wide)
 
 
 def headroom(promise: Promise) -> Floats:

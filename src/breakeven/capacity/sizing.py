@@ -78,9 +78,15 @@ class Sizing:
         peak: Floats = self.bought.peak[:, 0]
         return peak
 
-    def response_s(self) -> Floats:
-        """Of each row at its mean load: how long a caller waits for the whole answer. Only Lambda is billed for it."""
-        return self.speed.latency(self.speed.concurrency_at(self.rate_per_replica_per_s)).response_s
+    def response_s(self, rows: Ints) -> Floats:
+        """How long callers of some rows wait for the whole answer, at their mean load. Only Lambda is billed for it."""
+        asked = np.zeros(len(self.speed.rows), dtype=np.bool_)
+        asked[rows] = True
+        each = np.flatnonzero(asked)
+        speed = take(self.speed, each, self.speed.largest_concurrency[each])
+        found = np.empty(len(asked))
+        found[each] = speed.latency(speed.concurrency_at(self.rate_per_replica_per_s[each])).response_s
+        return found[rows]
 
     @property
     def load_by_hour(self) -> Floats:

@@ -27,8 +27,9 @@ from breakeven.catalogue.schema import (
 )
 from breakeven.errors import SpecError, UnknownNameError, refuse_odd_number
 from breakeven.evidence import Source
+from breakeven.fields import said
 from breakeven.units import HOURS_PER_YEAR, WATTS_PER_KILOWATT
-from breakeven.yamlfile import read_yaml, said
+from breakeven.yamlfile import read_yaml
 
 NOTE = "overlay"
 CENTS = Decimal("0.000001")

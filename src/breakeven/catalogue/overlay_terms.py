@@ -10,7 +10,7 @@ import msgspec
 
 from breakeven.catalogue.schema import ApiOffer, MachinePrice, ProvisionedPrice
 from breakeven.errors import SpecError, UnknownNameError, refuse_odd_number
-from breakeven.yamlfile import said
+from breakeven.fields import said
 
 MOST_INTERRUPTIONS = 0.5
 CENTS = Decimal("0.000001")

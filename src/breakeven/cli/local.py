@@ -1,9 +1,7 @@
 """`breakeven local`: a small model on this machine and the gateway before it, in one command."""
 
-import asyncio
 import contextlib
 import json
-import socket
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -13,6 +11,8 @@ import typer
 from breakeven.errors import SpecError
 
 if TYPE_CHECKING:
+    import socket
+
     from breakeven.gateway.config import GatewayFile
     from breakeven.gateway.open_books import OpenBooks
     from breakeven.model_server.process import ModelServer
@@ -50,7 +50,7 @@ def local(
         raise typer.Exit(1)
 
 
-def _listener(port: int | None) -> socket.socket:
+def _listener(port: int | None) -> "socket.socket":
     """The port that was asked for; else 8080, or any that is free."""
     from breakeven.gateway.serve import listening_socket  # noqa: PLC0415
 
@@ -62,8 +62,10 @@ def _listener(port: int | None) -> socket.socket:
         return listening_socket(HOST, 0)
 
 
-def _serve(served: "ModelServer", model: str, slots: int, listener: socket.socket) -> "OpenBooks":
+def _serve(served: "ModelServer", model: str, slots: int, listener: "socket.socket") -> "OpenBooks":
     """The gateway, until Ctrl-C or until the model server is gone."""
+    import asyncio  # noqa: PLC0415 - every command would pay for it
+
     from breakeven.catalogue.load import load_catalogue  # noqa: PLC0415
     from breakeven.gateway.assembly import Parts, assembled  # noqa: PLC0415
     from breakeven.gateway.logbook import Logbook  # noqa: PLC0415

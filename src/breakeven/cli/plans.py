@@ -10,7 +10,7 @@ import msgspec
 
 from breakeven.cli.given import day_of
 from breakeven.errors import SpecError
-from breakeven.yamlfile import typed
+from breakeven.fields import typed
 
 if TYPE_CHECKING:
     from breakeven.catalogue.load import Catalogue

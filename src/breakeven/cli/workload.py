@@ -1,7 +1,6 @@
 """`breakeven workload`: a usage log or a folder of documents in, the workload it shows out."""
 
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor, wait
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, TypeVar
 
@@ -117,6 +116,8 @@ def _pair(text: str) -> tuple[str, str]:
 
 def over(asked: "Asked", work: "Callable[[Log], T]") -> T:
     """The result of some work on a log, with its progress shown on a terminal while it lasts."""
+    from concurrent.futures import ThreadPoolExecutor, wait  # noqa: PLC0415
+
     from rich.console import Console  # noqa: PLC0415
     from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn  # noqa: PLC0415
 

@@ -5,7 +5,7 @@ entry of each. So the two agree by construction.
 """
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 
 import msgspec
@@ -13,7 +13,7 @@ import numpy as np
 
 from breakeven.catalogue.load import Snapshot
 from breakeven.catalogue.schema import ChargedRow, ServicePrice
-from breakeven.options.columns import Floats
+from breakeven.options.columns import Floats, Ints
 from breakeven.units import DAYS_PER_MONTH
 
 STANDING_UNITS = (
@@ -73,11 +73,22 @@ class Charge:
     @property
     def usd_per_day(self) -> Floats:
         """Quantity x price; a line without quantity costs nothing, an unknown price counts as nothing here."""
-        return np.where(
-            (self.quantity_per_day == 0) | np.isnan(self.usd_per_unit),
-            0.0,
-            self.quantity_per_day * np.nan_to_num(self.usd_per_unit),
-        )
+        usd: Floats = self.quantity_per_day * self.usd_per_unit
+        usd[(self.quantity_per_day == 0) | np.isnan(self.usd_per_unit)] = 0.0
+        return usd
+
+
+def take(charge: Charge, kept: Ints) -> Charge:
+    """A line for some of the options, in that order."""
+    at, told = kept.tolist(), charge.told
+    return replace(
+        charge,
+        quantity_per_day=charge.quantity_per_day[kept],
+        usd_per_unit=charge.usd_per_unit[kept],
+        source=lambda i: charge.source(at[i]),
+        prices=lambda i: charge.prices(at[i]),
+        told=None if told is None else lambda i: told(at[i]),
+    )
 
 
 def sources_of(rows: Iterable[ChargedRow]) -> tuple[str, ...]:

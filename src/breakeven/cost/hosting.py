@@ -4,20 +4,20 @@ Serving path and purchase term multiply money only: the speed and the number of 
 once for each replica kind.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from breakeven.capacity.sizing import Sizing
 from breakeven.catalogue.load import Snapshot
-from breakeven.catalogue.schema import ChargedRow
+from breakeven.catalogue.schema import ChargedRow, ServingPath
 from breakeven.cost.bill import Charge, service_charge, sources_of, total_usd_per_day
 from breakeven.cost.machines import MACHINE_LINES, machine_lines, retried_charge
 from breakeven.cost.standing import standing_charges
 from breakeven.options.columns import Floats, Ints, Mask, one_to_many
 from breakeven.options.hosted import HostedGrid
-from breakeven.options.machines import MachineOffer, Rents
+from breakeven.options.machines import MachineOffer, Reach, Rents
 from breakeven.options.ruling import Ruling
 from breakeven.performance.predict import Speed
 from breakeven.units import (
@@ -58,6 +58,7 @@ class HostedOptions:
     """Pair of the sizing (row x replicas a machine)."""
     offers: tuple[MachineOffer, ...]
     rents: Rents
+    reach: Reach
 
     def by_offer(self, values: Sequence[float] | Floats) -> Floats:
         """A value of each offer, as a column of options."""
@@ -66,6 +67,29 @@ class HostedOptions:
     def flag(self, values: Sequence[bool]) -> Mask:
         """A flag of each offer, as a column of options."""
         return np.array(values, dtype=np.bool_)[self.offer] if len(self.offer) else np.empty(0, dtype=np.bool_)
+
+    def by_path(self, told: Callable[[ServingPath], float | bool]) -> Floats:
+        """A value of each serving path, as a column of options."""
+        values = np.array([told(path) for path in self.reach.paths], dtype=np.float64)
+        return values[self.reach.path[self.offer]] if len(self.offer) else np.empty(0)
+
+    def on_path(self, whether: Callable[[ServingPath], bool]) -> Mask:
+        """A flag of each serving path, as a column of options."""
+        return self.by_path(whether) > 0
+
+    def take(self, some: Ints | Mask) -> "HostedOptions":
+        """Some of them, in that order."""
+        return replace(self, row=self.row[some], offer=self.offer[some], pair=self.pair[some])
+
+    def each_alone(self, options: Ints) -> "HostedOptions":
+        """Some of them, in that order, each with a row and a pair of its own."""
+        each = np.arange(len(options), dtype=np.int64)
+        return replace(self, row=each, offer=self.offer[options], pair=each)
+
+    def too_many(self, sizing: Sizing) -> Mask:
+        """Which need more machines than there are."""
+        found: Mask = self.peak_machines(sizing) > self.by_offer(self.reach.available)
+        return found
 
     def peak_machines(self, sizing: Sizing) -> Floats:
         """Of each option, in the busiest hour, spares included."""
@@ -141,8 +165,14 @@ def _expand(grid: HostedGrid, speed: Speed, sizing: Sizing) -> HostedOptions:
     lengths = np.array([*(len(offers) for offers in priced.values()), 0], dtype=np.int64)
     every = np.array([offer for offers in priced.values() for offer in offers], dtype=np.int64)
     pair, place = one_to_many(lengths, kind)
+    fleet = grid.fleet
     return HostedOptions(
-        row=sizing.pair_row[pair], offer=every[place], pair=pair, offers=grid.fleet.offers, rents=grid.fleet.rents
+        row=sizing.pair_row[pair],
+        offer=every[place],
+        pair=pair,
+        offers=fleet.offers,
+        rents=fleet.rents,
+        reach=fleet.reach,
     )
 
 
@@ -164,21 +194,11 @@ def _count_unpriced(grid: HostedGrid, speed: Speed, sizing: Sizing, snapshot: Sn
         )
 
 
-def _take(options: HostedOptions, alive: Mask) -> HostedOptions:
-    return HostedOptions(
-        row=options.row[alive],
-        offer=options.offer[alive],
-        pair=options.pair[alive],
-        offers=options.offers,
-        rents=options.rents,
-    )
-
-
 def _within_paths(
     options: HostedOptions, grid: HostedGrid, speed: Speed, snapshot: Snapshot, ruling: Ruling
 ) -> HostedOptions:
     """Rule out by time limits, streaming and the day a path came to be."""
-    paths = [offer.path for offer in options.offers]
+    paths = options.reach.paths
     one_each = np.ones(len(options.row), dtype=np.int64)
     alive = np.ones(len(options.row), dtype=np.bool_)
     slo = speed.workload.slo
@@ -195,9 +215,9 @@ def _within_paths(
     for reason in sorted({offer.refused for offer in options.offers if offer.refused}):
         refused = options.flag([offer.refused == reason for offer in options.offers])
         alive = ruling.exclude(alive, refused, reason, words, one_each)
-    late = options.flag([bool(p.available_from and p.available_from > snapshot.as_of) for p in paths])
+    late = options.on_path(lambda path: bool(path.available_from and path.available_from > snapshot.as_of))
     alive = ruling.exclude(alive, late, "serving path not available yet on that day", words, one_each)
-    limit = options.by_offer([p.response_limit_s or np.inf for p in paths])
+    limit = options.by_path(lambda path: path.response_limit_s or np.inf)
     for seconds, path in sorted({(p.response_limit_s, p.name) for p in paths if p.response_limit_s}):
         alive = ruling.exclude(
             alive,
@@ -207,7 +227,7 @@ def _within_paths(
             one_each,
         )
     if slo.ttft_s is not None:
-        buffered = options.flag([not p.streams for p in paths]) & (response > slo.ttft_s)
+        buffered = options.on_path(lambda path: not path.streams) & (response > slo.ttft_s)
         alive = ruling.exclude(
             alive,
             buffered,
@@ -218,18 +238,17 @@ def _within_paths(
             words,
             one_each,
         )
-    return _take(options, alive)
+    return options.take(alive)
 
 
 def _within_count(
     options: HostedOptions, grid: HostedGrid, speed: Speed, sizing: Sizing, ruling: Ruling
 ) -> HostedOptions:
     """Rule out fleets larger than the number of machines that exist."""
-    count = options.by_offer([offer.available for offer in options.offers])
-    peak = options.peak_machines(sizing)
+    count, peak = options.by_offer(options.reach.available), options.peak_machines(sizing)
     alive = ruling.exclude(
         np.ones(len(options.row), dtype=np.bool_),
-        peak > count,
+        options.too_many(sizing),
         "more machines needed than there are",
         lambda i: worded(
             "{name}: {peak:.0f} machines against {count:.0f}",
@@ -239,15 +258,17 @@ def _within_count(
         ),
         np.ones(len(options.row), dtype=np.int64),
     )
-    return _take(options, alive)
+    return options.take(alive)
 
 
 def _lambda_charges(options: HostedOptions, sizing: Sizing, snapshot: Snapshot, policy: Policy) -> list[Charge]:
     """Lambda is billed for its wait: memory x the whole response time, rounded up to a millisecond."""
-    used = options.flag([offer.path.uses_lambda for offer in options.offers])
+    used = options.on_path(lambda path: path.uses_lambda)
     requests = np.where(used, sizing.requests_per_day[options.row], 0.0)
-    response_s = sizing.response_s()[options.row] if used.any() else np.zeros(len(used))
-    milliseconds = np.ceil(response_s * MILLISECONDS_PER_SECOND - 1e-6)
+    waited = requests > 0
+    milliseconds = np.zeros(len(used))
+    if waited.any():
+        milliseconds[waited] = np.ceil(sizing.response_s(options.row[waited]) * MILLISECONDS_PER_SECOND - 1e-6)
     gb = policy.lambda_.memory_mb / MIB_PER_GIB
     waiting = requests * milliseconds / MILLISECONDS_PER_SECOND * gb
     duration = ("lambda", f"duration {policy.lambda_.architecture}")
@@ -259,13 +280,12 @@ def _lambda_charges(options: HostedOptions, sizing: Sizing, snapshot: Snapshot, 
 
 def _gateway_charge(options: HostedOptions, requests: Floats, snapshot: Snapshot, workload: Workload) -> Charge:
     """API Gateway requests; an HTTP API meters large payloads in pieces."""
-    items = [offer.path.gateway_item for offer in options.offers]
     pieces = workload.mix.expect(lambda u: float(np.ceil(_payload_bytes(u.input) / BYTES_PER_METERED_REQUEST)))
     quantity = np.zeros(len(options.row))
     price = np.full(len(options.row), np.nan)
     through_item: dict[str | None, Charge] = {}
-    for item in sorted({item for item in items if item}):
-        through = options.flag([name == item for name in items])
+    for item in sorted({path.gateway_item for path in options.reach.paths if path.gateway_item}):
+        through = options.on_path(lambda path, item=item: path.gateway_item == item)  # type: ignore[misc]
         metered = pieces if item.startswith("HTTP") else 1.0
         charge = service_charge("", "", snapshot, ("apigateway", item), np.where(through, requests * metered, 0.0))
         quantity = quantity + charge.quantity_per_day
@@ -273,7 +293,7 @@ def _gateway_charge(options: HostedOptions, requests: Floats, snapshot: Snapshot
         through_item[item] = charge
 
     def prices(i: int) -> tuple[ChargedRow, ...]:
-        item = items[options.offer[i]]
+        item = options.offers[options.offer[i]].path.gateway_item
         return through_item[item].prices(i) if item else ()
 
     return Charge(
@@ -292,9 +312,9 @@ def _payload_bytes(tokens: float) -> float:
 
 def _data_charges(options: HostedOptions, requests: Floats, snapshot: Snapshot, workload: Workload) -> list[Charge]:
     """SageMaker's data processing, transfer out to the internet, and one usage record a request in the logs."""
-    aws = options.flag([offer.path.service != "own" for offer in options.offers])
-    sagemaker = options.flag([offer.path.service == "sagemaker" for offer in options.offers])
-    streams = options.flag([offer.path.streams for offer in options.offers])
+    aws = options.on_path(lambda path: path.service != "own")
+    sagemaker = options.on_path(lambda path: path.service == "sagemaker")
+    streams = options.on_path(lambda path: path.streams)
     mean = workload.mix.mean
     streamed = BYTES_PER_STREAMED_TOKEN * mean.output + BYTES_PER_REQUEST
     out_bytes = np.where(streams, streamed, _payload_bytes(mean.output))
@@ -326,20 +346,20 @@ def _data_charges(options: HostedOptions, requests: Floats, snapshot: Snapshot, 
 
 def _storage_charges(options: HostedOptions, speed: Speed, machine_hours: Floats, snapshot: Snapshot) -> list[Charge]:
     """Disks for the weights of every machine that runs; machines with local NVMe need none."""
-    disk = [offer.instance.local_nvme_gb <= 0 and offer.path.service != "own" for offer in options.offers]
+    diskless = options.by_offer(options.reach.local_nvme_gb) <= 0
     weights = speed.memory.weights_bytes[speed.rows][options.row] / BYTES_PER_GB
     gb_months = weights * STORED_PER_WEIGHT_BYTE * machine_hours / HOURS_PER_MONTH
     charges = []
     for service, key in (("ec2", ("ebs", "gp3 storage")), ("sagemaker", ("sagemaker", "hosting storage"))):
-        here = options.flag([d and o.path.service == service for d, o in zip(disk, options.offers, strict=True)])
-        quantity = np.where(here, gb_months, 0.0)
+        here = options.on_path(lambda path, service=service: path.service == service)  # type: ignore[misc]
+        quantity = np.where(diskless & here, gb_months, 0.0)
         charges.append(service_charge(f"storage ({key[0]})", "GB-month", snapshot, key, quantity))
     return charges
 
 
 def _standing_charges(options: HostedOptions, sizing: Sizing, requests: Floats, snapshot: Snapshot) -> list[Charge]:
     """What stands around an endpoint on a path that streams: the others are not set up by a template."""
-    deployed = options.flag([o.path.service == "sagemaker" and o.path.streams for o in options.offers])
+    deployed = options.on_path(lambda path: path.service == "sagemaker" and path.streams)
     way = sizing.ways.way[options.offer]
     around_the_clock = options.peak_machines(sizing) * HOURS_PER_DAY
     paid = sizing.bought.committed[options.pair, way] * HOURS_PER_DAY + sizing.bought.hours_per_day[options.pair, way]

@@ -84,7 +84,7 @@ def retried_charge(
     if not len(offer) or not rate[offer].any():
         return ()
     requests = sizing.requests_per_day[row]
-    again = requests * rate[offer] * sizing.response_s()[row] / SECONDS_PER_HOUR
+    again = requests * rate[offer] * sizing.response_s(row) / SECONDS_PER_HOUR
     usd = usd_per_request(charges, len(offer), np.maximum(requests, 1e-300))
     return (
         Charge(

@@ -59,13 +59,12 @@ class Outages:
         shares = [self._share_of_machines(offer.path.service) for offer in options.offers]
         rates = usd_per_request(hosted.charges, len(options.row), self.requests_per_day)
         found = self._failover(shares, options.offer, to[place] if len(unique) else options.row, rates, (api, apis))
-        least = options.by_offer([self._least_machines(offer.path.service) for offer in options.offers])
+        least = options.by_path(lambda path: self._least_machines(path.service))
         few = hosted.machine_hours_per_day < least * HOURS_PER_DAY
         found = replace(found, hours_away_per_day=np.where(few, np.nan, found.hours_away_per_day))
         if self.availability.failover != "replica":
             return found
-        usd = [float(o.price.usd_per_hour) if o.price else np.nan for o in options.offers]
-        return replace(found, standby_usd_per_hour=options.by_offer(usd))
+        return replace(found, standby_usd_per_hour=options.by_offer(options.rents.usd_per_hour))
 
     def _failover(
         self, shares: Sequence[Share], kind: Ints, to: Ints, rates: Floats, apis: tuple[ApiCosts, Floats]

@@ -32,12 +32,13 @@ class Trends:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Contest:
-    """The contenders of one class, APIs first; columns are in their order."""
+    """The contenders of one class, APIs first, hybrids last; columns are in their order."""
 
     group: str
     contenders: tuple[Contender, ...]
     api: ApiLines
     hosted: HostedLines
+    """Hybrids among them, by their base."""
     errors: SpeedErrors
     """Of the contenders; an API's speed makes no difference to its bill."""
     trends: Trends
@@ -90,11 +91,16 @@ class Contest:
 
     def _hosted(self, draws: Draws, volumes: tuple[Floats, Floats], years: float) -> Floats:
         """``volumes``: of the moment, and the largest so far, for which a commitment goes on to be paid."""
-        lines = self.hosted
-        pace = log_pace(self, draws, years)
         rent = logs_per_year(self.trends.rents, draws.rent)
-        volume = np.where(lines.committed_years[:, None] > 0, volumes[1], volumes[0])
-        return lines.table.at(volume, pace, np.exp(rent * lines.rent_since(years)))
+        rents = np.exp(rent * years), np.exp(rent * self.hosted.rent_since(years))
+        return self.hosted.table.at(volumes, log_pace(self, draws, years), rents, self._overflow(draws, years))
+
+    def _overflow(self, draws: Draws, years: float) -> Floats:
+        """What the API of each hybrid charges for the same overflow, as a factor on today's price."""
+        share = self.hosted.overflow_input_share[:, None]
+        tokens = share * np.exp(draws.log_input) + (1 - share) * np.exp(draws.log_output)
+        factor: Floats = tokens * np.exp(logs_per_year(self.trends.api, draws.progress) * years)
+        return factor
 
 
 def log_pace(contest: Contest, draws: Draws, years: float) -> Floats:

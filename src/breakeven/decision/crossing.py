@@ -54,7 +54,7 @@ def break_evens(crossing: Crossing, draws: Draws) -> Floats:
     for years in ((np.arange(QUARTERS) + 0.5) / QUARTERS * crossing.horizon_months / MONTHS_PER_YEAR).tolist():
         pace = slow + logs_per_year(crossing.trends.models, draws.progress) * years
         rent = logs_per_year(crossing.trends.rents, draws.rent)
-        every += lines.table.along(pace, np.exp(rent * lines.rent_since(years)))
+        every += lines.table.along(pace, (np.exp(rent * years), np.exp(rent * lines.rent_since(years))))
         moved = np.exp(logs_per_year(crossing.trends.api, draws.progress) * years)
         api += np.outer(tokens * moved, volumes / crossing.requests_per_day) + crossing.api.fixed_usd_per_day
     api = np.where(volumes > crossing.api.most_requests_per_day[0], np.inf, api)

@@ -6,13 +6,13 @@ beside it. Both are volumes that the sized fleet really carries: every point of 
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import msgspec
 import numpy as np
 
 from breakeven.decision.curves import Curves
-from breakeven.decision.envelope import Envelope
+from breakeven.decision.envelope import MARGIN, STRIDE, Envelope
 from breakeven.decision.rank import Contender
 from breakeven.options.columns import Floats, Ints, Mask
 from breakeven.units import TOKENS_PER_MTOK
@@ -25,8 +25,6 @@ SPLITS = 16, 20
 half the tolerance at last, so that no step of the machines that is dearer by the whole of it falls between them."""
 TOLERANCE = 1e-3
 THOUSAND = 1000
-EVERY = 6
-"""Of the points of a line, every so many is looked at for the ends of the band."""
 
 
 class Crossover(msgspec.Struct, frozen=True, kw_only=True):
@@ -55,12 +53,55 @@ class _Pair:
     api: Contender
     api_usd_per_day: Floats
     hosted: Ints
+    coarse_usd_per_day: Floats
     hosted_usd_per_day: Floats
     hosted_best: Ints
 
+    @property
+    def line(self) -> "_Line":
+        """Its self-hosting at the speeds as predicted."""
+        return _Line(hosted=self.hosted, volume=self.volume, coarse_usd_per_day=self.coarse_usd_per_day, end=0)
 
-Bracket = tuple[float, float]
-"""Two volumes: at the lower the API is cheaper, at the upper self-hosting."""
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class _Line:
+    """The self-hosting of one group at one end of its speeds."""
+
+    hosted: Ints
+    volume: Floats
+    coarse_usd_per_day: Floats
+    """Options x every ``STRIDE``-th of the volumes."""
+    end: int
+
+    def between(self, low: float, high: float) -> Ints:
+        """Those that alone can be the cheapest somewhere from ``low`` to ``high``: costs never fall with traffic."""
+        coarse = self.volume[::STRIDE]
+        below = max(int(np.searchsorted(coarse, low, side="right")) - 1, 0)
+        above = min(int(np.searchsorted(coarse, high)), len(coarse) - 1)
+        least = self.coarse_usd_per_day[:, above].min()
+        found: Ints = self.hosted[self.coarse_usd_per_day[:, below] <= least * MARGIN]
+        return found
+
+    def gap_at(self, n: int, point: int | None, stride: int = 1) -> "_Gap | None":
+        """Around a point among every so many volumes; from the first point on there is nothing below."""
+        volume = self.volume[::stride]
+        return None if point is None else self.gap(n, float(volume[max(point - 1, 0)]), float(volume[point]))
+
+    def gap(self, n: int, low: float, high: float) -> "_Gap":
+        """Between two volumes of the n-th pair."""
+        return _Gap(pair=n, low=low, high=high, end=self.end, hosted=self.between(low, high))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Gap:
+    """Two volumes: at the lower the API is cheaper, at the upper self-hosting."""
+
+    pair: int
+    low: float
+    high: float
+    end: int
+    hosted: Ints = field(compare=False)
+    """Those that can be the cheapest in it."""
 
 
 def crossovers(
@@ -68,27 +109,42 @@ def crossovers(
 ) -> tuple[Crossover, ...]:
     """The break-even of the best API and the best self-hosting of every group that has both."""
     pairs = [pair for lines in envelopes if (pair := _pair(lines)) is not None]
-    firsts = [_bracket(pair, _first(pair)) for pair in pairs]
+    firsts = [pair.line.gap_at(n, _first(pair)) for n, pair in enumerate(pairs)]
     stays = _for_good(pairs, curves)
-    asked = [(n, bracket) for found in (firsts, stays) for n, bracket in enumerate(found) if bracket]
-    ends = _ends(pairs, curves)
-    at = dict(zip(asked, _narrowed([(pairs[n], bracket) for n, bracket in asked], curves), strict=True))
+    fast, slow = _ends(pairs, curves)
+    gaps = tuple(dict.fromkeys(gap for some in (firsts, stays, fast, slow) for gap in some if gap))
+    volume: dict[_Gap | None, float | None] = dict(zip(gaps, _narrowed(gaps, pairs, curves), strict=True))
+    volume[None] = None
+    found = [
+        _Found(first=volume[firsts[n]], stays=volume[stays[n]], fast=volume[fast[n]], slow=volume[slow[n]])
+        for n in range(len(pairs))
+    ]
+    machines = _machines_in_words(pairs, found, curves)
     return tuple(
-        _crossover(
-            pair,
-            curves,
-            hosted_name,
-            first=at[n, firsts[n]] if firsts[n] else None,  # type: ignore[index]
-            stays=at[n, stays[n]] if stays[n] else None,  # type: ignore[index]
-            band=ends[n],
-        )
-        for n, pair in enumerate(pairs)
+        _crossover(pair, curves, hosted_name, one, words)
+        for pair, one, words in zip(pairs, found, machines, strict=True)
     )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Found:
+    """The volumes of one pair, each where there is one."""
+
+    first: float | None
+    stays: float | None
+    fast: float | None
+    """From where on it stays cheaper at the fast end of the speeds."""
+    slow: float | None
+
+    def best_of(self, pair: _Pair) -> int:
+        """The cheapest self-hosting where it becomes and stays cheaper; at the highest traffic if it never does."""
+        return int(pair.hosted_best[np.searchsorted(pair.volume, self.stays) if self.stays else -1])
 
 
 def _pair(lines: Envelope) -> _Pair | None:
     api, hosted, best = lines.api_usd_per_day, lines.hosted_usd_per_day, lines.hosted_best
-    if lines.api is None or api is None or hosted is None or best is None:
+    coarse = lines.coarse_usd_per_day
+    if lines.api is None or api is None or hosted is None or best is None or coarse is None:
         return None
     return _Pair(
         group=lines.group,
@@ -96,6 +152,7 @@ def _pair(lines: Envelope) -> _Pair | None:
         api=lines.api,
         api_usd_per_day=api,
         hosted=lines.hosted,
+        coarse_usd_per_day=coarse,
         hosted_usd_per_day=hosted,
         hosted_best=best,
     )
@@ -105,11 +162,6 @@ def _first(pair: _Pair) -> int | None:
     """The first point at which hosting is the cheaper one."""
     cheaper = pair.hosted_usd_per_day <= pair.api_usd_per_day
     return int(np.argmax(cheaper)) if cheaper.any() else None
-
-
-def _bracket(pair: _Pair, index: int | None) -> Bracket | None:
-    """Around a point of the lines; from the first point on there is nothing below."""
-    return None if index is None else (float(pair.volume[max(index - 1, 0)]), float(pair.volume[index]))
 
 
 def _start_of_tail(cheaper: Mask) -> int | None:
@@ -124,14 +176,14 @@ def _start_of_tail(cheaper: Mask) -> int | None:
     return int(dearer[-1]) + 1 if len(dearer) else 0
 
 
-def _for_good(pairs: Sequence[_Pair], curves: Curves) -> list[Bracket | None]:
+def _for_good(pairs: Sequence[_Pair], curves: Curves) -> list[_Gap | None]:
     """Around the volume from which on hosting stays cheaper, the steps between the points of the lines included.
 
     Costs never fall with traffic, so between two points hosting is cheaper for sure if its cost at the upper is below
     the API's at the lower. All other intervals of the tail are looked at closely, all groups together.
     """
     tails = [_start_of_tail(pair.hosted_usd_per_day <= pair.api_usd_per_day) for pair in pairs]
-    found = [_bracket(pair, tail) for pair, tail in zip(pairs, tails, strict=True)]
+    found = [pair.line.gap_at(n, tail) for n, (pair, tail) in enumerate(zip(pairs, tails, strict=True))]
     doubtful = [
         (n, int(i))
         for n, (pair, tail) in enumerate(zip(pairs, tails, strict=True))
@@ -145,14 +197,16 @@ def _for_good(pairs: Sequence[_Pair], curves: Curves) -> list[Bracket | None]:
         if not owner:
             return found
         points = np.geomspace(low, high, parts + 1, axis=1)
-        hosted = _least(points, [pairs[n].hosted for n in owner], curves)
+        ends = zip(owner, points[:, 0].tolist(), points[:, -1].tolist(), strict=True)
+        hosted = _least(points, [pairs[n].line.gap(n, *both) for n, *both in ends], curves)
         api = np.array([curves.api_usd_per_day(pairs[n].api.number, at) for n, at in zip(owner, points, strict=True)])
         row, part = np.nonzero(_in_doubt(hosted, api))
         looked_at = np.array(owner)
         owner, low, high = looked_at[row].tolist(), points[row, part].tolist(), points[row, part + 1].tolist()
     for n in np.unique(looked_at).tolist():
         seen = (column[looked_at == n].ravel() for column in (points, hosted, api))
-        found[n] = _after_the_last_step(*seen) or found[n]
+        after = _after_the_last_step(*seen)
+        found[n] = pairs[n].line.gap(n, *after) if after else found[n]
     return found
 
 
@@ -162,7 +216,7 @@ def _in_doubt(hosted: Floats, api: Floats) -> Mask:
     return doubt
 
 
-def _after_the_last_step(at: Floats, hosted: Floats, api: Floats) -> Bracket | None:
+def _after_the_last_step(at: Floats, hosted: Floats, api: Floats) -> tuple[float, float] | None:
     """Around the point at which hosting is cheaper again after it was last dearer; ``None``: it never was."""
     dearer = np.flatnonzero(hosted > api * (1 + TOLERANCE / 2))
     if not len(dearer):
@@ -173,62 +227,56 @@ def _after_the_last_step(at: Floats, hosted: Floats, api: Floats) -> Bracket | N
     return float(at[upper - 1]), float(at[upper])
 
 
-def _least(points: Floats, options: Sequence[Ints], curves: Curves) -> Floats:
-    """The least cost of each list of options at its own row of volumes."""
-    owner = np.repeat(np.arange(len(options)), [len(some) for some in options])
-    every = np.concatenate(options)
-    each = curves.hosted_at(np.repeat(every, points.shape[1]), points[owner].ravel())
-    least: Floats = np.minimum.reduceat(
-        each.reshape(len(every), -1), np.flatnonzero(np.diff(owner, prepend=-1)), axis=0
-    )
+def _least(points: Floats, gaps: Sequence[_Gap], curves: Curves) -> Floats:
+    """The least cost of the options of each gap at its own row of volumes."""
+    owner = np.repeat(np.arange(len(gaps)), [len(gap.hosted) for gap in gaps])
+    every = np.concatenate([gap.hosted for gap in gaps])
+    paces = curves.log_paces(every, np.array([gap.end for gap in gaps])[owner])
+    wide = points.shape[1]
+    each = curves.hosted_at(np.repeat(every, wide), points[owner].ravel(), np.repeat(paces, wide))
+    least: Floats = np.minimum.reduceat(each.reshape(-1, wide), np.flatnonzero(np.diff(owner, prepend=-1)), axis=0)
     return least
 
 
-def _narrowed(brackets: Sequence[tuple[_Pair, Bracket]], curves: Curves) -> list[float]:
-    """For each bracket the volume within it from which on hosting is cheaper, by grids within grids."""
-    if not brackets:
+def _narrowed(gaps: Sequence[_Gap], pairs: Sequence[_Pair], curves: Curves) -> list[float]:
+    """For each gap the volume within it from which on hosting is cheaper, by grids within grids."""
+    if not gaps:
         return []
-    low, high = (np.array([bracket[end] for _, bracket in brackets]) for end in (0, 1))
+    low, high = np.array([gap.low for gap in gaps]), np.array([gap.high for gap in gaps])
     for _ in range(REFINEMENTS):
         points = np.geomspace(low, high, POINTS_PER_REFINEMENT, axis=1)
-        hosted = _least(points, [pair.hosted for pair, _ in brackets], curves)
-        for n, (pair, _) in enumerate(brackets):
-            cheaper = hosted[n] <= curves.api_usd_per_day(pair.api.number, points[n])
+        hosted = _least(points, gaps, curves)
+        for n, gap in enumerate(gaps):
+            cheaper = hosted[n] <= curves.api_usd_per_day(pairs[gap.pair].api.number, points[n])
             tail = _start_of_tail(cheaper) or 1
             low[n], high[n] = points[n, tail - 1], points[n, tail]
     return [float(volume) for volume in high]
 
 
-def _ends(pairs: Sequence[_Pair], curves: Curves) -> list[tuple[float | None, float | None]]:
-    """The break-even of every group at the fast and at the slow end of the speeds."""
-    found: list[list[float | None]] = [[None, None] for _ in pairs]
+def _ends(pairs: Sequence[_Pair], curves: Curves) -> tuple[list[_Gap | None], list[_Gap | None]]:
+    """Around the break-even of every group at the fast and at the slow end of the speeds, where bands are known."""
     known = [n for n, pair in enumerate(pairs) if np.isfinite(curves.half_widths(pair.hosted)).all()]
+    found: tuple[list[_Gap | None], list[_Gap | None]] = ([None] * len(pairs), [None] * len(pairs))
     if not known:
-        return [(None, None) for _ in pairs]
-    points = np.stack([pairs[n].volume[::EVERY] for n in known])
-    for place, end in enumerate((-1, 1)):
-        there = curves.at_end(end)
-        costs = _least(points, [pairs[n].hosted for n in known], there)
-        tails = [
-            _start_of_tail(cost <= pairs[n].api_usd_per_day[::EVERY]) for n, cost in zip(known, costs, strict=True)
-        ]
-        some = [(n, at, tail) for n, at, tail in zip(known, points, tails, strict=True) if tail is not None]
-        brackets = [(pairs[n], (float(at[max(tail - 1, 0)]), float(at[tail]))) for n, at, tail in some]
-        for (n, _, _), volume in zip(some, _narrowed(brackets, there), strict=True):
-            found[n][place] = volume
-    return [(low, high) for low, high in found]
+        return found
+    asked = [(n, end) for end in (-1, 1) for n in known]
+    sizes = [len(pairs[n].hosted) for n, _ in asked]
+    volume = pairs[0].volume[::STRIDE]
+    every = np.concatenate([pairs[n].hosted for n, _ in asked])
+    paces = curves.log_paces(every, np.repeat([end for _, end in asked], sizes))
+    wide = len(volume)
+    costs = curves.hosted_at(np.repeat(every, wide), np.tile(volume, len(every)), np.repeat(paces, wide))
+    for (n, end), each in zip(asked, np.split(costs.reshape(-1, wide), np.cumsum(sizes)[:-1]), strict=True):
+        line = _Line(hosted=pairs[n].hosted, volume=pairs[n].volume, coarse_usd_per_day=each, end=end)
+        tail = _start_of_tail(each.min(axis=0) <= pairs[n].api_usd_per_day[::STRIDE])
+        found[end > 0][n] = line.gap_at(n, tail, STRIDE)
+    return found
 
 
 def _crossover(
-    pair: _Pair,
-    curves: Curves,
-    hosted_name: Callable[[int], str],
-    first: float | None,
-    stays: float | None,
-    band: tuple[float | None, float | None],
+    pair: _Pair, curves: Curves, hosted_name: Callable[[int], str], found: _Found, machines: str
 ) -> Crossover:
-    lowest = float(pair.volume[0])
-    best = pair.hosted_best[np.searchsorted(pair.volume, stays) if stays else -1]
+    lowest, first, stays = float(pair.volume[0]), found.first, found.stays
     if stays is None:
         because: str = _never(pair, curves)
     elif stays <= lowest:
@@ -236,10 +284,7 @@ def _crossover(
             "self-hosting is cheaper at every traffic from {count} requests a day on", count=Volume(lowest)
         )
     else:
-        because = worded(
-            "from there on self-hosting stays cheaper, at first on {machines}",
-            machines=_machines_in_words(curves, int(best), stays),
-        )
+        because = worded("from there on self-hosting stays cheaper, at first on {machines}", machines=machines)
     told = [because]
     if first is not None and (stays is None or first < stays * (1 - TOLERANCE)):
         told.append(worded("cheaper in places from {count} on", count=Volume(first)))
@@ -248,11 +293,11 @@ def _crossover(
     return Crossover(
         group=pair.group,
         left=curves.api.options[pair.api.number].id,
-        right=hosted_name(int(best)),
+        right=hosted_name(found.best_of(pair)),
         requests_per_day=None if stays is not None and stays <= lowest else stays,
         first_requests_per_day=first,
-        low=None if band[0] is None or stays is None else min(band[0], stays),
-        high=None if band[1] is None or stays is None else max(band[1], stays),
+        low=None if found.fast is None or stays is None else min(found.fast, stays),
+        high=None if found.slow is None or stays is None else max(found.slow, stays),
         because=joined("; ", told),
     )
 
@@ -282,7 +327,12 @@ def _never(pair: _Pair, curves: Curves) -> str:
     )
 
 
-def _machines_in_words(curves: Curves, option: int, requests_per_day: float | None) -> str:
-    """The machines that an option has in the busiest hour at a volume."""
-    columns, sizing, _ = curves.sized(np.array([option]), np.array([requests_per_day or 0.0]))
-    return f"{sizing.peak_machines[0]:.0f} x {columns.offers[columns.offer[0]].machine}"
+def _machines_in_words(pairs: Sequence[_Pair], found: Sequence[_Found], curves: Curves) -> list[str]:
+    """The machines that each pair's self-hosting has in the busiest hour where it becomes and stays cheaper."""
+    if not pairs:
+        return []
+    options = np.array([one.best_of(pair) for pair, one in zip(pairs, found, strict=True)])
+    at = np.array([one.stays or pair.volume[0] for pair, one in zip(pairs, found, strict=True)])
+    columns, sizing, _ = curves.sized(options, at)
+    names = [columns.offers[offer].machine for offer in columns.offer.tolist()]
+    return [f"{machines:.0f} x {name}" for machines, name in zip(sizing.peak_machines.tolist(), names, strict=True)]

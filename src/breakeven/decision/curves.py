@@ -42,18 +42,12 @@ class Curves:
     policy: Policy
     away: tuple[Failover, Failover] | None = None
     """Outages of the APIs and of the hosted options, where the bills count them."""
-    end: int = 0
-    """0: speeds as predicted; -1: the fast end of their 80 % band; 1: the slow end."""
     successes: Successes | None = None
     by_success: bool = False
     """Whether costs are those of as many right answers as there are requests."""
     extras: BothExtras | None = None
     _bands: dict[tuple[int, float], tuple[float, float] | None] = field(default_factory=dict, init=False, repr=False)
     """By option and traffic, as far as they were asked for."""
-
-    def at_end(self, end: int) -> "Curves":
-        """The same curves with speeds at one end of their band."""
-        return replace(self, end=end)
 
     def per_success(self) -> "Curves":
         """The same curves, each divided by the share of right answers, where it is known."""
@@ -72,6 +66,10 @@ class Curves:
         return replace(
             self, extras=self.extras.without_checks(), api=replace(self.api, usd_per_day=self.api.usd_per_day - usd)
         )
+
+    def log_paces(self, options: Ints, ends: Ints | int) -> Floats:
+        """How much slower each option is at an end of its speed, in the logarithm: 1 the slow end, -1 the fast one."""
+        return np.nan_to_num(self.half_widths(options)) * ends
 
     def half_widths(self, options: Ints) -> Floats:
         """Half the 80 % band of each option's speed, in the logarithm; NaN where none is known."""
@@ -92,49 +90,56 @@ class Curves:
         if not len(known):
             return
         volume = np.full(len(known), requests_per_day)
-        ends = np.stack([self.at_end(end).hosted_at(known, volume) for end in (-1, 1)])
-        for number, (one, other) in zip(known.tolist(), ends.T.tolist(), strict=True):
+        twice, ends = np.tile(known, 2), np.repeat([-1, 1], len(known))
+        both = self.hosted_at(twice, np.tile(volume, 2), self.log_paces(twice, ends))
+        for number, one, other in zip(known.tolist(), *both.reshape(2, -1).tolist(), strict=True):
             if np.isfinite((one, other)).all():
                 self._bands[number, requests_per_day] = min(one, other), max(one, other)
 
-    def hosted_usd_per_day(self, options: Ints, requests_per_day: Floats) -> Floats:
-        """USD a day, options x volumes; infinite where more machines are needed than there are."""
+    def hosted_usd_per_day(self, options: Ints, requests_per_day: Floats, end: int = 0) -> Floats:
+        """USD a day, options x volumes; infinite where more machines are needed than there are.
+
+        ``end``: of the speeds' band: -1 the fast one, 1 the slow one, 0 as predicted.
+        """
         shape = (len(options), len(requests_per_day))
         repeated = np.repeat(options, shape[1])
         volume = np.tile(requests_per_day, shape[0])
-        return self.hosted_at(repeated, volume).reshape(shape)
+        return self.hosted_at(repeated, volume, self.log_paces(repeated, end)).reshape(shape)
 
-    def sized(self, options: Ints, requests_per_day: Floats) -> tuple[HostedOptions, Sizing, Speed]:
-        """Each option at its own volume: columns, sizing and speed, one entry each."""
+    def sized(
+        self, options: Ints, requests_per_day: Floats, log_pace: Floats | None = None
+    ) -> tuple[HostedOptions, Sizing, Speed]:
+        """Each option at its own volume: columns, sizing and speed, one entry each.
+
+        ``log_pace``: how much slower than predicted each is, where they are not all at the same end of their band.
+        """
         rows = self.hosted.options.row[options]
         speed = take(self.speed, rows, self.speed.largest_concurrency[rows])
-        if self.end:
-            speed = paced(speed, self.end * np.nan_to_num(speed.half_width))
-        each = np.arange(len(options), dtype=np.int64)
-        rents = self.hosted.options.rents
-        pairs = MachinePairs(row=each, replicas_per_machine=self.per_machine[options], rents=rents)
+        if log_pace is not None and log_pace.any():
+            speed = paced(speed, log_pace)
+        columns = self.hosted.options.each_alone(options)
+        pairs = MachinePairs(row=columns.pair, replicas_per_machine=self.per_machine[options], rents=columns.rents)
         attempts = 1.0 if self.successes is None else self.successes.hosted.attempts[rows]
         sizing = size(speed, pairs, speed.workload, self.policy, requests_per_day * attempts)
-        offer = self.hosted.options.offer[options]
-        columns = HostedOptions(row=each, offer=offer, pair=each, offers=self.hosted.options.offers, rents=rents)
         return columns, sizing, speed
 
-    def costs_at(self, options: Ints, requests_per_day: Floats) -> tuple[HostedCosts, Sizing]:
+    def costs_at(
+        self, options: Ints, requests_per_day: Floats, log_pace: Floats | None = None
+    ) -> tuple[HostedCosts, Sizing]:
         """The bills of some options, each at its own volume, and the machines that stand behind them."""
-        columns, sizing, speed = self.sized(options, requests_per_day)
+        columns, sizing, speed = self.sized(options, requests_per_day, log_pace)
         extras = self.extras.hosted if self.extras else no_extras(len(self.speed.rows))
         fixed = extras.beside(self.policy, "hosted", self.hosted.options.row[options], requests_per_day)
         return hosted_costs(columns, speed, sizing, self.snapshot, self.policy, fixed), sizing
 
-    def hosted_at(self, options: Ints, requests_per_day: Floats) -> Floats:
-        """USD a day of each option at its own volume."""
-        costs, sizing = self.costs_at(options, requests_per_day)
-        count = costs.options.by_offer([offer.available for offer in costs.options.offers])
+    def hosted_at(self, options: Ints, requests_per_day: Floats, log_pace: Floats | None = None) -> Floats:
+        """USD a day of each option at its own volume, and at its own pace where one is given."""
+        costs, sizing = self.costs_at(options, requests_per_day, log_pace)
         usd = costs.usd_per_day
         if self.away:
             lines = failover_charges(self.away[1].take(options), requests_per_day)
             usd = usd + total_usd_per_day(lines, len(options))
-        usd = np.where(costs.options.peak_machines(sizing) > count, np.inf, usd)
+        usd = np.where(costs.options.too_many(sizing), np.inf, usd)
         if self.by_success and self.successes is not None:
             return self.successes.hosted.compared(usd, self.hosted.options.row[options])
         return usd

@@ -25,6 +25,10 @@ PER_VOLUME = 2
 """Options kept for each screening volume and group."""
 TYPICAL_HOURS = 6
 """Hours that stand for the whole day or week in the screening."""
+STRIDE = 6
+"""All candidates are drawn at every so many volumes; those in between only where an option can be the cheapest."""
+MARGIN = 1 + 1e-3
+"""Lambda bills the wait, so on its paths a cost falls by up to so much where one more replica makes it shorter."""
 NOTHING = np.empty(0, dtype=np.int64)
 
 
@@ -38,6 +42,8 @@ class Envelope:
     api_usd_per_day: Floats | None
     hosted: Ints
     """Hosted options that are cheapest at some volume."""
+    coarse_usd_per_day: Floats | None
+    """Of each of them at every ``STRIDE``-th volume."""
     hosted_usd_per_day: Floats | None
     """The least of all hosted options at each volume."""
     hosted_best: Ints | None
@@ -46,25 +52,46 @@ class Envelope:
 
 def envelopes_of(ranking: Ranking, members: dict[str, Ints], curves: Curves) -> tuple[Envelope, ...]:
     """The lines of every group; ``members``: its hosted options."""
+    if not members:
+        return ()
     candidates = _screened(curves, members)
-    drawn = curves.hosted_usd_per_day(np.concatenate([NOTHING, *candidates.values()]), volumes())
-    ends = np.cumsum([len(rows) for rows in candidates.values()])
     return tuple(
         _envelope(group, ranking, curves, candidates[group], costs)
-        for group, costs in zip(members, np.split(drawn, ends)[: len(members)], strict=True)
+        for group, costs in zip(members, _drawn(curves, list(candidates.values())), strict=True)
     )
+
+
+def _drawn(curves: Curves, groups: list[Ints]) -> list[Floats]:
+    """The costs of the options of each group, options x volumes; infinite where an option is not drawn.
+
+    Costs never fall with traffic, so what is dearer at one volume than the cheapest at a higher one is dearer between
+    them too, and is not drawn there.
+    """
+    every, ends = np.concatenate([NOTHING, *groups]), np.cumsum([len(rows) for rows in groups])[:-1]
+    costs = np.full((len(every), len(volumes())), np.inf)
+    costs[:, ::STRIDE] = curves.hosted_usd_per_day(every, volumes()[::STRIDE])
+    wanted = np.zeros(costs.shape, dtype=np.bool_)
+    for own, here in zip(np.split(costs[:, ::STRIDE], ends), np.split(wanted, ends), strict=True):
+        hopeful = own[:, :-1] <= own[:, 1:].min(axis=0, initial=np.inf) * MARGIN
+        here[:, :-1] = np.repeat(hopeful, STRIDE, axis=1)
+    wanted[:, ::STRIDE] = False
+    option, point = np.nonzero(wanted)
+    costs[option, point] = curves.hosted_at(every[option], volumes()[point])
+    return np.split(costs, ends)
 
 
 def _envelope(group: str, ranking: Ranking, curves: Curves, candidates: Ints, costs: Floats) -> Envelope:
     apis = (c for c in ranking.of(group) if c.kind == "api")
     api = min(apis, key=lambda c: (c.meets_slo is None, c.compared_usd_per_day), default=None)
     best = candidates[costs.argmin(axis=0)] if len(candidates) else None
+    hosted = NOTHING if best is None else np.unique(best)
     return Envelope(
         group=group,
         requests_per_day=volumes(),
         api=api,
         api_usd_per_day=None if api is None else curves.api_usd_per_day(api.number, volumes()),
-        hosted=NOTHING if best is None else np.unique(best),
+        hosted=hosted,
+        coarse_usd_per_day=None if best is None else costs[np.isin(candidates, hosted), ::STRIDE],
         hosted_usd_per_day=None if best is None else costs.min(axis=0),
         hosted_best=best,
     )
@@ -93,39 +120,43 @@ def _screened(curves: Curves, members: dict[str, Ints]) -> dict[str, Ints]:
     The surrogate: whole machines in a few typical hours at the offer's hourly price, and so much a request. At the
     plan's own volume the costs are known.
     """
-    per_request = _usd_per_request(curves)
-    costs = [curves.hosted.usd_per_day]
-    costs += [usd + per_request * volume for volume, usd in zip(SCREENING, _machine_usd_per_day(curves), strict=True)]
+    every = np.concatenate([NOTHING, *members.values()])
+    if not len(every):
+        return dict.fromkeys(members, NOTHING)
+    ends = np.cumsum([len(rows) for rows in members.values()])[:-1]
+    per_request, machines = _usd_per_request(curves)[every], _machine_usd_per_day(curves, every)
+    costs = [curves.hosted.usd_per_day[every]]
+    costs += [usd + per_request * volume for usd, volume in zip(machines, SCREENING.tolist(), strict=True)]
     found: dict[str, list[Ints]] = {group: [NOTHING] for group in members}
     if curves.by_success and curves.successes is not None:
-        success, row = curves.successes.hosted, curves.hosted.options.row
+        success, row = curves.successes.hosted, curves.hosted.options.row[every]
         costs = [success.compared(cost, row) for cost in costs]
     for cost in costs:
-        for group, rows in members.items():
+        for (group, rows), own in zip(members.items(), np.split(cost, ends), strict=True):
             few = min(PER_VOLUME, len(rows))
-            found[group].append(rows[np.argpartition(cost[rows], few - 1)[:few]] if few else NOTHING)
+            found[group].append(rows[np.argpartition(own, few - 1)[:few]] if few else NOTHING)
     return {group: np.unique(np.concatenate(rows)) for group, rows in found.items()}
 
 
-def _machine_usd_per_day(curves: Curves) -> Iterator[Floats]:
-    """What the machines of every hosted option cost a day at each volume of the screening."""
-    options, speed, policy = curves.hosted.options, curves.speed, curves.policy
+def _machine_usd_per_day(curves: Curves, some: Ints) -> Iterator[Floats]:
+    """What the machines of some hosted options cost a day at each volume of the screening."""
+    options, speed, policy = curves.hosted.options.take(some), curves.speed, curves.policy
     starts = np.diff(options.pair, prepend=-1) != 0  # options stand in the order of their pairs
     first, pair = np.flatnonzero(starts), np.cumsum(starts) - 1
-    row, per_machine = options.row[first], curves.per_machine[first, None]
+    row, per_machine = options.row[first], curves.per_machine[some[first], None]
     weights, shares = _typical_hours(np.array(speed.workload.requests_per_hour))
     full = speed.latency(speed.largest_concurrency)
     busy_s = (full.held_s / speed.largest_concurrency)[row]
     if curves.successes is not None:
         busy_s = busy_s * curves.successes.hosted.attempts[row]
     room = headroom_of(speed, full)[row]
-    hourly = [float(o.price.usd_per_hour) if o.price else np.inf for o in options.offers]
+    hourly = np.nan_to_num(options.rents.usd_per_hour, nan=np.inf)
     usd_per_hour = options.by_offer(np.nan_to_num(options.rents.beside_usd_per_hour))
     ways = _typical_ways(curves, weights, shares)
     at = pair * len(ways.buyings) + ways.way[options.offer]
     around = np.flatnonzero((np.array(ways.committed_at) < len(shares))[ways.way][options.offer])
     usd_per_day = HOURS_PER_DAY * options.by_offer(hourly)[around]
-    count = options.by_offer([o.available for o in options.offers])
+    count = options.by_offer(options.reach.available)
     for volume in SCREENING:
         replicas = np.ceil(roughly(busy_s * (volume / SECONDS_PER_DAY), room, weights))
         machines = np.ceil(np.maximum(replicas, policy.min_replicas) / per_machine)

@@ -21,10 +21,10 @@ from breakeven.capacity.overflow import about_turned_away, share_turned_away
 from breakeven.capacity.purchases import bought_by_hour
 from breakeven.capacity.sizing import Sizing
 from breakeven.cost.api import api_costs, usd_per_request_by_hour
-from breakeven.cost.bill import Charge, total_usd_per_day
+from breakeven.cost.bill import Charge, take, total_usd_per_day
 from breakeven.cost.failover import failover_charges
 from breakeven.cost.fixed import fixed_charges, fixed_costs
-from breakeven.cost.hosting import HostedOptions, hosted_costs
+from breakeven.cost.hosting import HostedCosts, HostedOptions, hosted_costs
 from breakeven.decision.curves import Curves
 from breakeven.options.columns import Floats, Ints, Mask
 from breakeven.performance.predict import Speed
@@ -60,6 +60,21 @@ class Hybrids:
     charges: tuple[Charge, ...]
     usd_per_day: Floats
 
+    def take(self, kept: Ints) -> "Hybrids":
+        """Some of them, in that order."""
+        return Hybrids(
+            hosted=self.hosted[kept],
+            api=self.api[kept],
+            group=tuple(self.group[n] for n in kept.tolist()),
+            machines=self.machines[kept],
+            committed=self.committed[kept],
+            in_flight=self.in_flight[kept],
+            requests_per_hour=self.requests_per_hour[kept],
+            overflow_per_hour=self.overflow_per_hour[kept],
+            charges=tuple(take(charge, kept) for charge in self.charges),
+            usd_per_day=self.usd_per_day[kept],
+        )
+
     @property
     def share(self) -> Floats:
         """Share of all requests that overflow."""
@@ -67,21 +82,32 @@ class Hybrids:
         return overflow
 
 
-def hybrids_at(hosted: Ints, api: Ints, requests_per_day: Floats, curves: Curves, group: tuple[str, ...]) -> Hybrids:
-    """The cheapest base of each pair at its own volume, and its bill."""
-    columns, sizing, speed = curves.sized(hosted, requests_per_day)
+def hybrids_at(
+    pairs: tuple[Ints, Ints],
+    requests_per_day: Floats,
+    curves: Curves,
+    group: tuple[str, ...],
+    log_pace: Floats | None = None,
+) -> Hybrids:
+    """The cheapest base of each pair at its own volume, and its bill.
+
+    ``pairs``: hosted options, and the APIs. ``log_pace``: how much slower than predicted each base is.
+    """
+    hosted, api = pairs
+    columns, sizing, speed = curves.sized(hosted, requests_per_day, log_pace)
     weights = sizing.demand.hours
     requests = np.outer(requests_per_day / HOURS_PER_DAY, weights)
     in_flight = np.outer(sizing.demand.load * speed.largest_concurrency, weights)
     places = speed.largest_concurrency * sizing.pair_replicas_per_machine
+    alone = hosted_costs(columns, speed, sizing, curves.snapshot, curves.policy)
     committed, machines = _cheapest_base(
         _Trade(
             in_flight=in_flight,
             places_per_machine=places[:, None],
-            usd_at_stake=requests * _usd_saved_by_request(columns, sizing, speed, curves, api),
+            usd_at_stake=requests * _usd_saved_by_request(alone, sizing, speed, curves, api),
             least=np.ceil(curves.policy.min_replicas / sizing.pair_replicas_per_machine)[:, None],
-            most=columns.by_offer([offer.available for offer in columns.offers])[:, None],
-            **_usd_per_machine_hour(columns, sizing, speed, curves),
+            most=columns.by_offer(columns.reach.available)[:, None],
+            **_usd_per_machine_hour(alone, sizing),
         )
     )
     overflow = requests * share_turned_away(in_flight, machines * places[:, None])
@@ -181,13 +207,16 @@ def _least(near: Floats, usd: Floats) -> Floats:
     return found
 
 
-def _usd_per_machine_hour(columns: HostedOptions, sizing: Sizing, speed: Speed, curves: Curves) -> dict[str, Floats]:
-    """What one machine-hour more costs, disks included: of a machine in all hours, and of one by the hour."""
-    usd = hosted_costs(columns, speed, sizing, curves.snapshot, curves.policy)
-    disks = total_usd_per_day([c for c in usd.charges if c.unit == "GB-month"], len(columns.pair))
-    disk = disks / usd.machine_hours_per_day
+def _usd_per_machine_hour(alone: HostedCosts, sizing: Sizing) -> dict[str, Floats]:
+    """What one machine-hour more costs, disks included: of a machine in all hours, and of one by the hour.
+
+    ``alone``: self-hosting without an API.
+    """
+    columns, charges = alone.options, alone.charges
+    disks = total_usd_per_day([c for c in charges if c.unit == "GB-month"], len(columns.pair))
+    disk = disks / alone.machine_hours_per_day
     ways = [sizing.ways.buyings[way] for way in sizing.ways.way.tolist()]
-    committed, beside = usd.charges[0].usd_per_unit + disk, usd.charges[1].usd_per_unit + disk
+    committed, beside = charges[0].usd_per_unit + disk, charges[1].usd_per_unit + disk
     commits = columns.flag([np.isfinite(one.commit_from) for one in ways])
     follows = columns.flag([not sizing.fixed and one.commit_from > 0 for one in ways])
     around = np.where(commits, committed, np.where(follows, np.inf, beside))
@@ -197,14 +226,14 @@ def _usd_per_machine_hour(columns: HostedOptions, sizing: Sizing, speed: Speed, 
     }
 
 
-def _usd_saved_by_request(columns: HostedOptions, sizing: Sizing, speed: Speed, curves: Curves, api: Ints) -> Floats:
+def _usd_saved_by_request(alone: HostedCosts, sizing: Sizing, speed: Speed, curves: Curves, api: Ints) -> Floats:
     """What a request costs more at the API than on machines that stand anyway, hybrids x hours.
 
     Tiers of the serving path are taken at the whole traffic; the bill is charged at what the base serves.
     """
     idle = replace(sizing, requests_per_day=np.zeros_like(sizing.requests_per_day))
-    usd = [hosted_costs(columns, speed, one, curves.snapshot, curves.policy).usd_per_day for one in (sizing, idle)]
-    on_own = (usd[0] - usd[1]) / sizing.requests_per_day
+    standing = hosted_costs(alone.options, speed, idle, curves.snapshot, curves.policy)
+    on_own = (alone.usd_per_day - standing.usd_per_day) / sizing.requests_per_day
     unique, place = np.unique(api, return_inverse=True)
     options = tuple(curves.api.options[number] for number in unique)
     at_api = usd_per_request_by_hour(options, speed.workload, curves.policy, curves.snapshot.windows)

@@ -106,9 +106,9 @@ def best_hybrids(ranking: Ranking, members: dict[str, Ints], curves: Curves, gri
     end = np.concatenate(
         [np.empty(0), *(np.minimum(ends[n][choice[rows]], api.usd_per_day) for n, (_, api, rows) in enumerate(pairs))]
     )
-    every = _at(hosted, apis, curves, groups)
-    kept = _cheapest(every, choice, np.flatnonzero(every.usd_per_day < end))
-    return _at(hosted[kept], apis[kept], curves, tuple(groups[n] for n in kept))
+    volume = np.full(len(hosted), curves.speed.workload.requests_per_day)
+    every = hybrids_at((hosted, apis), volume, curves, groups)
+    return every.take(_cheapest(every, choice, np.flatnonzero(every.usd_per_day < end)))
 
 
 def contenders_of(hybrids: Hybrids, curves: Curves, grid: HostedGrid) -> list[Contender]:
@@ -130,10 +130,6 @@ def contenders_of(hybrids: Hybrids, curves: Curves, grid: HostedGrid) -> list[Co
         )
         for n, api in enumerate(apis)
     ]
-
-
-def _at(hosted: Ints, api: Ints, curves: Curves, groups: tuple[str, ...]) -> Hybrids:
-    return hybrids_at(hosted, api, np.full(len(hosted), curves.speed.workload.requests_per_day), curves, groups)
 
 
 def _apis(contenders: tuple[Contender, ...], curves: Curves) -> list[Contender]:
@@ -202,9 +198,9 @@ def _few(rows: Ints, bound: Floats, choice: Ints) -> Ints:
     return np.array(kept, dtype=np.int64)
 
 
-def _cheapest(hybrids: Hybrids, choice: Ints, kept: Ints) -> list[int]:
+def _cheapest(hybrids: Hybrids, choice: Ints, kept: Ints) -> Ints:
     """The cheapest of each choice beside each API."""
     best: dict[tuple[str, int, int], int] = {}
     for n in sorted(kept.tolist(), key=lambda n: float(hybrids.usd_per_day[n])):
         best.setdefault((hybrids.group[n], int(choice[hybrids.hosted[n]]), int(hybrids.api[n])), n)
-    return list(best.values())
+    return np.array(list(best.values()), dtype=np.int64)

@@ -219,7 +219,8 @@ def _cheapest_hosted(hosted: HostedCosts, grid: HostedGrid, speed: Speed, by: By
         machine = np.array([names.index(offer.machine) for offer in options.offers], dtype=np.int64)
         choice = choice * len(names) + machine[options.offer]
     choice = choice * 2 + ~known  # a format whose quality is not known is a choice of its own
-    order = among[np.argsort(usd[among], kind="stable")]
-    first = np.unique(choice[order], return_index=True)[1]
-    cheapest: Ints = order[first]
+    choice, least = choice[among], np.full(int(choice.max()) + 1, np.inf)
+    np.minimum.at(least, choice, usd[among])
+    ties = np.flatnonzero(usd[among] == least[choice])
+    cheapest: Ints = among[ties[np.unique(choice[ties], return_index=True)[1]]]
     return cheapest

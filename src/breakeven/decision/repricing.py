@@ -5,6 +5,7 @@ takes w times as long keeps a replica as busy as one on a replica that is w time
 table costs are straight lines; at the middle of every input the table holds the plan's own figure.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import msgspec
@@ -12,8 +13,10 @@ import numpy as np
 
 from breakeven.capacity.sizing import MachinePairs, size
 from breakeven.cost.api import NAMES
+from breakeven.cost.bill import Charge, total_usd_per_day
 from breakeven.cost.fixed import fixed_charges, fixed_costs
-from breakeven.cost.hosting import HostedOptions, hosted_costs
+from breakeven.cost.hosting import hosted_costs
+from breakeven.cost.machines import MACHINE_LINES
 from breakeven.decision.curves import ROUNDING, Curves
 from breakeven.options.columns import Floats, Ints
 from breakeven.options.hosted import HostedGrid
@@ -31,7 +34,7 @@ BEYOND = 1e15
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class CostTable:
-    """USD a day of hosted options over paces and volumes: for machines, and for all else."""
+    """USD a day of hosted options over paces and volumes, by what moves it in a scenario."""
 
     volumes: Floats
     """Requests a day, rising."""
@@ -39,9 +42,13 @@ class CostTable:
     """Of each option: the largest log pace of the table, above 0."""
     fastest: Floats
     """The smallest, below 0."""
+    committed: Floats
+    """Machines that are committed to or owned: options x paces x volumes."""
     machines: Floats
-    """Options x paces x volumes."""
+    """Machines by the hour."""
     rest: Floats
+    overflow: Floats | None = None
+    """What hybrids pay a paid API for its tokens at today's prices; ``None``: there are none."""
 
     @property
     def half(self) -> int:
@@ -50,37 +57,40 @@ class CostTable:
 
     def take(self, options: Ints) -> "CostTable":
         """Some of the options."""
-        names = ("slowest", "fastest", "machines", "rest")
-        return replace(self, **{name: getattr(self, name)[options] for name in names})
+        names = ("slowest", "fastest", "committed", "machines", "rest")
+        overflow = None if self.overflow is None else self.overflow[options]
+        return replace(self, overflow=overflow, **{name: getattr(self, name)[options] for name in names})
 
-    def at(self, volume: Floats, log_pace: Floats, rent: Floats) -> Floats:
-        """USD a day of all options in scenarios: machines times ``rent``, and all else.
+    def with_hybrids(self, hybrids: "CostTable") -> "CostTable":
+        """These options, and hybrids after them over the same volumes and as many paces."""
+        names = ("slowest", "fastest", "committed", "machines", "rest")
+        overflow = np.concatenate([np.zeros_like(self.rest), _or_none(hybrids.overflow, hybrids.rest)])
+        both = {name: np.concatenate([getattr(self, name), getattr(hybrids, name)]) for name in names}
+        return replace(self, overflow=overflow, **both)
 
-        ``log_pace``: options x scenarios; ``volume`` and ``rent``, a factor, too or of each scenario.
+    def at(
+        self, volumes: tuple[Floats, Floats], log_pace: Floats, rents: tuple[Floats, Floats], api: Floats | None = None
+    ) -> Floats:
+        """USD a day of all options in scenarios.
+
+        ``volumes`` and ``rents``, a factor: of the moment, and those for which commitments are paid (their largest
+        volume so far, the rent when they were made). ``api``: a factor on the overflow. ``log_pace``: options x
+        scenarios; the others too or of each scenario.
         """
-        pace, above = self._pace(log_pace)
-        logs = np.log(self.volumes)
-        at = np.clip(np.searchsorted(logs, np.log(volume), side="right") - 1, 0, max(len(logs) - 2, 0))
-        after = np.minimum(at + 1, len(logs) - 1)
-        step = np.where(after > at, logs[after] - logs[at], 1.0)
-        right = np.clip((np.log(volume) - logs[at]) / step, 0.0, 1.0)
-
-        row = (np.arange(len(pace))[:, None] * self.machines.shape[1] + pace) * len(logs)
-        corners = [row + end for end in (at, after, at + len(logs), after + len(logs))]
-        shares = ((1 - right) * (1 - above), right * (1 - above), (1 - right) * above, right * above)
-
-        def read(table: Floats) -> Floats:
-            flat = table.ravel()
-            found: Floats = flat.take(corners[0]) * shares[0]
-            for corner, share in zip(corners[1:], shares[1:], strict=True):
-                found += flat.take(corner) * share
-            return found
-
-        usd = read(self.machines) * rent + read(self.rest)
+        pace = self._pace(log_pace)
+        now = self._corners(volumes[0], pace)
+        usd = _read(self.machines, now) * rents[0] + _read(self.rest, now)
+        if self.committed.any():
+            usd += _read(self.committed, self._corners(volumes[1], pace)) * rents[1]
+        if self.overflow is not None and api is not None:
+            usd += _read(self.overflow, now) * api
         return np.where(usd > BEYOND / 1e6, np.inf, usd)
 
-    def along(self, log_pace: Floats, rent: Floats) -> Floats:
-        """USD a day of each option in each scenario at all volumes of the table: options x scenarios x volumes."""
+    def along(self, log_pace: Floats, rents: tuple[Floats, Floats]) -> Floats:
+        """USD a day of each option in each scenario at all volumes of the table: options x scenarios x volumes.
+
+        ``rents``: as of ``at``.
+        """
         option = np.arange(len(self.machines))[:, None]
         pace, above = self._pace(log_pace)
 
@@ -88,8 +98,21 @@ class CostTable:
             found: Floats = table[option, pace] * (1 - above[..., None]) + table[option, pace + 1] * above[..., None]
             return found
 
-        usd = read(self.machines) * np.asarray(rent)[..., None] + read(self.rest)
+        usd = read(self.machines) * np.asarray(rents[0])[..., None] + read(self.rest)
+        if self.committed.any():
+            usd += read(self.committed) * np.asarray(rents[1])[..., None]
         return np.where(usd > BEYOND / 1e6, np.inf, usd)
+
+    def _corners(self, volume: Floats, paces: tuple[Ints, Floats]) -> tuple[list[Ints], tuple[Floats, ...]]:
+        """The four cells of a table around each option and scenario, and their weights."""
+        (pace, above), logs = paces, np.log(self.volumes)
+        at = np.clip(np.searchsorted(logs, np.log(volume), side="right") - 1, 0, max(len(logs) - 2, 0))
+        after = np.minimum(at + 1, len(logs) - 1)
+        step = np.where(after > at, logs[after] - logs[at], 1.0)
+        right = np.clip((np.log(volume) - logs[at]) / step, 0.0, 1.0)
+        row = (np.arange(len(pace))[:, None] * self.machines.shape[1] + pace) * len(logs)
+        corners = [row + end for end in (at, after, at + len(logs), after + len(logs))]
+        return corners, ((1 - right) * (1 - above), right * (1 - above), (1 - right) * above, right * above)
 
     def _pace(self, log_pace: Floats) -> tuple[Ints, Floats]:
         """Between which paces of the table a pace lies, and where; beyond the table its ends hold."""
@@ -100,38 +123,64 @@ class CostTable:
         return low, place - low
 
 
+def _read(table: Floats, around: tuple[list[Ints], tuple[Floats, ...]]) -> Floats:
+    flat, (corners, weights) = table.ravel(), around
+    found: Floats = flat.take(corners[0]) * weights[0]
+    for corner, weight in zip(corners[1:], weights[1:], strict=True):
+        found += flat.take(corner) * weight
+    return found
+
+
+def _or_none(overflow: Floats | None, like: Floats) -> Floats:
+    return np.zeros_like(like) if overflow is None else overflow
+
+
+def paces_of(ends: tuple[Floats, Floats], steps: int) -> tuple[Floats, Floats, Floats]:
+    """The fastest and the slowest log pace of each option, and all paces of its table, options x paces.
+
+    ``steps``: to each side of the middle, which is the plan's own pace.
+    """
+    fastest, slowest = np.minimum(ends[0], -1e-6), np.maximum(ends[1], 1e-6)
+    down = fastest[:, None] * np.arange(steps, 0, -1) / steps
+    up = slowest[:, None] * np.arange(steps + 1) / steps
+    return fastest, slowest, np.concatenate([down, up], axis=1)
+
+
 def cost_table(curves: Curves, options: Ints, ends: tuple[Floats, Floats], volumes: Floats, steps: int) -> CostTable:
     """The table of some hosted options: sized and charged as the plan itself, at every pace and volume.
 
     ``ends``: the fastest and the slowest log pace of each option. ``steps``: of the pace, to each side of the middle.
     Machines come whole, so their cost has steps, and a table smooths each over the cell in which it lies.
     """
-    fastest, slowest = np.minimum(ends[0], -1e-6), np.maximum(ends[1], 1e-6)
-    down = fastest[:, None] * np.arange(steps, 0, -1) / steps
-    up = slowest[:, None] * np.arange(steps + 1) / steps
-    paces = np.concatenate([down, up], axis=1)
+    fastest, slowest, paces = paces_of(ends, steps)
     shape = (*paces.shape, len(volumes))
     rows = np.repeat(curves.hosted.options.row[options], paces.shape[1])
     moved = paced(take(curves.speed, rows, curves.speed.largest_concurrency[rows]), paces.ravel())
     each = np.repeat(np.arange(len(rows)), len(volumes))
     speed = take(moved, each, moved.largest_concurrency[each])
     charged = _charged(curves, np.repeat(options, paces.shape[1] * len(volumes)), speed, np.tile(volumes, len(rows)))
-    machines, rest = (column.reshape(shape) for column in charged)
-    return CostTable(volumes=volumes, slowest=slowest, fastest=fastest, machines=machines, rest=rest)
+    committed, machines, rest = (column.reshape(shape) for column in charged)
+    return CostTable(
+        volumes=volumes, slowest=slowest, fastest=fastest, committed=committed, machines=machines, rest=rest
+    )
 
 
-def _charged(curves: Curves, options: Ints, speed: Speed, volume: Floats) -> tuple[Floats, Floats]:
-    """What machines cost, and all else, of each option at its own speed and volume."""
-    each = np.arange(len(options), dtype=np.int64)
-    of = curves.hosted.options
-    pairs = MachinePairs(row=each, replicas_per_machine=curves.per_machine[options], rents=of.rents)
+def _charged(curves: Curves, options: Ints, speed: Speed, volume: Floats) -> tuple[Floats, Floats, Floats]:
+    """What each option costs at its own speed and volume: machines committed to, those by the hour, and all else."""
+    columns = curves.hosted.options.each_alone(options)
+    pairs = MachinePairs(row=columns.pair, replicas_per_machine=curves.per_machine[options], rents=columns.rents)
     sizing = size(speed, pairs, speed.workload, curves.policy, volume)
-    columns = HostedOptions(row=each, offer=of.offer[options], pair=each, offers=of.offers, rents=of.rents)
     fixed = fixed_charges(fixed_costs(curves.policy, "hosted"), len(options))
     costs = hosted_costs(columns, speed, sizing, curves.snapshot, curves.policy, fixed)
-    machines = costs.machine_usd_per_day
-    too_few = columns.peak_machines(sizing) > columns.by_offer([offer.available for offer in columns.offers])
-    return np.where(too_few, BEYOND, machines), costs.usd_per_day - machines
+    return parts_of(costs.charges, np.where(columns.too_many(sizing), np.inf, costs.usd_per_day))
+
+
+def parts_of(charges: Sequence[Charge], usd_per_day: Floats) -> tuple[Floats, Floats, Floats]:
+    """A bill's machines that are committed to, those by the hour, and all else; ``BEYOND`` where it is infinite."""
+    committed, hourly = (total_usd_per_day([charge], len(usd_per_day)) for charge in charges[:MACHINE_LINES])
+    beyond = np.isinf(usd_per_day)
+    rest = np.where(beyond, 0.0, usd_per_day) - np.where(beyond, 0.0, committed + hourly)
+    return np.where(beyond, 0.0, committed), np.where(beyond, BEYOND, hourly), rest
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -145,11 +194,19 @@ class HostedLines:
     output_weight: Floats
     committed_years: Floats
     """For so long what was once needed goes on to be paid, at its rent; 0: no longer than it is needed."""
+    overflow_input_share: Floats
+    """Of what a hybrid pays its API: the share that is for input tokens; 0 of what pays none."""
 
     def take(self, options: Ints) -> "HostedLines":
         """Some of the options."""
-        names = ("options", "input_weight", "output_weight", "committed_years")
+        names = ("options", "input_weight", "output_weight", "committed_years", "overflow_input_share")
         return replace(self, table=self.table.take(options), **{name: getattr(self, name)[options] for name in names})
+
+    def with_hybrids(self, hybrids: "HostedLines") -> "HostedLines":
+        """These options, and hybrids after them."""
+        names = ("options", "input_weight", "output_weight", "committed_years", "overflow_input_share")
+        both = {name: np.concatenate([getattr(self, name), getattr(hybrids, name)]) for name in names}
+        return replace(self, table=self.table.with_hybrids(hybrids.table), **both)
 
     def rent_since(self, at_years: float) -> Floats:
         """When the rent that is paid at a moment was agreed, in years from now: column, one an option."""

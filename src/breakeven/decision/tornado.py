@@ -64,8 +64,8 @@ def swings(contest: Contest, chosen: int, unknown: Uncertainty) -> tuple[float, 
 
 def alike(contest: Contest, one: int, other: int) -> bool:
     """Whether two contenders are the same choice: one and the same, or the same machines under another term."""
-    labels = contest.errors.labels
-    return one == other or (min(one, other) >= contest.apis and labels[one][SCATTER] == labels[other][SCATTER])
+    labels, kinds = contest.errors.labels, [contest.contenders[n].kind for n in (one, other)]
+    return one == other or (kinds == ["hosted", "hosted"] and labels[one][SCATTER] == labels[other][SCATTER])
 
 
 def _margins(costs: Floats, same: Mask) -> Floats:

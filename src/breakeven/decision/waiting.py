@@ -81,11 +81,12 @@ def _after(contest: Contest, draws: Draws, flexible: Floats, wait: int) -> Float
 def _committed(contest: Contest, draws: Draws, start: int) -> Floats:
     """USD a day of the commitment in each month from ``start`` on: months x scenarios."""
     begun = start / MONTHS_PER_YEAR
-    rent = np.exp(logs_per_year(contest.trends.rents, draws.rent) * begun)
+    rent = logs_per_year(contest.trends.rents, draws.rent)
     found = []
     for month in range(start, MONTHS_PER_YEAR):
         years = (month + 0.5) / MONTHS_PER_YEAR
         ends = [contest.requests_per_day * np.exp(draws.log_growth_per_year * at) for at in (begun, years)]
-        usd = contest.hosted.table.at(np.maximum(*ends), log_pace(contest, draws, years), rent)
+        volumes, rents = (ends[1], np.maximum(*ends)), (np.exp(rent * years), np.exp(rent * begun))
+        usd = contest.hosted.table.at(volumes, log_pace(contest, draws, years), rents)
         found.append(usd[RESERVED])
     return np.stack(found)

@@ -8,8 +8,8 @@ from typing import Annotated
 import msgspec
 
 from breakeven.errors import SpecError
+from breakeven.fields import said
 from breakeven.gateway.books.money import pico_usd_of
-from breakeven.yamlfile import said
 
 MOST_WAITING = 50_000
 

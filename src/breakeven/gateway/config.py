@@ -7,8 +7,9 @@ from typing import Annotated, Literal
 import msgspec
 
 from breakeven.errors import SpecError, refuse_odd_number
+from breakeven.fields import said
 from breakeven.gateway.accounts import Accounts
-from breakeven.yamlfile import read_yaml, said
+from breakeven.yamlfile import read_yaml
 
 Tier = Literal["standard", "batch", "flex", "priority"]
 Kind = Literal["openai-compatible", "sagemaker"]

@@ -66,6 +66,31 @@ class Rents:
     """Of each offer."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Reach:
+    """Where the machines of a fleet's offers stand and how they are reached, as columns."""
+
+    available: Floats
+    """How many of the machine there are."""
+    local_nvme_gb: Floats
+    paths: tuple[ServingPath, ...]
+    """The different ones."""
+    path: Ints
+    """Of each offer."""
+
+
+def reach_of(offers: Sequence[MachineOffer]) -> Reach:
+    """The columns of some offers."""
+    paths = {offer.path.name: offer.path for offer in offers}
+    places = {name: n for n, name in enumerate(paths)}
+    return Reach(
+        available=np.array([offer.available for offer in offers], dtype=np.float64),
+        local_nvme_gb=np.array([offer.instance.local_nvme_gb for offer in offers], dtype=np.float64),
+        paths=tuple(paths.values()),
+        path=np.array([places[offer.path.name] for offer in offers], dtype=np.int64),
+    )
+
+
 def rents_of(offers: Sequence[MachineOffer]) -> Rents:
     """The columns of some offers."""
     places = {one: n for n, one in enumerate(dict.fromkeys(offer.buying for offer in offers))}
@@ -118,6 +143,7 @@ class Fleet:
     carriers: tuple[tuple[tuple[int, int], ...], ...]
     """For each hardware: (offer, replicas a machine)."""
     rents: Rents
+    reach: Reach
 
 
 def fleet(catalogue: Catalogue, snapshot: Snapshot, policy: Policy, slo: Slo | None = None) -> Fleet:
@@ -133,12 +159,13 @@ def fleet(catalogue: Catalogue, snapshot: Snapshot, policy: Policy, slo: Slo | N
         offers=offers,
         carriers=tuple(tuple(pairs) for pairs in carriers.values()),
         rents=rents_of(offers),
+        reach=reach_of(offers),
     )
 
 
 def no_fleet() -> Fleet:
     """A fleet without machines."""
-    return Fleet(hardware=(), offers=(), carriers=(), rents=rents_of(()))
+    return Fleet(hardware=(), offers=(), carriers=(), rents=rents_of(()), reach=reach_of(()))
 
 
 def _offers(catalogue: Catalogue, snapshot: Snapshot, policy: Policy, slo: Slo | None) -> tuple[MachineOffer, ...]:

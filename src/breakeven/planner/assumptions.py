@@ -1,5 +1,8 @@
 """What nobody stated and the plan took anyway, in sentences."""
 
+from datetime import date
+
+from breakeven.catalogue.load import Catalogue
 from breakeven.cost.hosting import BYTES_PER_STREAMED_TOKEN, LOG_BYTES_PER_REQUEST, HostedCosts
 from breakeven.options.hosted import HostedGrid
 from breakeven.options.terms import COMMITTED_YEARS, SPOT
@@ -58,6 +61,14 @@ def assumptions_of(
     if policy.people is None:
         found.append("people are not counted (`people` in the spec)")
     return tuple(found)
+
+
+def beyond_catalogue(as_of: date, catalogue: Catalogue) -> tuple[str, ...]:
+    """What a plan must say of a day after the last reading of a source."""
+    last = catalogue.last_day
+    if as_of <= last:
+        return ()
+    return (worded("prices and offers as read until {day}: what changed since is not known", day=last),)
 
 
 def _speeds(policy: Policy) -> str:

@@ -159,8 +159,10 @@ def _band(cascade: Cascade, curves: Curves, bill: Bill) -> tuple[Decimal | None,
     numbers, volumes = np.array([n for n, _ in hosted]), np.array([v for _, v in hosted])
     if not np.isfinite(curves.half_widths(numbers)).all():
         return None, None
-    middle = curves.hosted_at(numbers, volumes).sum()
-    ends = [float(curves.at_end(end).hosted_at(numbers, volumes).sum() - middle) for end in (-1, 1)]
+    fast, middle, slow = (
+        float(curves.hosted_at(numbers, volumes, curves.log_paces(numbers, end)).sum()) for end in (-1, 0, 1)
+    )
+    ends = [fast - middle, slow - middle]
     if not np.isfinite(ends).all():
         return None, None
     low, high = (rounded(float(bill.usd_per_day) + change) for change in (min(ends), max(ends)))

@@ -172,15 +172,13 @@ def _performance(one: Speed, basis: Basis, streams: bool) -> Performance:
 
 def _band(hybrids: Hybrids, number: int, curves: Curves, bill: Bill) -> tuple[Decimal | None, Decimal | None]:
     """The bill with the cheapest base at the fast and at the slow end of the speed's band."""
-    one = slice(number, number + 1)
-    if not np.isfinite(curves.half_widths(hybrids.hosted[one]))[0]:
+    hosted, api = np.repeat(hybrids.hosted[number], 2), np.repeat(hybrids.api[number], 2)
+    if not np.isfinite(curves.half_widths(hosted)).all():
         return None, None
-    volume = np.array([curves.speed.workload.requests_per_day])
-    ends = [
-        hybrids_at(hybrids.hosted[one], hybrids.api[one], volume, curves.at_end(end), hybrids.group[one])
-        for end in (-1, 1)
-    ]
-    usd = [Decimal(repr(float(end.usd_per_day[0]))).quantize(CENTS_OF_A_CENT) for end in ends]
+    volume = np.full(2, curves.speed.workload.requests_per_day)
+    paces = curves.log_paces(hosted, np.array([-1, 1]))
+    ends = hybrids_at((hosted, api), volume, curves, (hybrids.group[number],) * 2, paces).usd_per_day
+    usd = [Decimal(repr(end)).quantize(CENTS_OF_A_CENT) for end in ends.tolist()]
     return min(*usd, bill.usd_per_day), max(*usd, bill.usd_per_day)
 
 
@@ -207,6 +205,6 @@ def cheaper_between(hybrids: Hybrids, number: int, curves: Curves) -> tuple[floa
 def _ahead(hybrids: Hybrids, number: int, curves: Curves, volume: Floats) -> Mask:
     """At which volumes a hybrid is cheaper than both its ends."""
     hosted, api = (np.repeat(column[number], len(volume)) for column in (hybrids.hosted, hybrids.api))
-    both = hybrids_at(hosted, api, volume, curves, hybrids.group[:1] * len(volume))
+    both = hybrids_at((hosted, api), volume, curves, hybrids.group[:1] * len(volume))
     ends = np.minimum(curves.hosted_at(hosted, volume), curves.api_usd_per_day(int(api[0]), volume))
     return both.usd_per_day < ends

@@ -95,7 +95,7 @@ def _hybrids(plan: Plan, requests_per_day: float) -> Iterator[Contender]:
     if not len(pairs.hosted):
         return
     volume = np.full(len(pairs.hosted), requests_per_day)
-    costs = hybrids_at(pairs.hosted, pairs.api, volume, plan.curves, pairs.group).usd_per_day
+    costs = hybrids_at((pairs.hosted, pairs.api), volume, plan.curves, pairs.group).usd_per_day
     alone = [plan.curves.hosted_usd_per_day(pairs.hosted, volume[:1])[:, 0]]
     alone.append(np.array([plan.curves.api_usd_per_day(number, volume[:1])[0] for number in pairs.api.tolist()]))
     ahead = np.isfinite(costs) & (costs < np.minimum(*alone))

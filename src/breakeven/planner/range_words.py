@@ -8,6 +8,7 @@ from breakeven.catalogue.trends import Trend
 from breakeven.decision.contest import Contest, Trends
 from breakeven.decision.rank import Contender
 from breakeven.decision.tornado import HIGH, LOW, Swing, alike
+from breakeven.planner.drawing import base_of
 from breakeven.planner.spine import Plan
 from breakeven.planner.spread import InputRange, SwingRange
 from breakeven.wording import joined, worded
@@ -18,9 +19,10 @@ ASSUMED = "assumption (`uncertainty` in the spec)"
 
 
 def configuration(plan: Plan, contender: Contender) -> str:
-    """A hosted contender as one would benchmark it: ``llama-3.3-70b fp8 on p5.48xlarge (tp8)``."""
-    row = int(plan.speed.rows[plan.hosted.options.row[contender.number]])
-    offer = plan.hosted.options.offers[plan.hosted.options.offer[contender.number]]
+    """A contender's machines as one would benchmark them: ``llama-3.3-70b fp8 on p5.48xlarge (tp8)``."""
+    number = base_of(plan, contender)
+    row = int(plan.speed.rows[plan.hosted.options.row[number]])
+    offer = plan.hosted.options.offers[plan.hosted.options.offer[number]]
     degree = plan.grid.fleet.hardware[plan.grid.hardware[row]].tensor_parallel
     split = f" (tp{degree})" if degree > 1 else ""
     return worded(

@@ -131,7 +131,7 @@ def _band(envelope: Envelope, plan: Plan) -> tuple[Floats, Floats] | None:
     if not len(envelope.hosted) or not np.isfinite(curves.half_widths(envelope.hosted)).all():
         return None
     fast, slow = (
-        curves.at_end(end).hosted_usd_per_day(envelope.hosted, envelope.requests_per_day).min(axis=0) for end in (-1, 1)
+        curves.hosted_usd_per_day(envelope.hosted, envelope.requests_per_day, end).min(axis=0) for end in (-1, 1)
     )
     return np.minimum(fast, slow), np.maximum(fast, slow)
 

@@ -14,9 +14,9 @@ from typing import Any, Literal
 import msgspec
 
 from breakeven.errors import SpecError, UnknownNameError
+from breakeven.fields import typed
 from breakeven.workload.profile import Slo
 from breakeven.workload.spec import Spec, TokensSpec, TrafficSpec
-from breakeven.yamlfile import typed
 
 START = Spec(
     traffic=TrafficSpec(requests_per_day=100_000.0, profile="azure-chat-168h"),

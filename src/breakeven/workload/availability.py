@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 import msgspec
 
 from breakeven.errors import SpecError, refuse_odd_number
-from breakeven.yamlfile import said
+from breakeven.fields import said
 
 OnFailure = Literal["api", "replica", "lost"]
 

@@ -5,8 +5,8 @@ from typing import Annotated, Literal
 import msgspec
 
 from breakeven.errors import SpecError, refuse_odd_number
+from breakeven.fields import said
 from breakeven.workload.success import CountedSuccess, SuccessRate, refuse_odd_share, stated_rate
-from breakeven.yamlfile import said
 
 Method = Literal["lora", "full"]
 

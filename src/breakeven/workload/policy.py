@@ -8,13 +8,13 @@ from typing import Annotated, Literal
 import msgspec
 
 from breakeven.errors import SpecError, refuse_odd_number
+from breakeven.fields import said
 from breakeven.units import MINUTES_PER_HOUR
 from breakeven.workload.availability import Availability
 from breakeven.workload.fine_tuning import FineTuning
 from breakeven.workload.profile import Slo
 from breakeven.workload.success import Answers
 from breakeven.workload.uncertainty import Uncertainty
-from breakeven.yamlfile import said
 
 Architecture = Literal["arm64", "x86_64"]
 Scaling = Literal["hourly", "fixed"]

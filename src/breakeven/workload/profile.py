@@ -7,9 +7,9 @@ from typing import Annotated, Literal
 import msgspec
 
 from breakeven.errors import LARGEST_NUMBER, SpecError, refuse_odd_number
+from breakeven.fields import said
 from breakeven.units import HOURS_PER_DAY, HOURS_PER_WEEK
 from breakeven.workload.usage import TokenMix, TokenUsage
-from breakeven.yamlfile import said
 
 Task = Literal["generate", "encode"]
 

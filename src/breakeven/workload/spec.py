@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 import msgspec
 
 from breakeven.errors import SpecError, UnknownNameError, refuse_odd_number
+from breakeven.fields import said
 from breakeven.units import HOURS_PER_DAY
 from breakeven.wording import worded
 from breakeven.workload.availability import Availability
@@ -30,7 +31,6 @@ from breakeven.workload.profile import Batch, Burstiness, Slo, Task, Workload, r
 from breakeven.workload.success import QualitySpec
 from breakeven.workload.uncertainty import Uncertainty
 from breakeven.workload.usage import TOKENS_PER_WORD, TokenMix, TokenShape, TokenUsage
-from breakeven.yamlfile import read_yaml, said
 
 HALF = 0.5
 FLAT = (1.0,) * HOURS_PER_DAY
@@ -292,6 +292,8 @@ class Spec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
 
 def read_specs(path: Path) -> tuple[Spec, ...]:
     """The specs in a YAML file; several are parted by ``---``."""
+    from breakeven.yamlfile import read_yaml  # noqa: PLC0415 - what is said in flags needs no YAML
+
     return read_yaml(path, Spec)
 
 

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 import msgspec
 
 from breakeven.errors import SpecError, refuse_odd_number
-from breakeven.yamlfile import said
+from breakeven.fields import said
 
 BAND = 0.8
 """Every interval is one of 80 %, as all bands of a plan."""

@@ -5,7 +5,7 @@ from typing import Annotated
 import msgspec
 
 from breakeven.errors import SpecError, refuse_odd_number
-from breakeven.yamlfile import said
+from breakeven.fields import said
 
 LONGEST_MONTHS = 60
 

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable, Sequence
+from functools import cached_property
 
 import msgspec
 
@@ -59,7 +60,7 @@ class TokenShape(msgspec.Struct, frozen=True, kw_only=True):
     usage: TokenUsage
 
 
-class TokenMix(msgspec.Struct, frozen=True, kw_only=True):
+class TokenMix(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     """A joint distribution of input and output tokens, as a few kinds of requests with their shares.
 
     >>> mix = TokenMix.of(TokenUsage(input=1000, output=100))
@@ -105,7 +106,7 @@ class TokenMix(msgspec.Struct, frozen=True, kw_only=True):
         weights = [share * (row.usage.output / longest) for share, row in zip(self.shares, self.shapes, strict=True)]
         return _weighted_mean([value(shape.usage) for shape in self.shapes], weights)
 
-    @property
+    @cached_property
     def mean(self) -> TokenUsage:
         """The mean tokens of a request."""
         return TokenUsage(
