@@ -17,6 +17,7 @@ from breakeven.gateway.open_books import OpenBooks
 from breakeven.gateway.pricing import prices_of
 from breakeven.gateway.rules import rules_of
 from breakeven.gateway.serve import listening_socket, server_of
+from breakeven.gateway.tracing import Tracing
 from breakeven.yamlfile import typed
 
 __all__ = ["another", "books", "cluster", "gateway", "place", "postgres", "serve", "upstream"]
@@ -44,11 +45,12 @@ def serve(shipped: Catalogue) -> Iterator[Serve]:
     """Starts gateways by what a gateway.yaml would say."""
     running: list[RunningGateway] = []
 
-    def start(**config: object) -> RunningGateway:
+    def start(*, tracing: Tracing | None = None, **config: object) -> RunningGateway:
         file = typed(config, GatewayFile, lambda _: "")
         rules = rules_of(file)
         books = OpenBooks()
-        door = Door(rules=rules, upstreams=upstreams_of(rules), ledger=books, prices=prices_of(shipped))
+        prices = prices_of(shipped)
+        door = Door(rules=rules, upstreams=upstreams_of(rules), ledger=books, prices=prices, tracing=tracing)
         listener = listening_socket("127.0.0.1", 0)
         ready = threading.Event()
         server = server_of(Gateway(door), rules.limits, ready.set)

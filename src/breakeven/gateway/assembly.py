@@ -25,6 +25,7 @@ from breakeven.gateway.pricing import prices_of
 from breakeven.gateway.records import UsageRecord
 from breakeven.gateway.rules import Rules
 from breakeven.gateway.spans import Spans
+from breakeven.gateway.tracing import Tracing
 
 METRICS = "/metrics"
 TELL_EVERY_S = 1.0
@@ -39,6 +40,7 @@ class Parts:
     log: Logbook
     mounts: Mapping[str, Asgi] = field(default_factory=dict)
     observers: tuple[Callable[[UsageRecord], None], ...] = ()
+    tracing: Tracing | None = None
     living: tuple[AbstractAsyncContextManager[object], ...] = ()
     guard: str | None = None
     """The token that the metrics ask for; ``None``: they are open."""
@@ -57,6 +59,7 @@ def assembled(rules: Rules, parts: Parts) -> Gateway:
         ledger=Observed(parts.ledger, (metrics.observe, *parts.observers)),
         prices=prices_of(parts.catalogue),
         log=parts.log,
+        tracing=parts.tracing,
     )
     living = parts.living if parts.hired is None else (*parts.living, _hiring(door, parts.hired))
     told: Asgi = metrics if parts.guard is None else Guarded(metrics, parts.guard)
@@ -88,7 +91,7 @@ def with_books(
             ledger=books,
             log=Logbook(requests=file.log_requests),
             mounts={PREFIX: admin(books, token)} if token else {},
-            observers=(spans.observe,) if spans else (),
+            tracing=spans,
             living=(_closing(spans),) if spans else (),
             guard=None if alone else token or nobodys_token(),
             records=records,

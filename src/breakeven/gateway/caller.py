@@ -60,6 +60,8 @@ class Caller:
                 keys.append(value)
             elif name == b"content-length":
                 self.announced_bytes = int(value)  # the server has let through nothing but digits
+            elif name == b"tracestate" and name in passed:  # a list, which may come in several headers
+                passed[name] += b"," + value
             elif name in PASSED_ON or name in extra:
                 passed.setdefault(name, value)
         if len(keys) == 1:
