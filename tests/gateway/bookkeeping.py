@@ -20,6 +20,7 @@ from breakeven.gateway.books.database import connect
 from breakeven.gateway.books.keys import VirtualKey, digest_of, new_id, new_secret
 from breakeven.gateway.books.schema import set_up
 from breakeven.gateway.books.store import Store, now_us
+from breakeven.gateway.books.teams import Team
 from breakeven.gateway.records import UsageRecord
 from breakeven.units import PICO_USD_PER_USD
 
@@ -62,9 +63,16 @@ def add_key(place: str, **facts: Any) -> tuple[str, VirtualKey]:
     secret = new_secret()
     key = VirtualKey(id=new_id(), hint=secret[-4:], created_us=now_us(), **{"name": "a key"} | facts)
     store = opened(place)
+    if key.team is not None:
+        add_team(store, key.team)
     store.add_key(key, digest_of(secret))
     store.close()
     return secret, key
+
+
+def add_team(store: Store, name: str, **facts: Any) -> None:
+    """A team, unless it is there."""
+    store.add_team(Team(id=name, name=name, created_us=now_us(), **facts))
 
 
 def wait_until(holds: Callable[[], Any], within_s: float = 10.0) -> None:
