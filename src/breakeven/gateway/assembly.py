@@ -19,6 +19,7 @@ from breakeven.gateway.connect import upstreams_of
 from breakeven.gateway.door import Door
 from breakeven.gateway.ledger import Ledger
 from breakeven.gateway.logbook import Logbook
+from breakeven.gateway.memory import giving_back, trimmer
 from breakeven.gateway.metrics import Metrics
 from breakeven.gateway.observed import Observed, shown
 from breakeven.gateway.pricing import prices_of
@@ -61,7 +62,9 @@ def assembled(rules: Rules, parts: Parts) -> Gateway:
         log=parts.log,
         tracing=parts.tracing,
     )
-    living = parts.living if parts.hired is None else (*parts.living, _hiring(door, parts.hired))
+    living = (*parts.living, giving_back(door.live, trimmer()))
+    if parts.hired is not None:
+        living = (*living, _hiring(door, parts.hired))
     told: Asgi = metrics if parts.guard is None else Guarded(metrics, parts.guard)
     return Gateway(door, mounts={METRICS: told, **parts.mounts}, living=living)
 

@@ -80,9 +80,10 @@ class BoundedHttp(HttpToolsProtocol):
         self._due: asyncio.TimerHandle | None = self.loop.call_later(self.limits.header_s, self._give_up)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """It has gone."""
+        """It has gone. uvicorn would keep one that was reset in memory until its keep-alive timer rings."""
         self._came()
         super().connection_lost(exc)
+        self._unset_keepalive_if_required()
 
     def data_received(self, data: bytes) -> None:
         """Bytes came: a new request's headers are due from its first byte on.
