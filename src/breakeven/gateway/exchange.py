@@ -206,7 +206,11 @@ class Exchange:
         tally, caller = self._tally, self._caller
         task = asyncio.current_task()
         if caller.gone:
-            tally.status, tally.outcome = HUNG_UP, "cut_by_client"
+            if self._events is not None and self._events.done:  # clients close when they have read [DONE]
+                tally.outcome = "complete"
+                self._door.live.worked(self._replica())
+            else:
+                tally.status, tally.outcome = HUNG_UP, "cut_by_client"
             _uncancel(task)
         elif caller.late:
             _uncancel(task)

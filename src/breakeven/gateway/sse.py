@@ -61,7 +61,7 @@ _DECODER = msgspec.json.Decoder(Frame)
 class Events:
     """One stream. ``feed`` takes what came and gives what goes on; the rest is what was read on the way."""
 
-    __slots__ = ("_held", "_held_bytes", "_long", "_strips", "_text", "finished", "tokens")
+    __slots__ = ("_held", "_held_bytes", "_long", "_strips", "_text", "done", "finished", "tokens")
 
     def __init__(self, *, strips_usage: bool) -> None:
         self._strips = strips_usage
@@ -71,6 +71,8 @@ class Events:
         self._text = bytearray()
         """In one piece: a list of its pieces, each a text of its own, would be ten times as large."""
         self.tokens: Tokens = UNKNOWN
+        self.done = False
+        """Whether ``[DONE]`` was seen: nothing follows."""
         self.finished = False
         """Whether ``[DONE]`` or a reason to finish was seen."""
 
@@ -118,7 +120,7 @@ class Events:
             return True
         data = frame[at + 5 :].strip()
         if data == b"[DONE]":
-            self.finished = True
+            self.finished = self.done = True
             return True
         try:
             found = _DECODER.decode(data)
