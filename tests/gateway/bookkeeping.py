@@ -2,6 +2,7 @@
 
 import os
 import pwd
+import resource
 import shutil
 import signal
 import subprocess
@@ -102,6 +103,29 @@ def books(place: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[...,
     yield open_books
     for one in begun:
         one.end()
+
+
+@pytest.fixture
+def tiny_disk(tmp_path: Path) -> Iterator[tuple[Path, Callable[[], Any]]]:
+    """A disk of 600 kB, and a way to make it larger; where none may be mounted, files may not grow."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=600k", "tmpfs", str(folder)], capture_output=True, check=False
+    )
+    if mounted.returncode == 0:
+        larger = ["mount", "-o", "remount,size=50m", str(folder)]
+        try:
+            yield folder, lambda: subprocess.run(larger, check=True)
+        finally:
+            subprocess.run(["umount", "-l", str(folder)], check=True)
+        return
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (600_000, before[1]))
+    try:
+        yield folder, lambda: resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
 def programs() -> Path | None:
