@@ -1,4 +1,4 @@
-"""`breakeven deploy`, `status` and `destroy`: a stack made, looked at and removed. No ``--yes``, no call."""
+"""`breakeven deploy`, `status` and `destroy`: a stack made, looked at and removed. No ``--yes``, no change."""
 
 import importlib
 import re
@@ -14,9 +14,12 @@ if TYPE_CHECKING:
     from breakeven.deploy.choice import Chosen
     from breakeven.deploy.intent import Intent
     from breakeven.deploy.launch import Order, Stack
+    from breakeven.deploy.quotas import Standing
 
 NOT_RUN = "Not run on AWS: no stack of this kind has been created by its authors. Read the template first."
 SECRET = "HuggingFaceToken"
+SOON: dict[str, Any] = {"connect_timeout": 5, "read_timeout": 20, "retries": {"total_max_attempts": 3}}
+"""Seconds and attempts, for what a dry run asks: it is worth no long wait."""
 STACK_NAME = r"[A-Za-z][A-Za-z0-9-]{0,31}"
 
 
@@ -36,10 +39,14 @@ def deploy(  # noqa: PLR0913, PLR0917 - one parameter a flag
     max_usd_per_hour: Annotated[float | None, typer.Option(min=0, help="Refuse what may cost more an hour.")] = None,
     yes: Annotated[bool, typer.Option("--yes", help="Create it. Without this, only say what would be.")] = False,
 ) -> None:
-    """Set an option of a plan up on AWS, through a change set. Without --yes: say what would be created, and stop."""
+    """Set an option of a plan up on AWS, through a change set. Without --yes: say what would be created, and stop.
+
+    The account's quotas are looked up where there are credentials; nothing else is called without --yes.
+    """
     from breakeven.deploy.choice import on_sagemaker  # noqa: PLC0415
     from breakeven.deploy.intent import intent_of, refuse_dearer  # noqa: PLC0415
     from breakeven.deploy.plan import read_plans  # noqa: PLC0415
+    from breakeven.deploy.quotas import refuse_short  # noqa: PLC0415
     from breakeven.deploy.server import Weights  # noqa: PLC0415
     from breakeven.deploy.stack import Wishes, template  # noqa: PLC0415
 
@@ -50,10 +57,16 @@ def deploy(  # noqa: PLR0913, PLR0917 - one parameter a flag
     chosen = on_sagemaker(read_plans(plan), option, path)  # type: ignore[arg-type]
     intent = intent_of(chosen, wishes)
     refuse_dearer(intent, max_usd_per_hour)
-    _say(intent, stack)
+    order = None
     if yes:
         given = _parameters(expires, alarm_email, code, parameter or [])
-        _create(_order(chosen, stack, template(chosen, wishes), given), intent.region)
+        order = _order(chosen, stack, template(chosen, wishes), given)
+    _say(intent, stack)
+    found = _quotas(intent)
+    typer.echo(NOT_RUN)
+    if order:
+        refuse_short(found, intent.region)
+        _create(order, intent.region)
 
 
 def status(
@@ -109,9 +122,27 @@ def _say(intent: "Intent", stack: str) -> None:
     typer.echo(f"machines  {intent.machines[0]} to {intent.machines[1]} x {intent.machine}")
     typer.echo(f"an hour   {least} with the fewest, at most {most} in the busiest")
     typer.echo("creates   " + ", ".join(f"{n} x {kind.removeprefix('AWS::')}" for kind, n in intent.resources.items()))
-    for quota in intent.quotas:
-        typer.echo(f"quota     {quota.service}, {quota.name}: at least {quota.needed} (not looked up)")
-    typer.echo(NOT_RUN)
+
+
+def _quotas(intent: "Intent") -> tuple["Standing", ...]:
+    """Say what the account has of each quota, as far as AWS tells it; what it has."""
+    from breakeven.deploy.quotas import standings  # noqa: PLC0415
+
+    found: list[Standing] = []
+    try:
+        _with_aws(
+            intent.region, lambda client: found.extend(standings(client("service-quotas"), intent.quotas)), soon=True
+        )
+    except SpecError as wrong:
+        for quota in intent.quotas:
+            typer.echo(f"quota     {quota.service}, {quota.name}: this needs {quota.needed}; AWS was not asked")
+        typer.echo(f"          {wrong.given}")
+        return ()
+    for one in found:
+        has = "AWS lists no quota of this name" if one.have is None else f"you have {one.have:g}"
+        few = ": too few, --yes would be refused" if one.short else ""
+        typer.echo(f"quota     {one.quota.service}, {one.quota.name}: {has}, this needs {one.quota.needed}{few}")
+    return tuple(found)
 
 
 def _hourly(intent: "Intent") -> tuple[Any, Any]:
@@ -173,14 +204,15 @@ def _show(name: str, there: "Stack") -> None:
             typer.echo(f"  {key:<28} {value}")
 
 
-def _with_aws(region: str, work: Callable[[Callable[[str], Any]], None]) -> None:
-    """Do something with clients of AWS; what AWS refuses is one message.
+def _with_aws(region: str, work: Callable[[Callable[[str], Any]], None], *, soon: bool = False) -> None:
+    """Do something with clients of AWS; what AWS refuses is one message. ``soon``: it is not worth waiting long for.
 
     Raises:
         SpecError: boto3 is missing, there are no credentials, or AWS says no.
     """
     try:
         boto3, exceptions = importlib.import_module("boto3"), importlib.import_module("botocore.exceptions")
+        config = importlib.import_module("botocore.config").Config(**SOON) if soon else None
     except ImportError as wrong:
         raise SpecError(
             "boto3 is not installed, and calling AWS needs it",
@@ -188,7 +220,7 @@ def _with_aws(region: str, work: Callable[[Callable[[str], Any]], None]) -> None
             do="pip install 'breakeven[aws]'",
         ) from wrong
     try:
-        work(lambda service: boto3.client(service, region_name=region))
+        work(lambda service: boto3.client(service, region_name=region, config=config))
     except (exceptions.NoCredentialsError, exceptions.PartialCredentialsError, exceptions.ProfileNotFound) as wrong:
         raise SpecError(
             f"no credentials for AWS: {wrong}", expected="those of an account", do="`aws configure` sets them up"
