@@ -79,11 +79,11 @@ class Environment:
     async def begin(self, within_s: float) -> Done | None:
         """Start it; what went wrong, if it did not come up."""
         began = time.monotonic()
-        address = await self._api.begin()
+        variables = self._variables(await self._api.begin())
         self._process = await asyncio.create_subprocess_exec(
             sys.executable, "-I", str(SANDBOX), *self.function.started_by,
             stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT,
-            env=self._variables(address),
+            env=variables, cwd=variables["LAMBDA_TASK_ROOT"],
         )  # fmt: skip
         self._relay = asyncio.create_task(self._relayed())
         while not self._api.ready.is_set() and self.alive and time.monotonic() - began < within_s:
