@@ -1,6 +1,6 @@
 """Result files of other load generators become the same rows.
 
-``recorded/`` holds files that the tools wrote. What is written by hand here is what could not be run (genai-perf), older
+``recorded/`` holds files that the tools wrote. Written by hand here is what could not be run (genai-perf), older
 forms of a tool, and faults.
 """
 

@@ -1,7 +1,7 @@
 """Result files of other load generators: guidellm, genai-perf and aiperf, and `vllm bench serve`, by their own fields.
 
 Read from files of real runs: guidellm 0.8.1 (report version 2), aiperf 0.13.0 (``JsonExportData`` 1.0) and `vllm bench
-serve` of vLLM 0.33.0. By their sources alone: report version 1 of guidellm, older forms of aiperf, and genai-perf 0.0.16.
+serve` of vLLM 0.33.0. By their sources alone: older forms of guidellm and aiperf, and genai-perf 0.0.16.
 Fields that are not needed are not looked at.
 """
 
