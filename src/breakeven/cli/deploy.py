@@ -1,6 +1,7 @@
 """`breakeven deploy`, `status` and `destroy`: a stack made, looked at and removed. No ``--yes``, no change."""
 
 import importlib
+import json
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -36,6 +37,7 @@ def deploy(  # noqa: PLR0913, PLR0917 - one parameter a flag
     alarm_email: Annotated[str | None, typer.Option(help="Who is told when it costs more than the plan.")] = None,
     code: Annotated[str | None, typer.Option(help="The function's zip, s3://bucket/key (path lambda).")] = None,
     parameter: Annotated[list[str] | None, typer.Option(help="Another parameter, NAME=VALUE (repeatable).")] = None,
+    rights: Annotated[bool, typer.Option("--rights", help="Print the policy that whoever deploys it needs.")] = False,
     max_usd_per_hour: Annotated[float | None, typer.Option(min=0, help="Refuse what may cost more an hour.")] = None,
     yes: Annotated[bool, typer.Option("--yes", help="Create it. Without this, only say what would be.")] = False,
 ) -> None:
@@ -56,6 +58,9 @@ def deploy(  # noqa: PLR0913, PLR0917 - one parameter a flag
     )
     chosen = on_sagemaker(read_plans(plan), option, path)  # type: ignore[arg-type]
     intent = intent_of(chosen, wishes)
+    if rights:
+        _print_rights(intent, stack, code)
+        return
     refuse_dearer(intent, max_usd_per_hour)
     order = None
     if yes:
@@ -122,6 +127,14 @@ def _say(intent: "Intent", stack: str) -> None:
     typer.echo(f"machines  {intent.machines[0]} to {intent.machines[1]} x {intent.machine}")
     typer.echo(f"an hour   {least} with the fewest, at most {most} in the busiest")
     typer.echo("creates   " + ", ".join(f"{n} x {kind.removeprefix('AWS::')}" for kind, n in intent.resources.items()))
+
+
+def _print_rights(intent: "Intent", stack: str, code: str | None) -> None:
+    """The policy of IAM under which all of this may be done, and no more. Nothing is called."""
+    from breakeven.deploy.rights import policy  # noqa: PLC0415
+
+    bucket_and_key = code and code.removeprefix("s3://")
+    typer.echo(json.dumps(policy(stack, intent.region, intent.resources, bucket_and_key), indent=2))
 
 
 def _quotas(intent: "Intent") -> tuple["Standing", ...]:
