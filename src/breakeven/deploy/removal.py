@@ -6,7 +6,7 @@ from breakeven.deploy.text import Node, said
 
 Resources = dict[str, Node]
 OURS = {"StringEquals": {f"aws:ResourceTag/{STACK_TAG}": {"Ref": "AWS::StackName"}}}
-"""Only what carries this stack's tag. Parts of an API and keys of a usage plan inherit it (API Gateway's developer guide,
+"""Only what carries this stack's tag. Parts of an API and keys of a usage plan inherit it (API Gateway's guide,
 apigateway-tagging-supported-resources, read 2026-11-29)."""
 OF_A_ROLE = (
     "DeleteRole",
