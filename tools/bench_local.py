@@ -149,7 +149,7 @@ def predicted_words(one: Measured, device: Device, catalogue: Catalogue) -> str:
     speed, ttft_s, tpot_s = (float(v[0]) for v in (served.output_tokens_per_s, served.ttft_s, served.tpot_s))
     return (
         f"predicted, {load_words(one)} on {device.name} (physics alone, not calibrated on processors): "
-        f"TTFT {seconds(ttft_s)}, TPOT {seconds(tpot_s)}, {speed:,.0f} output tokens/s"
+        f"TTFT {seconds(ttft_s)}, TPOT {seconds(tpot_s)}, {speed:,.3g} output tokens/s"
     )
 
 

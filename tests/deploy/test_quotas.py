@@ -72,12 +72,25 @@ def test_as_much_as_is_needed_is_enough(aws):
     refuse_short(standings(aws, (MACHINES,)), REGION)
 
 
-def test_a_name_that_aws_does_not_list_is_unknown_and_not_zero(aws):
-    aws.answer(LISTS[0], "sagemaker", listed(("ml.g6e.2xlarge for endpoint usage", 0.0)))
+def test_a_machine_that_the_region_has_no_quota_for_while_others_have_is_told_as_missing_there(aws):
+    others = (("ml.g6e.2xlarge for endpoint usage", 4.0), ("ml.g6e.xlarge for training job usage", 4.0))
+    aws.answer(LISTS[0], "sagemaker", listed(*others))
     aws.answer(LISTS[1], "sagemaker", [])
-    (found,) = standings(aws, (MACHINES,))
-    assert (found.have, found.short) == (None, False)
-    refuse_short((found,), REGION)
+    found = standings(aws, (MACHINES,))
+    with pytest.raises(SpecError) as refused:
+        refuse_short(found, "eu-west-9")
+    assert "eu-west-9 has no quota 'ml.g6e.xlarge for endpoint usage'" in str(refused.value)
+    assert "such as ml.g6e.2xlarge." in str(refused.value)
+
+
+def test_a_list_without_any_quota_of_the_kind_is_unknown_and_neither_zero_nor_missing(aws):
+    for listing in LISTS:
+        aws.answer(listing, "sagemaker", [])
+    for listing in LISTS:
+        aws.answer(listing, "lambda", listed(("Elastic network interfaces per VPC", 250.0)))
+    found = standings(aws, (MACHINES, CALLS))
+    assert [(one.have, one.short, one.others) for one in found] == [(None, False, ())] * 2
+    refuse_short(found, REGION)
 
 
 def test_the_rights_that_asking_takes_are_those_of_the_calls(aws):

@@ -153,7 +153,7 @@ def _quotas(intent: "Intent") -> tuple["Standing", ...]:
         return ()
     for one in found:
         has = "AWS lists no quota of this name" if one.have is None else f"you have {one.have:g}"
-        few = ": too few, --yes would be refused" if one.short else ""
+        few = ": too few, --yes would be refused" if one.short or one.others else ""
         typer.echo(f"quota     {one.quota.service}, {one.quota.name}: {has}, this needs {one.quota.needed}{few}")
     return tuple(found)
 

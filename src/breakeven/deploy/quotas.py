@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from breakeven.deploy.intent import Quota
 from breakeven.deploy.launch import Client
-from breakeven.errors import SpecError
+from breakeven.errors import SpecError, near_matches
 
 CODES = {"SageMaker": "sagemaker", "Lambda": "lambda"}
 LISTS = ("list_service_quotas", "list_aws_default_service_quotas")
@@ -22,6 +22,8 @@ class Standing:
     have: float | None
     """``None``: AWS lists no quota of that name, so there is nothing to compare with."""
     code: str = ""
+    others: tuple[str, ...] = ()
+    """Where there is none: of what else AWS lists the same kind of quota, the likest first."""
 
     @property
     def short(self) -> bool:
@@ -35,11 +37,19 @@ def standings(client: Client, quotas: Sequence[Quota]) -> tuple[Standing, ...]:
 
 
 def refuse_short(found: Sequence[Standing], region: str) -> None:
-    """Refuse what the account has too little of, before anything is created.
+    """Refuse what the account has too little of, or the region has none of, before anything is created.
 
     Raises:
-        SpecError: a quota is smaller than what is needed; every such quota is named.
+        SpecError: a quota is smaller than what is needed, every such quota is named; or machines have no quota there,
+            while others do.
     """
+    for one in found:
+        if one.others:
+            raise SpecError(
+                f"{region} has no quota {one.quota.name!r} of {one.quota.service}, so it lacks that instance",
+                expected=f"one of those that it lists, such as {', '.join(one.others)}",
+                do="Plan another machine or region; `breakeven template` writes the stack if you know better",
+            )
     short = [one for one in found if one.short]
     if not short:
         return
@@ -56,11 +66,18 @@ def refuse_short(found: Sequence[Standing], region: str) -> None:
 
 
 def _standing(client: Client, quota: Quota) -> Standing:
+    machine, _, use = quota.name.partition(" for ")
+    others = set()
     for listing in LISTS:
         for name, value, code in _listed(client, listing, CODES[quota.service]):
             if name == quota.name:
                 return Standing(quota=quota, have=value, code=code)
-    return Standing(quota=quota, have=None)
+            other, _, its_use = name.partition(" for ")
+            if use and its_use == use:
+                others.add(other)
+    return Standing(
+        quota=quota, have=None, others=tuple(near_matches(machine, sorted(others))) or tuple(sorted(others))[:3]
+    )
 
 
 def _listed(client: Client, listing: str, service: str) -> Iterator[tuple[str, float, str]]:
