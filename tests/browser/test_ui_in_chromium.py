@@ -196,6 +196,66 @@ def test_every_number_tells_its_source_when_pointed_at_tapped_or_focused(page_of
     assert box["x"] + box["width"] <= 390
 
 
+BARE_NUMBERS = """() => {
+  const rests = /\\d{4}-\\d\\d-\\d\\d|basis|predicted|scenarios|measured|workload/i;
+  const found = [], texts = document.createTreeWalker(document.querySelector(".told"), NodeFilter.SHOW_TEXT);
+  for (let node = texts.nextNode(); node; node = texts.nextNode()) {
+    const parent = node.parentElement;
+    if (!/\\d/.test(node.data) || !parent.checkVisibility()) continue;
+    if (parent.closest("title, desc, summary, .downloads, code")) continue;
+    const at = parent.closest(".fact, [data-tip]"), tip = at && (at.title || at.dataset.tip);
+    if (!tip || !rests.test(tip)) found.push(`${node.data.trim().slice(0, 60)} <${tip || "no tip"}>`);
+  }
+  return found;
+}"""
+"""Texts with a number that is seen, of the answer, for which no tip says a day or a basis."""
+
+
+@pytest.mark.parametrize("query", ["", "?at_least=", "?only.kinds=hosted,hybrid&traffic.requests_per_day=5000000"])
+def test_every_number_of_the_answer_has_a_tip_or_stands_within_one(page_of, query):
+    page = page_of(f"/{query}")
+    page.evaluate("document.querySelectorAll('details').forEach(one => { one.open = true; })")
+    waiting = page.locator(".unfolded .waiting, .plot .waiting").locator("visible=true")
+    playwright.expect(waiting).to_have_count(0, timeout=LONGEST_MS)
+    assert page.locator("table.bill").count() > 5
+    assert page.evaluate(BARE_NUMBERS) == []
+    page.fill("#find", "fp8")
+    page.wait_for_timeout(300)
+    page.wait_for_load_state("networkidle")
+    assert page.evaluate(BARE_NUMBERS) == []
+
+
+def test_the_tip_of_a_sentence_stands_where_the_pointer_is_and_leaves_with_it(page_of):
+    page = page_of()
+    page.locator("#now .lead").hover()
+    page.wait_for_selector("#tip:not([hidden])")
+    assert "in force on 2026-11-2" in page.locator("#tip").inner_text()
+    page.locator("#now .price .fact").first.hover()
+    assert "sum of its bill" in page.locator("#tip").inner_text()
+    page.mouse.move(1, 1)
+    page.wait_for_selector("#tip", state="hidden")
+
+
+def test_without_scripts_the_form_plans_draws_unfolds_searches_and_reads_a_file(page_of):
+    page = page_of(java_script_enabled=False)
+    page.locator('noscript a[href*="drawn"]').click()
+    assert page.locator("#plot-costs-0-wide svg").is_visible()
+    page.fill('[name="tokens.output"]', "900")
+    page.locator("#workload > noscript button").click()
+    assert "tokens.output=900" in page.url
+    assert page.locator("#plot-load-wide svg").is_visible()
+    page.locator("details[data-bill] summary").first.click()
+    assert page.locator("table.bill").first.is_visible()
+    page.fill("#find", "fp8")
+    page.locator(".find button").click()
+    assert "tokens.output=900" in page.url
+    assert page.locator("table.out tbody tr").count() < 6
+    page.set_input_files("#file", ROOT / "examples" / "usage.jsonl")
+    page.locator(".drop button").click()
+    assert "name=usage" in page.url
+    assert page.input_value('[name="traffic.requests_per_day"]').startswith("23.1")
+
+
 def test_a_log_that_is_chosen_becomes_the_workload(page_of):
     page = page_of()
     page.set_input_files("#file", ROOT / "examples" / "usage.jsonl")

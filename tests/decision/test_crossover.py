@@ -62,7 +62,7 @@ def test_a_machine_that_is_full_before_it_is_paid_off_never_breaks_even(plan_sma
     (found,) = plan_small(work(), stated=Stated(response_s=5.0), **SMALL).crossovers
     assert found.requests_per_day is None
     assert found.first_requests_per_day is None
-    assert found.because.startswith("even at 100,000,000 requests a day full machines cost")
+    assert found.because.startswith("even at 100 million requests a day full machines cost")
 
 
 def test_why_nowhere_tells_both_prices_of_a_million_tokens_at_full_load(plan_small):

@@ -30,7 +30,7 @@ def test_the_grid_weighs_each_replica_by_the_ways_to_rent_its_hardware(stages):
 
 
 def test_an_encoder_does_not_generate_text(stages):
-    assert why(stages(WORK))["the model does not generate text"].examples[0] == "bert-base (encoder)"
+    assert why(stages(WORK))["the model does not generate text"].examples[0] == "bert-base: encoder"
 
 
 def test_a_generator_does_not_encode(stages):

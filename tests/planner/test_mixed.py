@@ -10,7 +10,7 @@ from breakeven import Policy, Slo, Workload, plan
 from breakeven.catalogue.load import load_catalogue
 from breakeven.decision.mixed import Fleet, cheapest_cover
 from breakeven.report.answer import answer as sentences
-from breakeven.report.document import plan_document
+from breakeven.report.document import plan_document, to_json
 from breakeven.workload.policy import FixedCost, Only
 from breakeven.workload.usage import TokenMix, TokenShape, TokenUsage
 
@@ -152,4 +152,4 @@ def test_it_is_looked_for_only_when_asked_and_only_with_several_kinds():
 def test_the_document_holds_the_fleets():
     document = plan_document(answer(work()))
     assert document.mixed[0].pools
-    assert msgspec.json.encode(document)
+    assert to_json((document,))

@@ -187,6 +187,15 @@ def test_the_tornado_says_that_the_winner_changes_exactly_where_it_does(shipped_
             pytest.fail(f"{swing} loses and wins at once")
 
 
+def test_the_low_end_of_a_speed_is_the_slow_one(shipped_ranges):
+    (one,) = shipped_ranges.classes
+    swings = [swing for swing in one.tornado if swing.input.startswith("speed of")]
+    assert swings
+    for swing in swings:
+        assert float(swing.low.removeprefix("x")) < 1 < float(swing.high.removeprefix("x"))
+    assert swings[0].margin_usd_per_day_low < swings[0].margin_usd_per_day_high
+
+
 def test_of_stated_speeds_no_band_is_told(plan_small):
     answer = plan_small(WORK, stated=Stated(response_s=1.0), at_least=1150.0)
     (one,) = ranges(answer).classes

@@ -1,5 +1,7 @@
 """The numbers behind the pictures, and the pictures as text that a reader and a screen reader can use."""
 
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from xml.etree import ElementTree
 
 import msgspec
@@ -81,7 +83,7 @@ def test_bills_of_unlike_quality_are_drawn_as_shares(plan_small):
 
 def test_a_bill_whose_every_line_is_unpriced_is_drawn_as_nothing(floored):
     verdict = msgspec.structs.replace(floored.verdicts(1)[0], bill=Bill(lines=()))
-    assert "$0.00" in render(bars_chart(bill_bars([verdict]), 400), "k", "t", "d")
+    assert "$0.00" in render(lambda: bars_chart(bill_bars([verdict]), 400), "k", "t", "d")
 
 
 def test_the_load_is_that_of_the_cheapest_self_hosting(floored):
@@ -106,15 +108,24 @@ def test_a_fleet_that_stands_all_day_shows_what_is_paid_for(plan_small):
     assert hourly.paid_replicas is None
 
 
+def test_pictures_drawn_at_the_same_time_do_not_mix(floored):
+    lines, load = cost_lines(floored)[0], best_load(floored)
+    charts = {"costs": lambda: cost_chart(lines, 600, 300), "load": lambda: load_chart(load, 600)}
+    alone = {name: render(chart, name, "t", "d") for name, chart in charts.items()}
+    with ThreadPoolExecutor(4) as several:
+        many = [(name, several.submit(render, charts[name], name, "t", "d")) for _ in range(12) for name in charts]
+    assert {name for name, found in many if found.result() != alone[name]} == set()
+
+
 @pytest.fixture(scope="module")
 def drawn(plan_small):
     weekly = msgspec.structs.replace(WORKLOAD, requests_per_hour=spread(300_000, WEEK), slo=Slo(ttft_s=2.0))
     plan = plan_small(weekly, at_least=1180.0)
     lines = cost_lines(plan)[0]
     return {
-        "cost": (render(cost_chart(lines, 600, 300), "cost", "Cost", costs_in_words(lines)), lines, plan),
-        "bars": (render(bars_chart(bill_bars(plan.verdicts(10)), 600), "bars", "Bills", "d"), None, plan),
-        "load": (render(load_chart(best_load(plan), 600), "load", "Load", "d"), None, plan),
+        "cost": (render(lambda: cost_chart(lines, 600, 300), "cost", "Cost", costs_in_words(lines)), lines, plan),
+        "bars": (render(lambda: bars_chart(bill_bars(plan.verdicts(10)), 600), "bars", "Bills", "d"), None, plan),
+        "load": (render(lambda: load_chart(best_load(plan), 600), "load", "Load", "d"), None, plan),
     }
 
 
@@ -155,7 +166,7 @@ def test_your_traffic_and_what_both_sides_cost_there_are_labelled(drawn):
 
 def test_the_break_even_is_labelled_where_there_is_one(floored):
     lines = cost_lines(floored)[0]
-    svg = render(cost_chart(lines, 600, 300), "k", "t", "d")
+    svg = render(lambda: cost_chart(lines, 600, 300), "k", "t", "d")
     told = lines.crossover
     assert told.first_requests_per_day or told.requests_per_day
     assert ("break-even: " in svg) == (told.requests_per_day is not None)
@@ -171,7 +182,7 @@ def test_a_traffic_outside_of_the_drawn_volumes_stretches_the_axis(plan_small):
     for requests_per_day in (3.0, 4e8):
         few = Workload.of(requests_per_day=requests_per_day, input_tokens=100, output_tokens=20)
         lines = cost_lines(plan_small(few, at_least=1180.0))[0]
-        assert "your traffic" in render(cost_chart(lines, 300, 200), "k", "t", "d")
+        assert "your traffic" in render(partial(cost_chart, lines, 300, 200), "k", "t", "d")
 
 
 def test_the_words_beside_a_picture_say_what_it_shows(floored):

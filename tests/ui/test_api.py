@@ -69,3 +69,26 @@ def test_the_document_is_one_that_others_can_read(document):
     ids = [one["operationId"] for methods in document["paths"].values() for one in methods.values()]
     assert len(ids) == len(set(ids))
     assert document["openapi"].startswith("3.1")
+
+
+def test_prices_over_time_are_asked_for_by_region_span_and_kind(client):
+    name = "ml.p5.48xlarge"
+    whole = client.get(f"/api/v1/history/{name}").json()
+    some = client.get(f"/api/v1/history/{name}", params={"since": "2026-01-01", "as_of": "2026-06-30"}).json()
+    assert some["as_of"] == "2026-06-30"
+    days = [
+        [p["effective_from"] for one in found["entries"] for s in one["series"] for p in s["prices"]]
+        for found in (whole, some)
+    ]
+    assert max(days[1]) <= "2026-06-30"
+    assert len(days[1]) < len(days[0])
+    offer = client.get("/api/v1/history/openai/gpt-4o", params={"token_kind": "output", "tier": "batch"}).json()
+    assert {series["label"] for one in offer["entries"] for series in one["series"]} == {"output, batch"}
+    for wrong in (
+        {"region": "us-east-9"},
+        {"since": "tomorrow"},
+        {"tier": "gold"},
+        {"since": "2027-01-01", "as_of": "2026-01-01"},
+    ):
+        assert client.get(f"/api/v1/history/{name}", params=wrong).status_code == 422
+    assert client.get(f"/history?name={name}&since=2026-01-01&as_of=2026-06-30").status_code == 200

@@ -65,7 +65,7 @@ def test_a_name_that_looks_like_a_formula_stays_text(name, plan_small):
     answer = Answer(
         scenario=Scenario(),
         plan=plan,
-        section=section(plan, 3, "p", sources),
+        section=section(plan, 3, sources),
         sources=sources,
         now=now_of(plan),
         front=None,

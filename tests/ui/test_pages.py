@@ -34,7 +34,7 @@ def test_the_first_page_holds_the_answer_of_the_day(client, planner):
     ("query", "told"),
     [
         ("traffic.requests_per_day=-5", "requests_per_day"),
-        ("trafic=1", "field of an address"),
+        ("trafic=1", "address field"),
         ("at_least=llama-3.3-70", "Did you mean"),
         ("latency.ttft_s=0.0000001&only.kinds=hosted", "no option is left"),
         ("overlay=/etc/passwd", "overlay names a file"),

@@ -1,13 +1,18 @@
 """Files that are sent: read apart, within limits, and never half-used."""
 
+import asyncio
 import gzip
 import os
 import sys
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from breakeven.errors import SpecError
 from breakeven.ui import reading
+from breakeven.ui.multipart import FormFile
 from breakeven.ui.scenario import scenario_of
 from breakeven.workload.spec import read_specs
 
@@ -29,6 +34,53 @@ def test_a_log_becomes_a_scenario_with_the_promise_that_stood_there(client):
     assert scenario.spec.tokens.shapes
     assert scenario.spec.traffic.requests_per_day == pytest.approx(23.16, abs=0.01)
     assert "requests" in found["told"][0]
+
+
+def test_a_plain_form_leads_to_the_scenario_of_its_file_or_tells_what_is_wrong(client):
+    sent = client.post("/upload?base=at_least%3Dgpt-4o", files={"file": ("march.jsonl", LOG)}, follow_redirects=False)
+    assert sent.status_code == 303
+    found = scenario_of(sent.headers["location"].removeprefix("/?").removesuffix("&drawn=all"))
+    assert (found.spec.name, found.spec.at_least) == ("march", "gpt-4o")
+    for files, told in (
+        ({"file": ("a.csv", b"hello")}, "nothing usable"),
+        ({"other": (None, "x")}, "no file in it"),
+        ({"file": ("a.csv", b"x" * 300_000)}, "at most 200,000"),
+    ):
+        refused = client.post("/upload", files=files)
+        assert refused.status_code == 422
+        assert told in refused.text
+        assert "<form" in refused.text
+    assert "no boundary" in client.post("/upload", content=b"hello").text
+
+
+@given(content=st.binary(max_size=300), step=st.integers(1, 60))
+def test_a_file_comes_out_of_a_form_as_it_went_in_however_the_form_is_cut(content, step):
+    mark = b"----x7"
+    body = b"--" + mark + b'\r\nContent-Disposition: form-data; name="file"; filename="a.csv"\r\n\r\n' + content
+    body += b"\r\n--" + mark + b"--\r\n"
+
+    async def pieces():
+        for start in range(0, len(body), step):
+            yield body[start : start + step]
+
+    async def read():
+        form = FormFile(pieces(), 'multipart/form-data; boundary="----x7"')
+        return await form.name(), b"".join([part async for part in form.content()])
+
+    if b"\r\n--" + mark not in content:
+        assert asyncio.run(read()) == ("a.csv", content)
+
+
+def test_a_form_that_ends_too_soon_is_refused():
+    async def pieces():
+        yield b'--x\r\nContent-Disposition: form-data; name="file"; filename="a.csv"\r\n\r\nabc'
+
+    async def read():
+        form = FormFile(pieces(), "multipart/form-data; boundary=x")
+        return await form.name(), [part async for part in form.content()]
+
+    with pytest.raises(SpecError, match="no end"):
+        asyncio.run(read())
 
 
 def test_a_packed_log_is_read_too(client):

@@ -14,6 +14,7 @@ from breakeven.catalogue.schema import ApiPrice, MachinePrice, PriceRow, Service
 from breakeven.catalogue.search import Fact, called
 from breakeven.errors import NoDataError, SpecError
 from breakeven.evidence import Source
+from breakeven.wording import joined, worded
 
 PRICED = ("offers", "machines", "services")
 """The kinds that have prices of their own."""
@@ -136,14 +137,16 @@ def series_label(row: PriceRow) -> str:
     'on-demand'
     """
     if isinstance(row, ApiPrice):
-        more = [] if row.tier == "standard" else [str(row.tier)]
-        more += [f"input>{row.above_input_tokens / 1000:g}K"] if row.above_input_tokens else []
+        more: list[str] = [] if row.tier == "standard" else [str(row.tier)]
+        more += (
+            [worded("input>{thousand:g}K", thousand=row.above_input_tokens / 1000)] if row.above_input_tokens else []
+        )
         more += [row.window.replace("_", "-")] if row.window else []
-        return ", ".join([row.token_kind.replace("_", " "), *more])
+        return joined(", ", [row.token_kind.replace("_", " "), *more])
     if isinstance(row, MachinePrice):
         return f"{row.machine} {row.term}"
     bounds = tier_words(row)
-    return row.item if bounds == "all" else f"{row.item}, {bounds}"
+    return row.item if bounds == "all" else joined(", ", (row.item, bounds))
 
 
 def unit_of(row: PriceRow) -> str:

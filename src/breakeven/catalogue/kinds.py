@@ -16,6 +16,7 @@ import msgspec
 from breakeven.catalogue.load import ApiTariff, Catalogue, Snapshot
 from breakeven.catalogue.schema import ApiOffer, ApiPrice, Instance, ServicePrice, Uptime
 from breakeven.errors import UnknownNameError
+from breakeven.wording import worded
 
 Line = dict[str, Any]
 ML = "ml."
@@ -110,9 +111,9 @@ def offer_status(retired_on: date | None, delisted_by: date | None, as_of: date)
     'retired on 2026-07-24'
     """
     if retired_on and retired_on <= as_of:
-        return f"retired on {retired_on}"
+        return worded("retired on {day}", day=retired_on)
     if delisted_by and delisted_by <= as_of:
-        return f"no longer listed on {delisted_by}"
+        return worded("no longer listed on {day}", day=delisted_by)
     return ON_OFFER
 
 

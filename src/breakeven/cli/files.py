@@ -9,6 +9,7 @@ import msgspec
 import typer
 
 from breakeven.errors import SpecError
+from breakeven.wording import plain
 
 
 def write_whole(path: Path, content: bytes) -> None:
@@ -43,7 +44,7 @@ def write_whole(path: Path, content: bytes) -> None:
 
 def write_json(value: Any, target: str) -> None:  # noqa: ANN401 - any structure that msgspec writes
     """A structure as indented JSON to a file, or to the terminal for ``-``."""
-    raw = msgspec.json.format(msgspec.json.encode(value), indent=2) + b"\n"
+    raw = msgspec.json.format(msgspec.json.encode(value, enc_hook=plain), indent=2) + b"\n"
     if target == "-":
         typer.echo(raw.decode(), nl=False)
     else:

@@ -15,6 +15,7 @@ import numpy as np
 from breakeven.cost.bill import Charge
 from breakeven.options.columns import Floats, Ints
 from breakeven.units import HOURS_PER_DAY
+from breakeven.wording import joined, worded
 
 NOWHERE = -1
 AWAY, SAVED, UNKNOWN, STANDBY = "failover", "not charged while away", "availability not known", "standby machine"
@@ -65,17 +66,17 @@ def failover_charges(away: Failover, requests_per_day: Floats | float, part: str
 
     def told(i: int) -> str:
         if away.lost:
-            return f"{part}requests lost while away"
+            return joined("", (part, "requests lost while away"))
         where = away.names[away.to[i]] if away.to[i] != NOWHERE else "nothing known"
-        return f"{part}{AWAY} to {where}"
+        return worded("{part}failover to {where}", part=part, where=where)
 
     def source(i: int) -> tuple[str, ...]:
         return away.sources[away.source[i]]
 
     lines = (
         (AWAY, "hour away", hours, away.usd_per_request * per_hour, told),
-        (part + SAVED, "hour away", hours, -away.usd_per_request_saved * per_hour, None),
-        (part + UNKNOWN, "day", np.where(known | stands_by, 0.0, 1.0), np.full(len(hours), np.nan), None),
+        (joined("", (part, SAVED)), "hour away", hours, -away.usd_per_request_saved * per_hour, None),
+        (joined("", (part, UNKNOWN)), "day", np.where(known | stands_by, 0.0, 1.0), np.full(len(hours), np.nan), None),
         (STANDBY, "machine-hour", np.where(stands_by, HOURS_PER_DAY, 0.0), away.standby_usd_per_hour, None),
     )
     return tuple(

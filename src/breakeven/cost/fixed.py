@@ -5,6 +5,7 @@ from decimal import Decimal
 
 from breakeven.cost.bill import Charge, flat
 from breakeven.units import DAYS_PER_MONTH
+from breakeven.wording import worded
 from breakeven.workload.policy import Policy
 
 SPEC_SOURCE = "your spec"
@@ -23,7 +24,9 @@ def fixed_costs(policy: Policy, kind: str) -> tuple[tuple[str, float], ...]:
     ]
     if policy.people and kind in ("hosted", "hybrid"):
         hours = policy.people.hours_per_month
-        named.append((f"people, {hours:f} hours a month", float(hours * policy.people.usd_per_hour / days)))
+        named.append(
+            (worded("people, {hours:f} hours a month", hours=hours), float(hours * policy.people.usd_per_hour / days))
+        )
     return tuple(named)
 
 

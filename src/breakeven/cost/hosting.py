@@ -27,6 +27,7 @@ from breakeven.units import (
     MIB_PER_GIB,
     MILLISECONDS_PER_SECOND,
 )
+from breakeven.wording import joined, worded
 from breakeven.workload.policy import Policy
 from breakeven.workload.profile import Workload
 
@@ -185,7 +186,12 @@ def _count_unpriced(grid: HostedGrid, speed: Speed, sizing: Sizing, snapshot: Sn
                 unpriced.setdefault((kind, per_machine), []).append(grid.fleet.offers[offer].machine)
     for (kind, per_machine), machines in unpriced.items():
         rows = int(np.sum((hardware == kind) & (sizing.pair_replicas_per_machine == per_machine)))
-        ruling.add(f"no machine price known on {snapshot.as_of}", rows * len(machines), machines, about="catalogue")
+        ruling.add(
+            worded("no machine price known on {day}", day=snapshot.as_of),
+            rows * len(machines),
+            machines,
+            about="catalogue",
+        )
 
 
 def _within_paths(
@@ -200,7 +206,11 @@ def _within_paths(
 
     def words(i: int) -> str:
         offer = options.offers[options.offer[i]]
-        return f"{grid.words(int(speed.rows[options.row[i]]))}, {offer.path.name}: {response[i]:.3g} s"
+        return worded(
+            "{name}: {detail}",
+            name=joined(", ", (grid.words(int(speed.rows[options.row[i]])), offer.path.name)),
+            detail=worded("{seconds:.3g} s", seconds=response[i]),
+        )
 
     for reason in sorted({offer.refused for offer in options.offers if offer.refused}):
         refused = options.flag([offer.refused == reason for offer in options.offers])
@@ -212,7 +222,7 @@ def _within_paths(
         alive = ruling.exclude(
             alive,
             (limit == seconds) & (response > limit),
-            f"{seconds:g} s limit of {path}",
+            worded("{seconds:g} s limit of {path}", seconds=seconds, path=path),
             words,
             one_each,
         )
@@ -221,7 +231,10 @@ def _within_paths(
         alive = ruling.exclude(
             alive,
             buffered,
-            f"path without streaming: the first token comes with the last, against TTFT {slo.ttft_s:g} s",
+            worded(
+                "path without streaming: the first token comes with the last, against TTFT {seconds:g} s",
+                seconds=slo.ttft_s,
+            ),
             words,
             one_each,
         )
@@ -237,7 +250,12 @@ def _within_count(
         np.ones(len(options.row), dtype=np.bool_),
         options.too_many(sizing),
         "more machines needed than there are",
-        lambda i: f"{grid.words(int(speed.rows[options.row[i]]))}: {peak[i]:.0f} machines against {count[i]:.0f}",
+        lambda i: worded(
+            "{name}: {peak:.0f} machines against {count:.0f}",
+            name=grid.words(int(speed.rows[options.row[i]])),
+            peak=peak[i],
+            count=count[i],
+        ),
         np.ones(len(options.row), dtype=np.int64),
     )
     return options.take(alive)

@@ -9,8 +9,9 @@ from breakeven.catalogue.schema import PriceRow
 from breakeven.cost.bill import Charge, sources_of, usd_per_request
 from breakeven.options.columns import Floats, Ints
 from breakeven.options.machines import MachineOffer, Rents
-from breakeven.options.terms import COMMITTED_YEARS, ON_DEMAND, OWNED, SPOT
+from breakeven.options.terms import COMMITTED_YEARS, OWNED, SPOT
 from breakeven.units import HOURS_PER_DAY, SECONDS_PER_HOUR
+from breakeven.wording import worded
 
 MACHINES, COMMITTED, RETRIED = "machines", "committed machines", "requests served again after an interruption"
 MACHINE_LINES = 2
@@ -59,10 +60,10 @@ def _line(name: str, quantity: Floats, usd: Floats, offer: Ints, offers: tuple[M
     def told(i: int) -> str:
         term = offers[offer[i]].term
         if name == COMMITTED:
-            return MACHINES if term == OWNED else f"{COMMITTED}, {term}"
+            return MACHINES if term == OWNED else worded("committed machines, {term}", term=term)
         if term == SPOT:
-            return f"{MACHINES} at spot"
-        return f"{MACHINES} beside them, {ON_DEMAND}" if term in COMMITTED_YEARS else MACHINES
+            return "machines at spot"
+        return "machines beside them, on-demand" if term in COMMITTED_YEARS else MACHINES
 
     return Charge(
         name=name,

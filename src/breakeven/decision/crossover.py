@@ -16,6 +16,7 @@ from breakeven.decision.envelope import MARGIN, STRIDE, Envelope
 from breakeven.decision.rank import Contender
 from breakeven.options.columns import Floats, Ints, Mask
 from breakeven.units import TOKENS_PER_MTOK
+from breakeven.wording import Volume, joined, worded
 
 REFINEMENTS = 2
 POINTS_PER_REFINEMENT = 33
@@ -277,15 +278,18 @@ def _crossover(
 ) -> Crossover:
     lowest, first, stays = float(pair.volume[0]), found.first, found.stays
     if stays is None:
-        because = _never(pair, curves)
+        because: str = _never(pair, curves)
     elif stays <= lowest:
-        because = f"self-hosting is cheaper at every traffic from {lowest:,.0f} requests a day on"
+        because = worded(
+            "self-hosting is cheaper at every traffic from {count} requests a day on", count=Volume(lowest)
+        )
     else:
-        because = f"from there on self-hosting stays cheaper, at first on {machines}"
+        because = worded("from there on self-hosting stays cheaper, at first on {machines}", machines=machines)
+    told = [because]
     if first is not None and (stays is None or first < stays * (1 - TOLERANCE)):
-        because += f"; cheaper in places from {float(f'{first:.3g}'):,.0f} on"
+        told.append(worded("cheaper in places from {count} on", count=Volume(first)))
     if pair.api.meets_slo is None:
-        because += "; whether that API keeps the latency target is not known"
+        told.append("whether that API keeps the latency target is not known")
     return Crossover(
         group=pair.group,
         left=curves.api.options[pair.api.number].id,
@@ -294,7 +298,7 @@ def _crossover(
         first_requests_per_day=first,
         low=None if found.fast is None or stays is None else min(found.fast, stays),
         high=None if found.slow is None or stays is None else max(found.slow, stays),
-        because=because,
+        because=joined("; ", told),
     )
 
 
@@ -303,18 +307,23 @@ def _never(pair: _Pair, curves: Curves) -> str:
     hosted, volume = pair.hosted_usd_per_day, pair.volume
     if np.isinf(hosted[-1]):
         last = volume[np.isfinite(hosted)][-1:] if np.isfinite(hosted).any() else volume[:1]
-        return f"the machines there are carry at most about {float(f'{last[0]:.3g}'):,.0f} requests a day"
+        return worded("the machines there are carry at most about {count} requests a day", count=Volume(last[0]))
     if curves.by_success:
         thousands = volume[-1] / THOUSAND
-        return (
-            f"even at {volume[-1]:,.0f} requests a day full machines cost {hosted[-1] / thousands:.3g} USD for 1,000 "
-            f"right answers against {pair.api_usd_per_day[-1] / thousands:.3g}"
+        return worded(
+            "even at {count} requests a day full machines cost {hosted:.3g} USD for 1,000 right "
+            "answers against {api:.3g}",
+            count=Volume(volume[-1]),
+            hosted=hosted[-1] / thousands,
+            api=pair.api_usd_per_day[-1] / thousands,
         )
     mean = curves.speed.workload.mix.mean
     mtok = volume[-1] * (mean.input + mean.output) / TOKENS_PER_MTOK
-    return (
-        f"even at {volume[-1]:,.0f} requests a day full machines cost {hosted[-1] / mtok:.3g} USD a million tokens "
-        f"against {pair.api_usd_per_day[-1] / mtok:.3g}"
+    return worded(
+        "even at {count} requests a day full machines cost {hosted:.3g} USD a million tokens against {api:.3g}",
+        count=Volume(volume[-1]),
+        hosted=hosted[-1] / mtok,
+        api=pair.api_usd_per_day[-1] / mtok,
     )
 
 

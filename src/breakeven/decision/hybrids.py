@@ -29,6 +29,7 @@ from breakeven.decision.curves import Curves
 from breakeven.options.columns import Floats, Ints, Mask
 from breakeven.performance.predict import Speed
 from breakeven.units import HOURS_PER_DAY, SECONDS_PER_DAY
+from breakeven.wording import joined
 
 AMPLE = 9.0, 12.0
 """So many standard deviations and places above the busiest hour nothing overflows."""
@@ -267,7 +268,7 @@ def _charges(
     bought = api_costs(
         options, speed.workload, curves.policy, curves.snapshot.windows, requests_per_hour=requests_per_hour
     )
-    lines = (*own.charges, *(replace(charge, name=OVERFLOW + charge.name) for charge in bought.charges))
+    lines = (*own.charges, *(replace(charge, name=joined("", (OVERFLOW, charge.name))) for charge in bought.charges))
     if curves.away is None:
         return lines
     of_apis, of_hosted = curves.away

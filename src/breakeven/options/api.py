@@ -11,6 +11,7 @@ from breakeven.catalogue.schema import ApiOffer, ProvisionedPrice
 from breakeven.options.quality import Quality
 from breakeven.options.ruling import About, Ruling
 from breakeven.units import HOURS_PER_DAY, MINUTES_PER_HOUR
+from breakeven.wording import joined, worded
 from breakeven.workload.policy import Policy
 from breakeven.workload.profile import Slo, Workload
 
@@ -82,7 +83,12 @@ def api_options(
         reason = _ruled_out(option, snapshot.as_of, workload, quality, tuned)
         if reason:
             because, detail, about = reason
-            ruling.add(because, 1, [f"{option.id}: {detail}" if detail else option.id], about=about)
+            ruling.add(
+                because,
+                1,
+                [worded("{name}: {detail}", name=option.id, detail=detail) if detail else option.id],
+                about=about,
+            )
         else:
             competing.append(option)
     return tuple(competing), considered
@@ -164,7 +170,7 @@ def _above_limit(option: ApiOption, workload: Workload) -> tuple[str, str] | Non
     minutes = MINUTES_PER_HOUR
     return (
         "its rate limit, as you stated it, is below the busiest hour",
-        f"{most / minutes:,.4g} requests a minute against {busiest / minutes:,.4g}",
+        worded("{most:,.4g} requests a minute against {busiest:,.4g}", most=most / minutes, busiest=busiest / minutes),
     )
 
 
@@ -180,9 +186,9 @@ def _not_good_enough(score: float, quality: Quality) -> tuple[str, str] | None:
 
 def _gone(offer: ApiOffer, as_of: date) -> tuple[str, str] | None:
     if offer.retired_on and offer.retired_on <= as_of:
-        return "retired by its provider", f"since {offer.retired_on}"
+        return "retired by its provider", worded("since {day}", day=offer.retired_on)
     if offer.delisted_by and offer.delisted_by <= as_of:
-        return "no longer in the price tables", f"not listed on {offer.delisted_by}"
+        return "no longer in the price tables", worded("not listed on {day}", day=offer.delisted_by)
     return None
 
 
@@ -193,13 +199,17 @@ def _unsuited(option: ApiOption, workload: Workload, tuned: set[str]) -> tuple[s
     if mode == "fine-tuned":
         return "fine-tuned model: needs a training run of yours", ""
     if mode != ("chat" if workload.task == "generate" else "embedding"):
-        return f"not {'a text generation' if workload.task == 'generate' else 'an embedding'} model", ""
+        return "not a text generation model" if workload.task == "generate" else "not an embedding model", ""
     if tier in SLOW_TIERS and not workload.deferrable:
-        return f"{tier} tier: {SLOW_TIERS[tier]}, and the workload is not deferrable", ""
+        return worded("{tier} tier: {but}, and the workload is not deferrable", tier=tier, but=SLOW_TIERS[tier]), ""
     if option.provisioned is not None:
         return None
     missing = [kind for kind in _kinds(workload) if not _priced(option, kind, workload)]
-    return ("a price it would need is not known", f"{tier} {' and '.join(missing)}") if missing else None
+    return (
+        ("a price it would need is not known", worded("{tier} {kinds}", tier=tier, kinds=joined(" and ", missing)))
+        if missing
+        else None
+    )
 
 
 def _priced(option: ApiOption, kind: str, workload: Workload) -> bool:
@@ -217,11 +227,15 @@ def _out_of_bounds(option: ApiOption, workload: Workload) -> tuple[str, str] | N
     longest_in = max(shape.usage.input for shape in workload.mix.shapes)
     longest_out = max(shape.usage.output for shape in workload.mix.shapes)
     if longest_in > (option.max_input_tokens or SAFE_CONTEXT_TOKENS):
-        known = f"{option.max_input_tokens:,} tokens" if option.max_input_tokens else "not known"
+        known = worded("{most:,} tokens", most=option.max_input_tokens) if option.max_input_tokens else "not known"
         reason = "context too short" if option.max_input_tokens else "context length not known"
-        return reason, f"{known} against {longest_in:,.0f}"
+        return reason, worded("{known} against {longest:,.0f}", known=known, longest=longest_in)
     if workload.task == "generate" and offer.max_output_tokens and longest_out > offer.max_output_tokens:
-        return "longest answer too short", f"{offer.max_output_tokens:,} tokens against {longest_out:,.0f}"
+        return "longest answer too short", worded(
+            "{most:,} tokens against {longest:,.0f}",
+            most=offer.max_output_tokens,
+            longest=longest_out,
+        )
     return None
 
 
@@ -236,9 +250,9 @@ def _context_tokens(catalogue: Catalogue) -> dict[str, int]:
 
 def unknown_quality(quality: Quality) -> str:
     """The reason for a score that is not known: it never passes a floor."""
-    return f"quality not known on {quality.scale}, so it cannot pass the floor"
+    return worded("quality not known on {scale}, so it cannot pass the floor", scale=quality.scale)
 
 
 def below_floor(quality: Quality) -> str:
     """The reason for a score below the floor."""
-    return f"below the quality floor ({quality.floor_words})"
+    return worded("below the quality floor ({floor})", floor=quality.floor_words)

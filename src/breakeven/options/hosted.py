@@ -18,6 +18,7 @@ from breakeven.options.machines import Fleet, Hardware, fleet, known_on, no_flee
 from breakeven.options.names import UNKNOWN_LICENCE
 from breakeven.options.quality import Quality
 from breakeven.options.ruling import About, Ruling
+from breakeven.wording import worded
 from breakeven.workload.policy import Policy
 from breakeven.workload.profile import Workload
 
@@ -57,9 +58,12 @@ class HostedGrid:
         """A row in words."""
         hardware = self.fleet.hardware[self.hardware[row]]
         degree = f" x{hardware.tensor_parallel}" if hardware.tensor_parallel > 1 else ""
-        return (
-            f"{self.models[self.model[row]].name} {self.formats[self.number_format[row]].name} "
-            f"on {hardware.device}{degree}"
+        return worded(
+            "{model} {format} on {device}{degree}",
+            model=self.models[self.model[row]].name,
+            format=self.formats[self.number_format[row]].name,
+            device=hardware.device,
+            degree=degree,
         )
 
 
@@ -180,38 +184,42 @@ def _ruled(
             alive,
             hit[grid.model],
             because,
-            lambda row: grid.models[grid.model[row]].name + detail(grid.models[grid.model[row]]),
+            lambda row: _with_detail(grid.models[grid.model[row]].name, detail(grid.models[grid.model[row]])),
             grid.weight,
             about=about,
         )
 
     kinds = ("decoder", "encoder-decoder") if workload.task == "generate" else ("encoder",)
     task = "generate text" if workload.task == "generate" else "encode text into vectors or labels"
-    alive = by_model(f"the model does not {task}", lambda m: m.kind not in kinds, lambda m: f" ({m.kind})")
+    alive = by_model(worded("the model does not {task}", task=task), lambda m: m.kind not in kinds, lambda m: m.kind)
     alive = by_model("the weights are not public", lambda m: m.weights_public is False, lambda _: "")
     alive = by_model("parameter count not known", lambda m: m.params_total is None, lambda _: "")
     alive = by_model(
-        f"not released by {as_of}, or its release date is not known",
+        worded("not released by {as_of}, or its release date is not known", as_of=as_of),
         lambda m: not known_on(m.released or sure, as_of),
-        lambda m: f": released {m.released}" if m.released else ": release date not known",
+        lambda m: worded("released {day}", day=m.released) if m.released else "release date not known",
     )
     longest = workload.mix.longest_tokens
     alive = by_model(
         "context too short",
         lambda m: longest > (m.max_context or longest),
-        lambda m: f": {m.max_context:,} tokens against {longest:,.0f}",
+        lambda m: worded("{most:,} tokens against {longest:,.0f}", most=m.max_context, longest=longest),
         "workload",
     )
     alive = by_model(
         "context length not known",
         lambda m: m.max_context is None and longest > SAFE_CONTEXT_TOKENS,
-        lambda _: f": not known against {longest:,.0f}",
+        lambda _: worded("{known} against {longest:,.0f}", known="not known", longest=longest),
         "workload",
     )
     alive = _ruled_by_hardware(grid, alive, ruling)
     if quality.floor is not None:
         alive = _ruled_by_quality(grid, alive, quality, ruling)
     return HostedGrid(**{name: getattr(grid, name) for name in HostedGrid.__slots__} | {"alive": alive})
+
+
+def _with_detail(name: str, detail: str) -> str:
+    return worded("{name}: {detail}", name=name, detail=detail) if detail else name
 
 
 def first_sure_day(catalogue: Catalogue) -> date:
@@ -224,7 +232,12 @@ def _ruled_by_hardware(grid: HostedGrid, alive: Mask, ruling: Ruling) -> Mask:
 
     def describe(row: int) -> str:
         device = hardware[grid.hardware[row]].device
-        return f"{formats[grid.number_format[row]].name} on {device} ({grid.models[grid.model[row]].name})"
+        return worded(
+            "{format} on {device} ({model})",
+            format=formats[grid.number_format[row]].name,
+            device=device,
+            model=grid.models[grid.model[row]].name,
+        )
 
     unknown = np.array([_datasheet_gap(row) for row in hardware], dtype=np.bool_)[grid.hardware]
     alive = ruling.exclude(alive, unknown, "datasheet figure not known", grid.words, grid.weight, about="catalogue")
@@ -232,7 +245,12 @@ def _ruled_by_hardware(grid: HostedGrid, alive: Mask, ruling: Ruling) -> Mask:
     for number, number_format in enumerate(formats):
         lacks = (grid.number_format == number) & ~runs[number, grid.hardware]
         alive = ruling.exclude(
-            alive, lacks, f"no {number_format.name} on this hardware", describe, grid.weight, about="catalogue"
+            alive,
+            lacks,
+            worded("no {format} on this hardware", format=number_format.name),
+            describe,
+            grid.weight,
+            about="catalogue",
         )
     alive = ruling.exclude(
         alive,
@@ -249,7 +267,12 @@ def _ruled_by_hardware(grid: HostedGrid, alive: Mask, ruling: Ruling) -> Mask:
         alive,
         (heads % degree != 0) | ((kv_heads % degree != 0) & (degree % kv_heads != 0)),
         "attention heads do not divide over the devices",
-        lambda row: f"{grid.words(row)}: {heads[row]} heads, {kv_heads[row]} of them for keys and values",
+        lambda row: worded(
+            "{option}: {heads} heads, {kv_heads} of them for keys and values",
+            option=grid.words(row),
+            heads=heads[row],
+            kv_heads=kv_heads[row],
+        ),
         grid.weight,
         about="catalogue",
     )

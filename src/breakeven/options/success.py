@@ -9,6 +9,7 @@ from breakeven.options.api import ApiOption
 from breakeven.options.columns import Floats, Ints, Mask
 from breakeven.options.hosted import HostedGrid, vouched
 from breakeven.options.ruling import EXAMPLES, Ruling
+from breakeven.wording import worded
 from breakeven.workload.attempts import tried
 from breakeven.workload.profile import Workload
 from breakeven.workload.success import FORMAT_SIGN, Answers, SuccessRate
@@ -67,7 +68,7 @@ class Successes:
     def floor_words(self) -> str:
         """The floor in words; nothing without one."""
         floor = self.answers.floor
-        return "" if floor is None else f"at least {floor * 100:.4g} % of the answers right"
+        return "" if floor is None else worded("at least {percent:.4g} % of the answers right", percent=floor * 100)
 
 
 def successes_of(
@@ -145,12 +146,14 @@ def rule_below_floor(
     if successes is None:
         return 0
     tries = successes.answers.retries
-    after = f", {tries} retr{'y' if tries == 1 else 'ies'} counted" if tries else ""
-    because = f"below the success floor ({successes.floor_words}{after})"
+    after = worded(", {n} retry counted" if tries == 1 else ", {n} retries counted", n=tries) if tries else ""
+    because = worded("below the success floor ({floor}{after})", floor=successes.floor_words, after=after)
     out = np.flatnonzero(~successes.api.passes).tolist()
     ruling.add(because, len(out), (f"{apis[n].id}: {successes.api.success[n]:.4g}" for n in out[:EXAMPLES]))
     count = np.where(successes.hosted.passes, 0, np.bincount(option_row, minlength=len(rows)))
     some = np.flatnonzero(count)[:EXAMPLES].tolist()
-    words = (f"{grid.words(int(rows[n]))}: {successes.hosted.success[n]:.4g}" for n in some)
+    words = (
+        worded("{name}: {detail:.4g}", name=grid.words(int(rows[n])), detail=successes.hosted.success[n]) for n in some
+    )
     ruling.add(because, int(count.sum()), words)
     return len(out) + int(count.sum())

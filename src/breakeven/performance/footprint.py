@@ -12,6 +12,7 @@ from breakeven.performance.calibration import Parameters
 from breakeven.performance.grid import precision_of
 from breakeven.performance.kinds import WIDE_BYTES, kv_elements, weight_bytes
 from breakeven.units import BYTES_PER_GB, BYTES_PER_GIB
+from breakeven.wording import worded
 from breakeven.workload.policy import Stated
 from breakeven.workload.profile import Workload
 
@@ -77,9 +78,11 @@ def _with_weights(grid: HostedGrid, weights: Floats, usable: Floats, ruling: Rul
         grid.alive,
         weights > usable,
         "weights do not fit",
-        lambda row: (
-            f"{grid.words(row)}: weights {weights[row] / BYTES_PER_GB:.1f} GB do not fit the "
-            f"{usable[row] / BYTES_PER_GB:.1f} GB usable"
+        lambda row: worded(
+            "{option}: weights {weights:.1f} GB do not fit the {usable:.1f} GB usable",
+            option=grid.words(row),
+            weights=weights[row] / BYTES_PER_GB,
+            usable=usable[row] / BYTES_PER_GB,
         ),
         grid.weight,
     )
@@ -91,8 +94,11 @@ def _with_longest(grid: HostedGrid, alive: Mask, longest: Floats, room: Floats, 
         alive,
         longest > room,
         "no memory left for the KV cache of the longest request",
-        lambda row: (
-            f"{grid.words(row)}: {longest[row] / BYTES_PER_GB:.1f} GB needed, {room[row] / BYTES_PER_GB:.1f} GB free"
+        lambda row: worded(
+            "{option}: {longest:.1f} GB needed, {room:.1f} GB free",
+            option=grid.words(row),
+            longest=longest[row] / BYTES_PER_GB,
+            room=room[row] / BYTES_PER_GB,
         ),
         grid.weight,
     )

@@ -21,6 +21,7 @@ from breakeven.performance.kinds import Kinds
 from breakeven.performance.replica import replicas
 from breakeven.performance.roofline import Prompt, Replica, prefill, prompt_of
 from breakeven.performance.serving import Latency, concurrency_at, steady
+from breakeven.wording import worded
 from breakeven.workload.policy import Stated
 from breakeven.workload.profile import Slo, Workload
 
@@ -176,9 +177,15 @@ def _within_target(speed: Speed, grid: HostedGrid, slo: Slo, ruling: Ruling) -> 
         alive = ruling.exclude(
             alive,
             found > target,
-            f"{name} target missed even by a single request",
+            worded("{name} target missed even by a single request", name=name),
             lambda i, name=name, found=found, target=target: (  # type: ignore[misc]
-                f"{grid.words(int(speed.rows[i]))}: {name} {found[i]:.2g} s against {target:g} s"
+                worded(
+                    "{option}: {name} {found:.2g} s against {target:g} s",
+                    option=grid.words(int(speed.rows[i])),
+                    name=name,
+                    found=found[i],
+                    target=target,
+                )
             ),
             weight,
         )

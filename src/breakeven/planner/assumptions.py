@@ -1,9 +1,13 @@
 """What nobody stated and the plan took anyway, in sentences."""
 
+from datetime import date
+
+from breakeven.catalogue.load import Catalogue
 from breakeven.cost.hosting import BYTES_PER_STREAMED_TOKEN, LOG_BYTES_PER_REQUEST, HostedCosts
 from breakeven.options.hosted import HostedGrid
 from breakeven.options.terms import COMMITTED_YEARS, SPOT
 from breakeven.performance.predict import Speed
+from breakeven.wording import joined, worded
 from breakeven.workload.policy import Policy
 from breakeven.workload.profile import Workload
 
@@ -15,21 +19,15 @@ def assumptions_of(
     found = [*workload.assumptions, *_on_success(policy), *_on_fine_tuning(policy)]
     if not len(speed.rows):
         return (*found, *_on_outages(policy))
-    if policy.stated:
-        found.append(
-            f"self-hosted machines: {policy.stated.response_s:g} s a response, {policy.stated.concurrency} at a time, "
-            "as stated; no speed was predicted"
-        )
-    else:
-        found.append(
-            "speeds are predicted by equations fitted on public measurements (basis: calibrated where the stack was "
-            "measured on that hardware generation, else extrapolated); bills say what the 80 % band means in dollars"
-        )
+    found.append(_speeds(policy))
     static = {e.name for n, e in enumerate(grid.engines) if not e.continuous_batching and n in grid.engine[speed.rows]}
     if static and workload.task == "generate" and not policy.stated:
         found.append(
-            f"{' and '.join(sorted(static))} cannot add a request to a running batch; their speed is predicted as if "
-            "they could, so what they cost is a lower bound"
+            worded(
+                "{engines} cannot add a request to a running batch; their speed is predicted as if "
+                "they could, so what they cost is a lower bound",
+                engines=joined(" and ", sorted(static)),
+            )
         )
     if not workload.slo.named and not policy.stated:
         found.append("no latency target: machines are filled as far as memory and engine admit")
@@ -38,15 +36,21 @@ def assumptions_of(
     if workload.mix.mean.cached_input and not policy.stated:
         found.append("cached input is found in the prefix cache of one's own machines as often as in the API's")
     found.append(
-        f"answers leave AWS as events of {BYTES_PER_STREAMED_TOKEN:g} bytes a token; logs of {LOG_BYTES_PER_REQUEST:g} "
-        "bytes a request"
+        worded(
+            "answers leave AWS as events of {token:g} bytes a token; logs of {logs:g} bytes a request",
+            token=BYTES_PER_STREAMED_TOKEN,
+            logs=LOG_BYTES_PER_REQUEST,
+        )
     )
     if workload.spread_evenly:
         found.append("work that may wait a day is spread evenly over it on machines of one's own")
     if workload.batch is not None:
         found.append(
-            f"work that may wait {workload.batch.within_h:g} h comes evenly and is done where machines stand idle, "
-            "behind the requests that cannot wait; no hybrids are formed beside it"
+            worded(
+                "work that may wait {hours:g} h comes evenly and is done where machines stand idle, "
+                "behind the requests that cannot wait; no hybrids are formed beside it",
+                hours=workload.batch.within_h,
+            )
         )
     if hybrids:
         found.append(
@@ -59,23 +63,53 @@ def assumptions_of(
     return tuple(found)
 
 
+def beyond_catalogue(as_of: date, catalogue: Catalogue) -> tuple[str, ...]:
+    """What a plan must say of a day after the last reading of a source."""
+    last = catalogue.last_day
+    if as_of <= last:
+        return ()
+    return (worded("prices and offers as read until {day}: what changed since is not known", day=last),)
+
+
+def _speeds(policy: Policy) -> str:
+    """Where the speeds of one's own machines come from."""
+    if policy.stated:
+        return worded(
+            "self-hosted machines: {seconds:g} s a response, {concurrency} at a time, as stated; "
+            "no speed was predicted",
+            seconds=policy.stated.response_s,
+            concurrency=policy.stated.concurrency,
+        )
+    return (
+        "speeds are predicted by equations fitted on public measurements (basis: calibrated where the stack was "
+        "measured on that hardware generation, else extrapolated); bills say what the 80 % band means in dollars"
+    )
+
+
 def _buying(policy: Policy, hosted: HostedCosts) -> list[str]:
     """How many machines are bought for how long."""
     scaling = "hour by hour" if policy.scaling == "hourly" else "fixed at the busiest hour"
-    least = f", at least {policy.min_replicas} replica{'s' if policy.min_replicas > 1 else ''}"
+    least = worded(
+        ", at least {n} replicas" if policy.min_replicas > 1 else ", at least {n} replica", n=policy.min_replicas
+    )
     starts = ""
     if policy.scaling == "hourly":
-        starts = (
-            f"; a machine is paid {policy.startup_minutes:g} minutes before it serves, and a fleet carries what the "
-            "traffic grows by meanwhile"
+        starts = worded(
+            "; a machine is paid {minutes:g} minutes before it serves, and a fleet carries what the "
+            "traffic grows by meanwhile",
+            minutes=policy.startup_minutes,
         )
-    found = [f"fleets are sized {scaling}{least}{starts}"]
+    sized = worded("fleets are sized {scaling}{least}{starts}", scaling=scaling, least=least, starts=starts)
+    found: list[str] = [sized]
     offers = [hosted.options.offers[n] for n in set(hosted.options.offer.tolist())]
     committed = sorted({offer.term for offer in offers if offer.term in COMMITTED_YEARS})
     if committed:
         found.append(
-            f"{', '.join(committed)}: paid for years whether used or not, for as many machines as that is cheaper "
-            "for; those above are on demand"
+            worded(
+                "{terms}: paid for years whether used or not, for as many machines as that is "
+                "cheaper for; those above are on demand",
+                terms=joined(", ", committed),
+            )
         )
     if any(offer.price and offer.price.date_basis == "derived" and offer.term in COMMITTED_YEARS for offer in offers):
         found.append(
@@ -96,19 +130,26 @@ def _queueing(workload: Workload) -> list[str]:
         return []
     share, bursts = f"p{workload.slo.quantile * 100:g}", workload.burstiness
     kept = (
-        f"sized so that the target holds at {share} in every hour, the wait for a place included"
+        worded("sized so that the target holds at {share} in every hour, the wait for a place included", share=share)
         if workload.slo.ttft_s is not None
-        else f"no target for the first token: sized so that at {share} in every hour the wait for a place "
-        "is no longer than an answer takes"
+        else worded(
+            "no target for the first token: sized so that at {share} in every hour the wait for a "
+            "place is no longer than an answer takes",
+            share=share,
+        )
     )
     arrivals = (
         "how bursty the arrivals are was not given (`traffic.burstiness`): taken as independent (Poisson), "
         "at one rate within each hour"
         if bursts is None
-        else f"bursts as stated: the time between two requests varies by {bursts.gap_variation:g} of its mean, and "
-        f"the rate by {bursts.rate_variation:.0%} within an hour"
+        else worded(
+            "bursts as stated: the time between two requests varies by {gap:g} of its mean, and the "
+            "rate by {rate:.0%} within an hour",
+            gap=bursts.gap_variation,
+            rate=bursts.rate_variation,
+        )
     )
-    return [f"{kept}; replicas behind least-outstanding-requests routing", arrivals]
+    return [joined("; ", (kept, "replicas behind least-outstanding-requests routing")), arrivals]
 
 
 def _on_outages(policy: Policy) -> list[str]:

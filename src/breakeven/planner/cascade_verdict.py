@@ -16,6 +16,7 @@ from breakeven.evidence import weakest
 from breakeven.options.quality import Quality
 from breakeven.planner.right_answers import Success, usd_per_right
 from breakeven.planner.verdict import NO_CAPACITY, NO_PERFORMANCE, CascadeParts, Option, Verdict, rounded
+from breakeven.wording import joined, worded
 
 FIRST, FALLBACK = "first: ", "fall-back: "
 
@@ -92,17 +93,26 @@ def _success(cascade: Cascade, first: Verdict, curves: Curves, bill: Bill, waits
 
 
 def _because(first: Verdict, fallback: Verdict, cascade: Cascade, waits_s: float | None, curves: Curves) -> str:
-    wait = "" if waits_s is None else f", about {waits_s:.3g} s,"
+    wait = "" if waits_s is None else worded(", about {seconds:.3g} s,", seconds=waits_s)
     alone = cascade.first.success, cascade.fallback.success
     worse = ""
     if cascade.success < max(alone):
         worse = ", less often than with its stronger half, because the checker errs"
     target = "; the latency target is kept by each half for itself" if curves.speed.workload.slo.named else ""
-    return (
-        f"{first.option.model} answers first, and {cascade.escalated:.1%} of the requests go on to "
-        f"{fallback.option.model}; {cascade.success:.1%} end right, against {alone[0]:.1%} and {alone[1]:.1%} with "
-        f"either alone{worse}; what goes on waits{wait} for the first model's whole answer besides, and no answer can "
-        f"be shown before it is checked{target}"
+    return worded(
+        "{first} answers first, and {escalated:.1%} of the requests go on to {second}; {success:.1%} "
+        "end right, against {alone:.1%} and {other:.1%} with either alone{worse}; what goes on "
+        "waits{wait} for the first model's whole answer besides, "
+        "and no answer can be shown before it is checked{target}",
+        first=first.option.model,
+        escalated=cascade.escalated,
+        second=fallback.option.model,
+        success=cascade.success,
+        alone=alone[0],
+        other=alone[1],
+        worse=worse,
+        wait=wait,
+        target=target,
     )
 
 
@@ -121,7 +131,7 @@ def _bill(cascade: Cascade, curves: Curves) -> Bill:
 
 
 def _named(half: str, lines: Iterable[CostLine]) -> list[CostLine]:
-    return [msgspec.structs.replace(line, name=half + line.name) for line in lines if line.name != CHECKS]
+    return [msgspec.structs.replace(line, name=joined("", (half, line.name))) for line in lines if line.name != CHECKS]
 
 
 def _first_lines(half: Contender, curves: Curves) -> tuple[CostLine, ...]:

@@ -7,6 +7,7 @@ from datetime import date
 from breakeven.catalogue.schema import ApiPrice, ChargedRow, MachinePrice, ProvisionedPrice
 from breakeven.cost.bill import Charge
 from breakeven.decision.rank import Contender
+from breakeven.wording import worded
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,9 +45,11 @@ def _words(row: ChargedRow) -> str:
     """What a row is the price of."""
     if isinstance(row, ApiPrice):
         tier = "" if row.tier == "standard" else f" ({row.tier})"
-        return f"{row.provider}/{row.model} {row.token_kind.replace('_', ' ')}{tier}"
+        return worded(
+            "{name} {line}{tier}", name=f"{row.provider}/{row.model}", tier=tier, line=row.token_kind.replace("_", " ")
+        )
     if isinstance(row, MachinePrice):
         return f"{row.machine} {row.term}"
     if isinstance(row, ProvisionedPrice):
-        return f"{row.provider}/{row.model} provisioned throughput"
+        return worded("{provider}/{model} provisioned throughput", provider=row.provider, model=row.model)
     return f"{row.service} {row.item}"

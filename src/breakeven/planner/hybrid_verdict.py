@@ -25,6 +25,7 @@ from breakeven.planner.verdict import (
     hosted_id,
     known,
 )
+from breakeven.wording import joined, worded
 
 EVERY = 2
 """Of the volumes at which curves are drawn, every so many is looked at for where a hybrid stays the cheapest."""
@@ -104,10 +105,10 @@ def hybrid_verdict(
 
 def _because(found: Hybrid, fleet: Capacity, bill: Bill, contender: Contender) -> str:
     low, high = min(fleet.replicas_by_hour), max(fleet.replicas_by_hour)
-    base = f"{low}" if low == high else f"{low} to {high}"
+    base = f"{low}" if low == high else worded("{low} to {high}", low=low, high=high)
     usd = float(bill.usd_per_day)
     saved = [
-        f"{(1 - usd / alone) * 100:.2g} % less than {what}"
+        worded("{percent:.2g} % less than {what}", percent=(1 - usd / alone) * 100, what=what)
         for what, alone in (
             ("that API alone", found.usd_per_day_api_alone),
             ("the cheapest hosting of the model alone", found.usd_per_day_hosted_alone),
@@ -115,10 +116,23 @@ def _because(found: Hybrid, fleet: Capacity, bill: Bill, contender: Contender) -
         if np.isfinite(alone)
     ]
     latency = (
-        "" if contender.meets_slo else "; the latency of the API is not known, so the target is not counted as kept"
+        [] if contender.meets_slo else ["the latency of the API is not known, so the target is not counted as kept"]
     )
-    overflow = f"{found.overflow_share * 100:.2g} % of the requests overflow to {found.overflow_to}"
-    return f"a base of {base} replica{'' if base == '1' else 's'}, {overflow}; {' and '.join(saved)}{latency}"
+    overflow = worded(
+        "{percent:.2g} % of the requests overflow to {api}", percent=found.overflow_share * 100, api=found.overflow_to
+    )
+    return joined(
+        "; ",
+        (
+            worded(
+                "a base of {base} replica, {overflow}" if base == "1" else "a base of {base} replicas, {overflow}",
+                base=base,
+                overflow=overflow,
+            ),
+            joined(" and ", saved),
+            *latency,
+        ),
+    )
 
 
 def _capacity(hybrids: Hybrids, number: int, per_machine: int, largest_concurrency: float) -> Capacity:

@@ -26,6 +26,7 @@ from breakeven.options.ruling import Ruling
 from breakeven.performance.calibration import Parameters
 from breakeven.performance.predict import predict
 from breakeven.planner.verdict import hosted_id
+from breakeven.wording import worded
 from breakeven.workload.policy import Policy
 from breakeven.workload.profile import Workload
 from breakeven.workload.usage import TokenMix
@@ -146,14 +147,16 @@ class MixedMachines:
         fixed = sum(usd for _, usd in fixed_costs(self._policy, "hosted"))
         alone = None if single is None else single.usd_per_day + fixed
         usd = cover.usd_per_day + fixed
-        proved = "optimal" if cover.gap == 0 else f"within {cover.gap:.2g} of the optimum"
-        among = f"{proved} among {considered} fleets"
+        proved = "optimal" if cover.gap == 0 else worded("within {gap:.2g} of the optimum", gap=cover.gap)
+        among = worded("{proved} among {considered} fleets", proved=proved, considered=considered)
         if len(cover.fleets) == 1:
-            because = f"no mix of machines is cheaper than one fleet for all ({among})"
+            because = worded("no mix of machines is cheaper than one fleet for all ({among})", among=among)
         elif alone is None:
-            because = f"no single fleet carries every kind of request ({among})"
+            because = worded("no single fleet carries every kind of request ({among})", among=among)
         else:
-            because = f"{(1 - usd / alone) * 100:.2g} % less than one fleet for all ({among})"
+            because = worded(
+                "{percent:.2g} % less than one fleet for all ({among})", percent=(1 - usd / alone) * 100, among=among
+            )
         return MixedFleet(
             model=model,
             pools=tuple(
@@ -205,4 +208,9 @@ def _part(workload: Workload, kinds: frozenset[int]) -> Workload | None:
 
 def _words(mix: TokenMix, kind: int) -> str:
     usage = mix.shapes[kind].usage
-    return f"{usage.input:,.0f} in, {usage.output:,.0f} out ({mix.shares[kind] * 100:.3g} %)"
+    return worded(
+        "{input:,.0f} in, {output:,.0f} out ({percent:.3g} %)",
+        input=usage.input,
+        output=usage.output,
+        percent=mix.shares[kind] * 100,
+    )

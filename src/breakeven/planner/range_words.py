@@ -11,6 +11,7 @@ from breakeven.decision.tornado import HIGH, LOW, Swing, alike
 from breakeven.planner.drawing import base_of
 from breakeven.planner.spine import Plan
 from breakeven.planner.spread import InputRange, SwingRange
+from breakeven.wording import joined, worded
 from breakeven.workload.uncertainty import Growth, Uncertainty
 
 GIVEN = "your spec"
@@ -24,9 +25,12 @@ def configuration(plan: Plan, contender: Contender) -> str:
     offer = plan.hosted.options.offers[plan.hosted.options.offer[number]]
     degree = plan.grid.fleet.hardware[plan.grid.hardware[row]].tensor_parallel
     split = f" (tp{degree})" if degree > 1 else ""
-    return (
-        f"{plan.grid.models[plan.grid.model[row]].name} {plan.grid.formats[plan.grid.number_format[row]].name} "
-        f"on {offer.machine}{split}"
+    return worded(
+        "{model} {format} on {device}{degree}",
+        model=plan.grid.models[plan.grid.model[row]].name,
+        format=plan.grid.formats[plan.grid.number_format[row]].name,
+        device=offer.machine,
+        degree=split,
     )
 
 
@@ -54,9 +58,11 @@ def inputs_of(plan: Plan, trends: Sequence[tuple[str, Trends]]) -> tuple[InputRa
         ),
     ]
     for group, moves in trends:
-        where = f" ({group})" if len(trends) > 1 else ""
-        found += _trended(f"API prices at equal quality{where}", moves.api, "levels of quality")
-        found += _trended(f"size of open models at equal quality{where}", moves.models, "levels of quality")
+        where = worded(" ({group})", group=group) if len(trends) > 1 else ""
+        found += _trended(worded("API prices at equal quality{where}", where=where), moves.api, "levels of quality")
+        found += _trended(
+            worded("size of open models at equal quality{where}", where=where), moves.models, "levels of quality"
+        )
     rents = trends[0][1].rents if trends else None
     return (*found, *_trended("machine rents", rents, "accelerators"))
 
@@ -71,7 +77,14 @@ def _trended(name: str, trend: Trend | None, what: str) -> list[InputRange]:
             mid=trend.factor(0.5),
             high=trend.factor(HIGH),
             unit="factor a year",
-            because=f"{trend.windows} years of {trend.series} {what} in the catalogue, {trend.first} to {trend.last}",
+            because=worded(
+                "{windows} years of {series} {what} in the catalogue, {first} to {last}",
+                windows=trend.windows,
+                series=trend.series,
+                what=what,
+                first=trend.first,
+                last=trend.last,
+            ),
         )
     ]
 
@@ -80,19 +93,30 @@ def assumptions_of(plan: Plan, most: int) -> tuple[str, ...]:
     """What nobody stated and the bands take anyway."""
     unknown = plan.policy.uncertainty
     growth = unknown.growth
-    found = [
-        f"bands are of the mean cost of the next {unknown.horizon_months} months; 80 of 100 cases lie inside; drawn "
-        f"for the {most} cheapest of each class"
+    found: list[str] = [
+        worded(
+            "bands are of the mean cost of the next {months} months; 80 of 100 cases lie inside; "
+            "drawn for the {most} cheapest of each class",
+            months=unknown.horizon_months,
+            most=most,
+        )
     ]
     if growth == Growth():
         found.append(
-            f"traffic changes by a factor of {growth.low:g} to {growth.high:g} in a year, {growth.mid:g} in the middle "
-            "(uncertainty.growth)"
+            worded(
+                "traffic changes by a factor of {low:g} to {high:g} in a year, {mid:g} in the middle "
+                "(uncertainty.growth)",
+                low=growth.low,
+                high=growth.high,
+                mid=growth.mid,
+            )
         )
     if unknown.tokens_spread == Uncertainty().tokens_spread:
         found.append(
-            f"mean input and output tokens are known to a factor of {unknown.tokens_spread:g} "
-            "(uncertainty.tokens_spread)"
+            worded(
+                "mean input and output tokens are known to a factor of {factor:g} (uncertainty.tokens_spread)",
+                factor=unknown.tokens_spread,
+            )
         )
     if unknown.price_scenarios:
         found.append(
@@ -112,17 +136,18 @@ def assumptions_of(plan: Plan, most: int) -> tuple[str, ...]:
 
 def swing_range(plan: Plan, contest: Contest, swing: Swing, chosen: int, ids: Sequence[str]) -> SwingRange:
     """One bar of the tornado in words."""
-    name, low, high = _ends(plan, contest, swing)
-    winners = [ids[n] for n in swing.winners]
-    margins = swing.margins_usd_per_day
+    name, *words = _ends(plan, contest, swing)
+    ends = zip(words, swing.margins_usd_per_day, (ids[n] for n in swing.winners), strict=True)
+    # What is drawn of a speed is the time that work takes, so its low end is the high one of the speed.
+    (low, low_usd, low_winner), (high, high_usd, high_winner) = list(ends)[:: 1 if swing.of is None else -1]
     return SwingRange(
         input=name,
         low=low,
         high=high,
-        margin_usd_per_day_low=margins[0],
-        margin_usd_per_day_high=margins[1],
-        winner_low=winners[0],
-        winner_high=winners[1],
+        margin_usd_per_day_low=low_usd,
+        margin_usd_per_day_high=high_usd,
+        winner_low=low_winner,
+        winner_high=high_winner,
         changes=any(not alike(contest, winner, chosen) for winner in swing.winners),
     )
 
@@ -132,7 +157,7 @@ def _ends(plan: Plan, contest: Contest, swing: Swing) -> tuple[str, str, str]:
     if swing.of is not None:
         factor = float(np.exp(contest.errors.deviation[swing.of] * 1.2816))
         name = configuration(plan, contest.contenders[swing.of])
-        return f"speed of {name}", f"x{factor:.2g}", f"x{1 / factor:.2g}"
+        return worded("speed of {name}", name=name), f"x{factor:.2g}", f"x{1 / factor:.2g}"
     if swing.input in ("log_input", "log_output"):
         spread = unknown.tokens_spread
         return f"{swing.input.removeprefix('log_')} tokens", f"x{1 / spread:.2g}", f"x{spread:.2g}"
@@ -145,4 +170,4 @@ def _ends(plan: Plan, contest: Contest, swing: Swing) -> tuple[str, str, str]:
     both = {"API price": contest.trends.api, "size of open model": contest.trends.models}
     moving = {what: trend for what, trend in both.items() if trend is not None and trend.factor(LOW) != 1.0}
     low, high = (" / ".join(f"x{trend.factor(chance):.2g}" for trend in moving.values()) for chance in (LOW, HIGH))
-    return f"{' and '.join(moving) or 'prices'} at equal quality, a year", low, high
+    return worded("{what} at equal quality, a year", what=joined(" and ", moving) if moving else "prices"), low, high

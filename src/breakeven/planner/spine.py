@@ -34,7 +34,7 @@ from breakeven.options.success import UNKNOWN_SUCCESS, Successes, attempts_per_d
 from breakeven.options.tuned import with_tuned
 from breakeven.performance.calibration import Parameters
 from breakeven.performance.predict import Speed, predict
-from breakeven.planner.assumptions import assumptions_of
+from breakeven.planner.assumptions import assumptions_of, beyond_catalogue
 from breakeven.planner.cascade_verdict import cascade_id, cascade_verdict
 from breakeven.planner.freshness import Freshness, freshness_of
 from breakeven.planner.hybrid_verdict import cheaper_between, hybrid_id, hybrid_verdict
@@ -298,7 +298,7 @@ def plan(
         crossovers=crossovers(envelopes, compared, lambda number: hosted_id(grid, speed, hosted, number)),
         envelopes=envelopes,
         assumptions=assumptions_of(workload, policy, grid, speed, hosted, len(hybrids.hosted))
-        + _beyond(as_of, catalogue),
+        + beyond_catalogue(as_of, catalogue),
         catalogue=catalogue,
         quality=quality,
         by=by,
@@ -383,12 +383,6 @@ def _model_of(contender: Contender, api: ApiCosts, hosted: HostedCosts, speed: S
 def _first_of_a_model(contender: Contender) -> tuple[bool, bool, bool, float]:
     unknown = contender.group == UNKNOWN_SUCCESS
     return contender.meets_slo is None, unknown, isnan(contender.score), contender.compared_usd_per_day
-
-
-def _beyond(as_of: date, catalogue: Catalogue) -> tuple[str, ...]:
-    """What a plan must say of a day after the last reading of a source."""
-    last = catalogue.last_day
-    return (f"prices and offers as read until {last}: what changed since is not known",) if as_of > last else ()
 
 
 def _nothing_left(ruling: Ruling) -> NoDataError:

@@ -22,6 +22,7 @@ from breakeven.performance.serving import Latency
 from breakeven.planner.busiest import busiest
 from breakeven.planner.right_answers import Success, success_of
 from breakeven.planner.setup import Setup
+from breakeven.wording import joined, worded
 
 TINY = 1e-9
 CENTS_OF_A_CENT = Decimal("0.000001")
@@ -156,7 +157,7 @@ def api_verdict(contender: Contender, curves: Curves, quality: Quality) -> Verdi
     bill = bill_of(api.charges, contender.number)
     option = api.options[contender.number]
     offer = option.tariff.offer
-    latency = "" if contender.meets_slo else "; its latency is not known, so the target is not counted as kept"
+    latency = [] if contender.meets_slo else ["its latency is not known, so the target is not counted as kept"]
     return Verdict(
         rank=contender.rank,
         group=contender.group,
@@ -170,7 +171,7 @@ def api_verdict(contender: Contender, curves: Curves, quality: Quality) -> Verdi
             tier=option.tariff.tier,
         ),
         meets_slo=contender.meets_slo,
-        because=f"{_priced(option)}{latency}",
+        because=joined("; ", (_priced(option), *latency)),
         basis="listed",
         bill=bill,
         performance=NO_PERFORMANCE,
@@ -182,8 +183,11 @@ def api_verdict(contender: Contender, curves: Curves, quality: Quality) -> Verdi
 def _priced(option: ApiOption) -> str:
     """What an API's bill rests on."""
     if option.provisioned is not None:
-        return f"provisioned throughput at prices of {option.provisioned.effective_from}"
-    return f"list price of {max(row.effective_from for row in option.tariff.prices.values())}"
+        return worded("provisioned throughput at prices of {day}", day=option.provisioned.effective_from)
+    return worded(
+        "list price of {day}",
+        day=max(row.effective_from for row in option.tariff.prices.values()),
+    )
 
 
 def known(score: float) -> float | None:
@@ -276,15 +280,28 @@ def rounded(usd: float) -> Decimal:
 
 
 def _hosted_because(option: Option, fleet: Capacity, found: Performance, speed: Speed, chance: float | None) -> str:
-    ttft = f"TTFT {found.ttft_s.mid:.2g} s" if found.ttft_s else ""
-    tpot = f", TPOT {found.tpot_s.mid * 1000:.3g} ms" if found.tpot_s and found.tpot_s.mid else ""
+    ttft = worded("TTFT {seconds:.2g} s", seconds=found.ttft_s.mid) if found.ttft_s else ""
+    tpot = worded(", TPOT {ms:.3g} ms", ms=found.tpot_s.mid * 1000) if found.tpot_s and found.tpot_s.mid else ""
     stated = " (stated by you)" if speed.stated else ""
-    kept = "" if chance is None else f"; keeps the target with a chance of {chance:.0%}, given the speed's band"
-    requests = f"{found.largest_concurrency} request{'' if found.largest_concurrency == 1 else 's'}"
-    return (
-        f"{fleet.peak_machines} x {option.machine} in the busiest hour, {fleet.mean_utilisation:.0%} used over the "
-        f"week; up to {requests} at a time on each replica, bound by {found.bound_by}; "
-        f"{ttft}{tpot} at p{speed.workload.slo.quantile * 100:g}{stated}{kept}"
+    kept = (
+        ""
+        if chance is None
+        else worded("; keeps the target with a chance of {chance:.0%}, given the speed's band", chance=chance)
+    )
+    requests = worded("{n} request" if found.largest_concurrency == 1 else "{n} requests", n=found.largest_concurrency)
+    return worded(
+        "{machines} x {machine} in the busiest hour, {used:.0%} used over the week; up to {requests} "
+        "at a time on each replica, bound by {bound}; {ttft}{tpot} at p{quantile:g}{stated}{kept}",
+        machines=fleet.peak_machines,
+        machine=option.machine,
+        used=fleet.mean_utilisation,
+        requests=requests,
+        bound=found.bound_by,
+        ttft=ttft,
+        tpot=tpot,
+        quantile=speed.workload.slo.quantile * 100,
+        stated=stated,
+        kept=kept,
     )
 
 
@@ -343,8 +360,12 @@ def bound_by(speed: Speed, full: Latency) -> str:
             return "prefill"
         return "the latency target" if slo.named else "prefill"
     if speed.admitted[0] >= speed.engine_limit:
-        return f"the engine's limit of {speed.engine_limit:.0f} (each step by {_slowest(speed)})"
-    return f"memory for the KV cache (each step by {_slowest(speed)})"
+        return worded(
+            "the engine's limit of {limit:.0f} (each step by {slowest})",
+            limit=speed.engine_limit,
+            slowest=_slowest(speed),
+        )
+    return worded("memory for the KV cache (each step by {slowest})", slowest=_slowest(speed))
 
 
 def _slowest(speed: Speed) -> str:

@@ -14,6 +14,7 @@ from breakeven.report.changed import changed_sentences
 from breakeven.report.right_answers import percent, thousand_words
 from breakeven.report.words import count, seconds, small_share, usd, usd_range
 from breakeven.units import DAYS_PER_MONTH
+from breakeven.wording import joined, worded
 
 SLOW_TPOT_S = 0.2
 """Five tokens a second: about the pace at which people read aloud."""
@@ -64,15 +65,24 @@ def _mixed(plan: Plan) -> list[str]:
     if plan.policy.mixed_machines and not plan.mixed:
         one = len(plan.workload.mix.shapes) == 1
         why = "all requests are of one kind (tokens.shapes)" if one else "no model that is hosted carries every kind"
-        return [f"Mixed machine types: {why}."]
+        return [worded("Mixed machine types: {why}.", why=why)]
     return [_mixed_words(fleet) for fleet in plan.mixed]
 
 
 def _mixed_words(fleet: MixedFleet) -> str:
     if len(fleet.pools) == 1:
-        return f"Mixed machine types for {fleet.model}: {fleet.because}."
-    pools = "; ".join(f"{pool.option} ({' and '.join(pool.requests)})" for pool in fleet.pools)
-    return f"Mixed machine types for {fleet.model}: {usd(fleet.usd_per_day)} a day, {fleet.because}, with {pools}."
+        return worded("Mixed machine types for {model}: {because}.", model=fleet.model, because=fleet.because)
+    pools = joined(
+        "; ",
+        (worded("{option} ({requests})", option=p.option, requests=joined(" and ", p.requests)) for p in fleet.pools),
+    )
+    return worded(
+        "Mixed machine types for {model}: {usd} a day, {because}, with {pools}.",
+        model=fleet.model,
+        usd=usd(fleet.usd_per_day),
+        because=fleet.because,
+        pools=pools,
+    )
 
 
 def _winner(plan: Plan) -> str:
@@ -116,13 +126,22 @@ def _halves(plan: Plan) -> list[str]:
     if first is None or winner is None or winner.hybrid is None:
         return []
     both, fleet = winner.hybrid, winner.capacity.replicas_by_hour
-    replicas = f"{min(fleet)}" if min(fleet) == max(fleet) else f"{min(fleet)} to {max(fleet)}"
+    replicas = (
+        f"{min(fleet)}" if min(fleet) == max(fleet) else worded("{low} to {high}", low=min(fleet), high=max(fleet))
+    )
     ahead = ahead_words(plan.hybrid_range(first))
     return [
-        f"Its base is {replicas} replica{'' if replicas == '1' else 's'}; {small_share(both.overflow_share)} of the "
-        f"requests overflow to {both.overflow_to}. That API alone would cost {usd(both.usd_per_day_api_alone)} a day, "
-        f"the cheapest hosting of the model alone {usd(both.usd_per_day_hosted_alone)}.",
-        *([f"The hybrid beats both its halves {ahead}."] if ahead else []),
+        worded(
+            ("Its base is {n} replica; " if replicas == "1" else "Its base is {n} replicas; ")
+            + "{share} of the requests overflow to {api}. That API alone would cost {usd} a day, the "
+            "cheapest hosting of the model alone {hosted}.",
+            n=replicas,
+            share=small_share(both.overflow_share),
+            api=both.overflow_to,
+            usd=usd(both.usd_per_day_api_alone),
+            hosted=usd(both.usd_per_day_hosted_alone),
+        ),
+        *([worded("The hybrid beats both its halves {ahead}.", ahead=ahead)] if ahead else []),
     ]
 
 
@@ -136,10 +155,10 @@ def ahead_words(between: tuple[float, float] | None) -> str:
         return ""
     low, high = between
     if high < low * NARROW:
-        return f"only around {count(low)} requests a day"
+        return worded("only around {low} requests a day", low=count(low))
     if high >= HIGHEST_REQUESTS_PER_DAY * (1 - ROUNDING):
-        return f"from about {count(low)} requests a day on"
-    return f"from about {count(low)} to {count(high)} requests a day"
+        return worded("from about {low} requests a day on", low=count(low))
+    return worded("from about {low} to {high} requests a day", low=count(low), high=count(high))
 
 
 def _commitment(plan: Plan) -> list[str]:
@@ -149,11 +168,24 @@ def _commitment(plan: Plan) -> list[str]:
     if winner is None or years is None or not winner.capacity.committed_machines:
         return []
     machines, peak = winner.capacity.committed_machines, winner.capacity.peak_machines or 0
-    of_all = f"{machines} of its {peak}" if machines < peak else f"{machines}"
+    of_all = worded("{n} of its {of}", n=machines, of=peak) if machines < peak else f"{machines}"
     free = plan.cheapest_hosted("on-demand")
-    instead = f"; on demand the cheapest self-hosting is {free[0]} at {usd(free[1])} a day" if free else ""
+    instead = (
+        worded("; on demand the cheapest self-hosting is {option} at {usd} a day", option=free[0], usd=usd(free[1]))
+        if free
+        else ""
+    )
     term = {1: "one year", 3: "three years"}[years]
-    return [f"That takes a commitment to {of_all} machine{'s' if peak > 1 else ''} for {term}{instead}."]
+    return [
+        worded(
+            "That takes a commitment to {n} machines for {term}{instead}."
+            if peak > 1
+            else "That takes a commitment to {n} machine for {term}{instead}.",
+            n=of_all,
+            term=term,
+            instead=instead,
+        )
+    ]
 
 
 def _slowness(plan: Plan) -> list[str]:
@@ -162,7 +194,12 @@ def _slowness(plan: Plan) -> list[str]:
     tpot = winner.performance.tpot_s if winner else None
     if tpot is None or plan.workload.slo.named or tpot.mid < SLOW_TPOT_S:
         return []
-    return [f"It is slow, {seconds(tpot.mid)} a token when it is full; a latency target rules such answers out."]
+    return [
+        worded(
+            "It is slow, {seconds} a token when it is full; a latency target rules such answers out.",
+            seconds=seconds(tpot.mid),
+        )
+    ]
 
 
 def _unknown(plan: Plan) -> list[Contender]:
@@ -179,17 +216,28 @@ def _cheaper_but_unknown(plan: Plan) -> list[str]:
         return []
     costs, whose = ("comes to", "the latency of its API") if cheapest.kind == "hybrid" else ("lists at", "its latency")
     return [
-        f"{plan.option_id(cheapest)} {costs} {usd(cheapest.usd_per_day)} a day, but {whose} is not known here: "
-        "measure it and state it under api_latency before you choose it."
+        worded(
+            "{option} {costs} {usd} a day, but {whose} is not known here: measure it and state it "
+            "under api_latency before you choose it.",
+            option=plan.option_id(cheapest),
+            costs=costs,
+            usd=usd(cheapest.usd_per_day),
+            whose=whose,
+        )
     ]
 
 
 def break_even_sentence(crossover: Crossover) -> str:
     """One sentence about one pair."""
-    pair = f"{crossover.left} against {crossover.right}"
+    pair = worded("{left} against {right}", left=crossover.left, right=crossover.right)
     if crossover.requests_per_day is None:
-        return f"{pair}: no break-even; {crossover.because}."
-    return f"{pair}: break-even at {count(crossover.requests_per_day)} requests a day; {crossover.because}."
+        return worded("{pair}: no break-even; {because}.", pair=pair, because=crossover.because)
+    return worded(
+        "{pair}: break-even at {count} requests a day; {because}.",
+        pair=pair,
+        count=count(crossover.requests_per_day),
+        because=crossover.because,
+    )
 
 
 def people_margin(plan: Plan) -> list[str]:
@@ -206,6 +254,13 @@ def people_margin(plan: Plan) -> list[str]:
     hours = saved / EXAMPLE_WAGE_USD_PER_HOUR
     what = "hosting" if first.kind == "hosted" else "the hybrid"
     return [
-        f"People are not counted; against {plan.option_id(cheapest)} {what} stops winning above {usd(saved)} a month "
-        f"of work ({hours:,.0f} hour{'' if round(hours) == 1 else 's'} at {EXAMPLE_WAGE_USD_PER_HOUR} USD)."
+        worded(
+            "People are not counted; against {option} {what} stops winning above {saved} a month of "
+            "work ({hours} at {wage} USD).",
+            option=plan.option_id(cheapest),
+            what=what,
+            saved=usd(saved),
+            hours=worded("{n:,.0f} hour" if round(hours) == 1 else "{n:,.0f} hours", n=hours),
+            wage=EXAMPLE_WAGE_USD_PER_HOUR,
+        )
     ]

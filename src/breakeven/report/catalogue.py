@@ -18,6 +18,7 @@ from breakeven.catalogue.search import NOT_SEARCHED, Entry, Found, Hit
 from breakeven.evidence import Source
 from breakeven.report.facts import heading, label, weekly_hours, weights_drawn, words
 from breakeven.report.words import WIDTH
+from breakeven.wording import plain
 
 RELATED_SHOWN = 12
 CELL_WIDTH = 14
@@ -134,7 +135,7 @@ def _where(hit: Hit) -> str:
 
 def to_json(thing: object) -> bytes:
     """Any of these results as JSON, rows as objects, money as exact numbers."""
-    raw = msgspec.json.Encoder(decimal_format="number").encode(_plain(thing))
+    raw = msgspec.json.Encoder(decimal_format="number", enc_hook=plain).encode(_plain(thing))
     return msgspec.json.format(raw, indent=2) + b"\n"
 
 

@@ -11,6 +11,7 @@ from breakeven.report.figures import OTHER, Bars, CostLines, Load
 from breakeven.report.svg import MEASURED_FONT
 from breakeven.report.words import count, usd
 from breakeven.units import DAYS_PER_WEEK, HOURS_PER_DAY
+from breakeven.wording import Say, worded
 
 API, HOSTED = "paid API", "self-hosting"
 INK, MUTED, GRID, PAPER = "var(--ink)", "var(--muted)", "var(--rule)", "var(--paper)"
@@ -30,12 +31,15 @@ FREE_SERIES = 6
 LIVELY = 12
 """Font size of what is read first."""
 BAR_STEP, BAR = 46, 18
+FEW_DECADES = 500
+"""An axis over less than this, last over first, is labelled at 2 and 5 too."""
 NARROW_FROM = 320
 """In a narrower picture the names of break-evens take the corner in which lines are named otherwise."""
 TOTALS_LEFT = 0.84
 """Share of the width that bars take; the rest is for their totals."""
-CHARACTER = 6.3
-"""Mean width of a character at the font size of labels, in pixels."""
+CHARACTER, WIDE_CHARACTER = 6.3, 12.0
+"""Mean width of a character at the font size of labels, and that of a Chinese one, in pixels."""
+WIDE_FROM = "\u2e80"
 DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 USD_LABELS = (
     "'$' + (datum.value >= 1e9 ? datum.value / 1e9 + 'B' : datum.value >= 1e6 ? datum.value / 1e6 + 'M' : "
@@ -56,7 +60,7 @@ def series_classes(series: tuple[str, ...]) -> dict[str, str]:
     return {name: SERIES.get(name) or turns[name] for name in series}
 
 
-def cost_chart(lines: CostLines, width: int, height: int, *, yours: bool = True) -> alt.TopLevelMixin:
+def cost_chart(lines: CostLines, width: int, height: int, *, yours: bool = True, say: Say = str) -> alt.TopLevelMixin:
     """USD a day against requests a day, both logarithmic, with the band, the crossings and the reader's traffic.
 
     Without ``yours`` the reader's traffic is left out, so that the picture is the same for every traffic.
@@ -64,9 +68,9 @@ def cost_chart(lines: CostLines, width: int, height: int, *, yours: bool = True)
     lines = lines if yours else unmarked(lines)
     x_domain, y_domain = domains(lines)
     x = alt.X("x:Q").scale(type="log", domain=x_domain, nice=False)
-    x = x.axis(values=_decades(*x_domain, most=width // 45), labelExpr=COUNT_LABELS, title="requests a day")
+    x = x.axis(values=_decades(*x_domain, most=width // 45), labelExpr=COUNT_LABELS, title=say("requests a day"))
     y = alt.Y("y:Q").scale(type="log", domain=y_domain, nice=False)
-    y = y.axis(values=_decades(*y_domain, most=height // 24), labelExpr=USD_LABELS, title="USD a day")
+    y = y.axis(values=_decades(*y_domain, most=height // 24), labelExpr=USD_LABELS, title=say("USD a day"))
     sides = [(API, lines.api_usd_per_day), (HOSTED, lines.hosted_usd_per_day)]
     volume = lines.requests_per_day.tolist()
     drawn = [
@@ -76,7 +80,7 @@ def cost_chart(lines: CostLines, width: int, height: int, *, yours: bool = True)
         for side, cost in sides
         if cost is not None
     ]
-    marks = [*_named_lines(lines, x, y, width), *_crossing_marks(lines, x, y, width)]
+    marks = [*_named_lines(lines, x, y, width, say), *_crossing_marks(lines, x, y, width, say)]
     marks += _your_marks(lines, x, y, width) if yours else []
     return styled(alt.layer(*_band_area(lines, x, y), *drawn, *marks).properties(width=width, height=height))
 
@@ -102,7 +106,7 @@ def _band_area(lines: CostLines, x: alt.X, y: alt.Y) -> list[alt.Chart]:
     return [area.encode(x, y, y2="high:Q")]
 
 
-def _named_lines(lines: CostLines, x: alt.X, y: alt.Y, width: int) -> list[alt.Chart]:
+def _named_lines(lines: CostLines, x: alt.X, y: alt.Y, width: int, say: Say) -> list[alt.Chart]:
     """The name of each line, on the line, where the two are far apart and nothing else is named."""
     api, hosted, volume = lines.api_usd_per_day, lines.hosted_usd_per_day, lines.requests_per_day
     left = 0.04 if width >= NARROW_FROM else 0.22
@@ -112,13 +116,13 @@ def _named_lines(lines: CostLines, x: alt.X, y: alt.Y, width: int) -> list[alt.C
         if cost is None or not np.isfinite(cost[place]):
             continue
         above = other is None or cost[place] >= other[place]
-        row = {"x": float(volume[place]), "y": float(cost[place]), "text": name}
+        row = {"x": float(volume[place]), "y": float(cost[place]), "text": say(name)}
         look: dict[str, Any] = {"dx": 0 if above else 12, "dy": -10 if above else 14}
         found.append(texts([row], x, y, align="left", color=COLOURS[name], fontWeight="bold", **look))
     return found
 
 
-def _crossing_marks(lines: CostLines, x: alt.X, y: alt.Y, width: int) -> list[alt.Chart]:
+def _crossing_marks(lines: CostLines, x: alt.X, y: alt.Y, width: int, say: Say) -> list[alt.Chart]:
     """A dot at every crossing, and a line down from the break-even and from where hosting is first cheaper."""
     cost, volume = lines.api_usd_per_day, lines.requests_per_day
     if cost is None:
@@ -134,7 +138,7 @@ def _crossing_marks(lines: CostLines, x: alt.X, y: alt.Y, width: int) -> list[al
         if at is None or at <= volume[0]:
             continue
         top = _at(at, volume, cost)
-        label = f"{words}: {count(at)}"
+        label = say(worded("{what}: {count}", what=words, count=count(at)))
         drop = [{"x": at, "y": bottom, "top": top, "text": label}]
         rule = alt.Chart(data(drop)).mark_rule(color=INK, strokeWidth=1, opacity=0.8)
         marks.append(rule.encode(x, y, y2="top:Q"))
@@ -174,8 +178,18 @@ def _your_marks(lines: CostLines, x: alt.X, y: alt.Y, width: int) -> list[alt.Ch
 
 def _beside(label: str, at: float, width: int) -> dict[str, Any]:
     """A label to the right of a vertical line, or to its left where the plot ends too soon. Pixels."""
-    fits = at + (len(label) + 2) * CHARACTER <= width
+    fits = at + label_width(label) + 2 * CHARACTER <= width
     return {"align": "left", "dx": 6} if fits else {"align": "right", "dx": -6}
+
+
+def label_width(label: str) -> float:
+    """About how wide a label is. Pixels.
+
+    >>> label_width("your traffic"), label_width("你的流量")
+    (75.6, 48.0)
+    """
+    wide = sum(character >= WIDE_FROM for character in label)
+    return wide * WIDE_CHARACTER + (len(label) - wide) * CHARACTER
 
 
 def _share(volume: float, lines: CostLines) -> float:
@@ -204,6 +218,17 @@ def _decades(low: float, high: float, most: int) -> list[float]:
     powers = list(range(int(np.ceil(np.log10(low))), int(np.floor(np.log10(high))) + 1))
     step = -(-len(powers) // max(most, 1)) or 1
     return [float(f"1e{power}") for power in powers[::step]]
+
+
+def log_ticks(low: float, high: float) -> list[float]:
+    """Where a logarithmic axis is labelled: powers of ten, with 2 and 5 times these where there are few.
+
+    >>> log_ticks(2.5, 16.0), log_ticks(0.5, 2e4)
+    ([5.0, 10.0], [1.0, 10.0, 100.0, 1000.0, 10000.0])
+    """
+    powers = range(int(np.floor(np.log10(low))), int(np.ceil(np.log10(high))) + 1)
+    steps = (1, 2, 5) if high / low < FEW_DECADES else (1,)
+    return [value for power in powers for step in steps if low <= (value := float(f"{step}e{power}")) <= high]
 
 
 def bars_chart(bars: Bars, width: int) -> alt.TopLevelMixin:
@@ -251,12 +276,16 @@ def _shortened(option: str, remark: str, most: int) -> str:
     return (name if len(name) <= room else f"{name[: room - 1]}…") + remark
 
 
-def load_chart(load: Load, width: int) -> alt.TopLevelMixin:
+def load_chart(load: Load, width: int, say: Say = str) -> alt.TopLevelMixin:
     """Requests in flight against room, and replicas, hour by hour."""
     hours = len(load.in_flight)
     weekly = hours > HOURS_PER_DAY
     ticks = [HOURS_PER_DAY * day for day in range(DAYS_PER_WEEK)] if weekly else [0, 6, 12, 18, HOURS_PER_DAY]
-    words = f"{list(DAYS)}[datum.value / 24]" if weekly else "(datum.value < 10 ? '0' : '') + datum.value + ':00'"
+    words = (
+        f"{[say(day) for day in DAYS]}[datum.value / 24]"
+        if weekly
+        else "(datum.value < 10 ? '0' : '') + datum.value + ':00'"
+    )
     axis = alt.Axis(values=ticks, labelExpr=words, labelAlign="left" if weekly else "center", title=None)
     x = alt.X("x:Q").scale(domain=[0, hours], nice=False).axis(axis)
     bare = x.axis(values=ticks, labels=False, ticks=False, title=None)
@@ -271,7 +300,7 @@ def load_chart(load: Load, width: int) -> alt.TopLevelMixin:
     base = alt.Chart(data(rows))
     in_flight = alt.layer(
         base.mark_area(color="var(--load)", interpolate="step-after").encode(
-            bare, count_axis("used", "requests in flight", 4)
+            bare, count_axis("used", say("requests in flight"), 4)
         ),
         base.mark_line(color="var(--hosted)", strokeDash=[3, 3], strokeWidth=1.5, interpolate="step-after").encode(
             bare, alt.Y("needed:Q")
@@ -281,7 +310,7 @@ def load_chart(load: Load, width: int) -> alt.TopLevelMixin:
     most = max(float(load.replicas.max()), load.paid_replicas or 0.0)
     replicas = alt.layer(
         base.mark_area(color="var(--load)", line={"color": INK, "strokeWidth": 1.5}, interpolate="step-after").encode(
-            x, count_axis("replicas", "replicas", int(min(most, 3)))
+            x, count_axis("replicas", say("replicas"), int(min(most, 3)))
         ),
         *([] if load.paid_replicas is None else [_paid_rule(load.paid_replicas)]),
     ).properties(width=width, height=80)

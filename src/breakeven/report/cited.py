@@ -1,6 +1,6 @@
 """The sources that a page cites, numbered as they are first met, and the figures of one option with theirs."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 
@@ -14,7 +14,8 @@ from breakeven.options.quality import OWN_SCALE
 from breakeven.planner import Plan
 from breakeven.planner.verdict import Verdict
 from breakeven.report.right_answers import right_answers
-from breakeven.report.words import seconds, share, small_share, unit_price
+from breakeven.report.words import count, seconds, share, small_share, unit_price
+from breakeven.wording import joined, worded
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,7 +41,7 @@ class Cited:
     @property
     def provenance(self) -> str:
         """Its kind, and the day on which it was read."""
-        return f"{self.kind}, read {self.source.read}" if self.source else self.kind
+        return worded("{kind}, read {day}", kind=self.kind, day=self.source.read) if self.source else self.kind
 
     @property
     def words(self) -> str:
@@ -98,7 +99,11 @@ def _prices(verdict: Verdict, contender: Contender, plan: Plan) -> list[Figure]:
 
 
 def _since(row: ApiPrice | MachinePrice) -> str:
-    return f"since {row.effective_from} ({row.date_basis.replace('_', ' ')})"
+    return worded(
+        "since {day} ({basis})",
+        day=row.effective_from,
+        basis=row.date_basis.replace("_", " "),
+    )
 
 
 def _api_prices(verdict: Verdict, contender: Contender, plan: Plan) -> list[Figure]:
@@ -110,10 +115,10 @@ def _api_prices(verdict: Verdict, contender: Contender, plan: Plan) -> list[Figu
     found = []
     for (kind, window, above), row in plan.api.options[number].tariff.prices.items():
         if NAMES[kind] in billed:
-            when = f", {window.replace('_', '-')} hours" if window else ""
-            where = f", prompts above {above:,} tokens" if above else ""
-            price = f"{unit_price(row.usd_per_mtok)} USD a million tokens, {_since(row)}"
-            name = f"price of {NAMES[kind]}{when}{where}"
+            when = ", peak hours" if window == "peak" else ", off-peak hours" if window else ""
+            where = worded(", prompts above {n:,} tokens", n=above) if above else ""
+            price = worded("{usd} USD a million tokens, {since}", usd=unit_price(row.usd_per_mtok), since=_since(row))
+            name = worded("price of {line}{when}{where}", line=NAMES[kind], when=when, where=where)
             found.append(Figure(name=name, value=price, basis="listed", sources=(row.source,), exact=row.usd_per_mtok))
     return found
 
@@ -126,8 +131,12 @@ def _machine_price(contender: Contender, plan: Plan) -> list[Figure]:
     offer = options.offers[options.offer[number]]
     if offer.price is None:
         return []
-    value = f"{unit_price(offer.price.usd_per_hour)} USD an hour, {_since(offer.price)}"
-    name = f"price of {offer.machine}, {offer.term}"
+    value = worded(
+        "{usd} USD an hour, {since}",
+        usd=unit_price(offer.price.usd_per_hour),
+        since=_since(offer.price),
+    )
+    name = worded("price of {machine}, {term}", machine=offer.machine, term=offer.term)
     basis = "stated" if offer.price.date_basis == "stated" else "listed"
     return [Figure(name=name, value=value, basis=basis, sources=(offer.price.source,), exact=offer.price.usd_per_hour)]
 
@@ -135,12 +144,12 @@ def _machine_price(contender: Contender, plan: Plan) -> list[Figure]:
 def _quality(verdict: Verdict, plan: Plan) -> list[Figure]:
     score, scale = verdict.option.quality_score, plan.quality.scale
     if score is None:
-        return [Figure(name=f"quality on {scale}", value="not known", basis="no published score")]
+        return [Figure(name=worded("quality on {scale}", scale=scale), value="not known", basis="no published score")]
     row = None if scale == OWN_SCALE else plan.catalogue.scores(scale).get(verdict.option.model)
     return [
         Figure(
-            name=f"quality on {scale}",
-            value=f"{score:g}, class {verdict.option.quality_class}",
+            name=worded("quality on {scale}", scale=scale),
+            value=worded("{score:g}, class {group}", score=score, group=verdict.option.quality_class),
             basis="measured" if row else "stated",
             sources=(row.source,) if row else (),
             exact=score,
@@ -155,16 +164,16 @@ def _speed(verdict: Verdict) -> list[Figure]:
         ("time per output token, busiest hour", found.tpot_s),
         ("time of the whole answer", found.response_s),
     ]
-    figures = [_estimate(name, value, seconds(value.mid)) for name, value in timed if value is not None]
+    figures = [_estimate(name, value, seconds) for name, value in timed if value is not None]
     rate = found.output_tokens_per_s
     if rate is not None:
-        figures.append(_estimate("output tokens a second of a full replica", rate, f"{rate.mid:,.0f}"))
+        figures.append(_estimate("output tokens a second of a full replica", rate, count))
     if found.largest_concurrency is not None:
-        bound = f", bound by {found.bound_by}" if found.bound_by else ""
+        bound = worded(", bound by {bound}", bound=found.bound_by) if found.bound_by else ""
         figures.append(
             Figure(
                 name="requests at a time on a replica",
-                value=f"{found.largest_concurrency}{bound}",
+                value=joined("", (f"{found.largest_concurrency}", bound)),
                 basis=verdict.basis,
                 sources=found.response_s.sources if found.response_s else (),
                 exact=found.largest_concurrency,
@@ -173,9 +182,16 @@ def _speed(verdict: Verdict) -> list[Figure]:
     return figures
 
 
-def _estimate(name: str, value: Estimate, told: str) -> Figure:
-    band = f" ({value.low:.3g} to {value.high:.3g})" if value.low is not None and value.high is not None else ""
-    return Figure(name=name, value=told + band, basis=value.basis, sources=value.sources, exact=value.mid)
+def _estimate(name: str, value: Estimate, tell: Callable[[float], str]) -> Figure:
+    told = with_band(value, tell)
+    return Figure(name=name, value=told, basis=value.basis, sources=value.sources, exact=value.mid)
+
+
+def with_band(value: Estimate, tell: Callable[[float], str]) -> str:
+    """An estimate with both ends of its band, all in the same words."""
+    if value.low is None or value.high is None:
+        return tell(value.mid)
+    return worded("{mid} ({low} to {high})", mid=tell(value.mid), low=tell(value.low), high=tell(value.high))
 
 
 def _fleet(verdict: Verdict) -> list[Figure]:
@@ -186,7 +202,7 @@ def _fleet(verdict: Verdict) -> list[Figure]:
     rows = [
         ("engine", f"{option.engine} {option.engine_version}, {option.number_format}", None),
         ("a replica stands on", f"{option.tensor_parallel} x {option.accelerator}", option.tensor_parallel),
-        ("replicas by hour", f"{low}" if low == high else f"{low} to {high}", high),
+        ("replicas by hour", f"{low}" if low == high else worded("{low} to {high}", low=low, high=high), high),
         ("machines in the busiest hour", f"{fleet.peak_machines}", fleet.peak_machines),
         ("machines paid around the clock", f"{fleet.committed_machines or 0}", fleet.committed_machines or 0),
         ("mean use of the room", share(fleet.mean_utilisation), fleet.mean_utilisation),

@@ -22,6 +22,7 @@ from breakeven.planner.setup import Setup
 from breakeven.planner.spread import Ranges
 from breakeven.planner.verdict import Capacity, CascadeParts, Hybrid, Option, Performance, Verdict
 from breakeven.units import TOKENS_PER_MTOK
+from breakeven.wording import plain
 from breakeven.workload.policy import Policy
 from breakeven.workload.profile import Burstiness
 
@@ -212,7 +213,7 @@ def _workload(plan: Plan) -> WorkloadDocument:
 
 def to_json(documents: tuple[PlanDocument, ...]) -> bytes:
     """JSON of one plan, or of a list of plans for a spec with several documents."""
-    encoder = msgspec.json.Encoder(decimal_format="number")
+    encoder = msgspec.json.Encoder(decimal_format="number", enc_hook=plain)
     raw = encoder.encode(documents[0] if len(documents) == 1 else documents)
     return msgspec.json.format(raw, indent=2) + b"\n"
 

@@ -1,5 +1,7 @@
 """One option in the terminal: its bill line by line, what it does, and where each figure comes from."""
 
+from collections.abc import Callable
+
 from rich import box
 from rich.console import Console, RenderableType
 from rich.markup import escape
@@ -11,6 +13,7 @@ from breakeven.planner import Plan
 from breakeven.planner.spread import Ranges
 from breakeven.planner.verdict import Verdict
 from breakeven.report.answer import ahead_words
+from breakeven.report.cited import with_band
 from breakeven.report.document import usd_per_mtok
 from breakeven.report.right_answers import right_answers
 from breakeven.report.spread import band_words
@@ -101,12 +104,8 @@ def _ranged(verdict: Verdict, ranges: Ranges | None) -> list[tuple[str, str]]:
 def _facts(verdict: Verdict, plan: Plan) -> list[tuple[str, str]]:
     option, found, fleet = verdict.option, verdict.performance, verdict.capacity
 
-    def told(estimate: Estimate | None, as_seconds: bool = True) -> str | None:
-        if estimate is None:
-            return None
-        value = seconds(estimate.mid) if as_seconds else f"{estimate.mid:,.0f}"
-        band = "" if estimate.low is None else f" ({estimate.low:.3g} to {estimate.high:.3g})"
-        return f"{value}{band} ({estimate.basis})"
+    def told(estimate: Estimate | None, tell: Callable[[float], str] = seconds) -> str | None:
+        return None if estimate is None else f"{with_band(estimate, tell)} ({estimate.basis})"
 
     score = None if option.quality_score is None else f"{option.quality_score:g} (class {option.quality_class})"
     engine = f"{option.engine} {option.engine_version}, {option.number_format}" if option.engine else None
@@ -124,7 +123,7 @@ def _facts(verdict: Verdict, plan: Plan) -> list[tuple[str, str]]:
         ("waits for a place", None if found.wait_probability is None else rarely(found.wait_probability)),
         ("keeps the target", None if kept is None else f"with a chance of {share(kept)}, given the band of its speed"),
         ("whole answer", told(found.response_s)),
-        ("tokens/s, full replica", told(found.output_tokens_per_s, as_seconds=False)),
+        ("tokens/s, full replica", told(found.output_tokens_per_s, count)),
         ("replicas by hour", hours),
         ("machines at peak", None if fleet.peak_machines is None else f"{fleet.peak_machines}"),
         ("paid around the clock", f"{fleet.committed_machines} of them" if fleet.committed_machines else None),

@@ -4,7 +4,7 @@ A picture and the table beside it are made from the same one of these, so they c
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -85,14 +85,27 @@ class Load:
     machine: str
 
 
-def cost_lines(plan: Plan) -> tuple[CostLines, ...]:
-    """The lines of every group that has both sides; if none has, those of the first group with one."""
+def cost_lines(plan: Plan, banded: int | None = None) -> tuple[CostLines, ...]:
+    """The lines of every group that has both sides; if none has, those of the first group with one.
+
+    ``banded``: of so many, from the first on, with the band; ``None``: of all. ``with_band`` adds it to the others.
+    """
     both = [e for e in plan.envelopes if e.api_usd_per_day is not None and e.hosted_usd_per_day is not None]
     one = [e for e in plan.envelopes if e.api_usd_per_day is not None or e.hosted_usd_per_day is not None]
-    return tuple(_lines(envelope, plan) for envelope in both or one[:1])
+    shown = both or one[:1]
+    most = len(shown) if banded is None else banded
+    return tuple(_lines(envelope, plan, banded=n < most) for n, envelope in enumerate(shown))
 
 
-def _lines(envelope: Envelope, plan: Plan) -> CostLines:
+def with_band(lines: CostLines, plan: Plan) -> CostLines:
+    """The same lines with their band, where it was left out."""
+    if lines.hosted_band is not None:
+        return lines
+    envelope = next(one for one in plan.envelopes if one.group == lines.group)
+    return replace(lines, hosted_band=_band(envelope, plan))
+
+
+def _lines(envelope: Envelope, plan: Plan, *, banded: bool) -> CostLines:
     members = plan.ranking.of(envelope.group)
     best = () if envelope.hosted_best is None else envelope.hosted_best.tolist()
     names = {number: hosted_id(plan.grid, plan.speed, plan.hosted, number) for number in set(best)}
@@ -103,7 +116,7 @@ def _lines(envelope: Envelope, plan: Plan) -> CostLines:
         hosted_usd_per_day=envelope.hosted_usd_per_day,
         api=plan.option_id(envelope.api) if envelope.api else None,
         hosted=tuple(names[number] for number in best),
-        hosted_band=_band(envelope, plan),
+        hosted_band=_band(envelope, plan) if banded else None,
         crossover=next((c for c in plan.crossovers if c.group == envelope.group), None),
         crossings=_crossings(envelope),
         your_requests_per_day=plan.workload.requests_per_day,

@@ -8,19 +8,24 @@ from breakeven.catalogue.history import PriceHistory, Series
 from breakeven.report.charts import INK, Rows, data, styled, texts
 from breakeven.report.history import LOGARITHMIC_FROM
 from breakeven.report.words import unit_price
+from breakeven.wording import Say, joined, worded
 
 LINES = (("var(--api)", [1, 0]), ("var(--hosted)", [7, 4]), ("var(--ink)", [2, 3]), ("var(--muted)", [10, 3, 2, 3]))
 """Colour and dashes of each line in turn: told apart without colour too."""
 
 
-def history_chart(series: tuple[Series, ...], last: date, width: int, height: int) -> alt.TopLevelMixin:
+def history_chart(series: tuple[Series, ...], last: date, width: int, height: int, say: Say = str) -> alt.TopLevelMixin:
     """USD a unit over the days; the axis is logarithmic where prices are far apart."""
     corners = [[(day, usd) for day, usd in one.steps(last) if usd is not None] for one in series]
     prices = [float(usd) for line in corners for _, usd in line]
     wide = max(prices) >= LOGARITHMIC_FROM * min(prices) > 0
     x = alt.X("x:T").axis(title=None, format="%Y-%m", tickCount=max(width // 110, 2), labelOverlap=True)
     scale = {"type": "log"} if wide else {"zero": True}
-    y = alt.Y("y:Q").scale(**scale).axis(title=f"USD per {series[0].unit}", tickCount=5, format="~r")
+    y = (
+        alt.Y("y:Q")
+        .scale(**scale)
+        .axis(title=say(worded("USD per {unit}", unit=series[0].unit)), tickCount=5, format="~r")
+    )
     layers: list[alt.Chart] = []
     for place, (one, line) in enumerate(zip(series, corners, strict=True)):
         colour, dashes = LINES[place % len(LINES)]
@@ -30,7 +35,7 @@ def history_chart(series: tuple[Series, ...], last: date, width: int, height: in
         base = alt.Chart(data(rows))
         layers.append(base.mark_line(color=colour, strokeDash=dashes, strokeWidth=2).encode(x, y))
         layers.append(base.mark_point(filled=True, size=28, color=colour, opacity=1).encode(x, y))
-        end = {**rows[-1], "text": f"{one.label} {unit_price(line[-1][1])}"}
+        end = {**rows[-1], "text": f"{say(one.label)} {unit_price(line[-1][1])}"}
         layers.append(texts([end], x, y, align="right", dx=-4, dy=-9, color=INK))
     return styled(alt.layer(*layers).properties(width=width, height=height))
 
@@ -42,5 +47,16 @@ def history_in_words(entry: PriceHistory, series: tuple[Series, ...], last: date
         known = [(day, usd) for day, usd in one.steps(last) if usd is not None]
         if known:
             (first_day, first), (last_day, end) = known[0], known[-1]
-            told.append(f"{one.label}: {unit_price(first)} on {first_day}, {unit_price(end)} on {last_day}")
-    return f"Prices of {entry.name} in USD per {series[0].unit}: {'; '.join(told)}."
+            told.append(
+                worded(
+                    "{line}: {first} on {since}, {last} on {until}",
+                    line=one.label,
+                    first=unit_price(first),
+                    since=first_day,
+                    last=unit_price(end),
+                    until=last_day,
+                )
+            )
+    return worded(
+        "Prices of {name} in USD per {unit}: {told}.", name=entry.name, unit=series[0].unit, told=joined("; ", told)
+    )

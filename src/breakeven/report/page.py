@@ -49,7 +49,7 @@ def html_page(plans: Sequence[Plan], tops: Sequence[int], ranges: Sequence[Range
     sources = Sources(known)
     drawn = ranges or [None] * len(plans)
     sections = [
-        section(plan, top, f"p{n}", sources, found)
+        section(plan, top, sources, found, key=f"p{n}")
         for n, (plan, top, found) in enumerate(zip(plans, tops, drawn, strict=True), 1)
     ]
     style = style_sheet()

@@ -1,6 +1,7 @@
 """The picture of cost against latency: the options that no other beats on both, and the paid APIs beside them."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import altair as alt
 import numpy as np
@@ -8,11 +9,27 @@ import numpy as np
 from breakeven.decision.rank import Contender
 from breakeven.planner import Plan
 from breakeven.report.charts import API as PAID
-from breakeven.report.charts import COLOURS, HOSTED, INK, Rows, data, styled, texts
+from breakeven.report.charts import (
+    COLOURS,
+    HOSTED,
+    INK,
+    LIVELY,
+    USD_LABELS,
+    Rows,
+    data,
+    label_width,
+    log_ticks,
+    styled,
+    texts,
+)
 from breakeven.report.words import seconds, usd
+from breakeven.wording import Say, joined, worded
 
 SHOWN = 24
 """Points of the front that are drawn; between more of them nothing could be told apart."""
+ASIDE = 8
+"""Pixels between a point and its name."""
+Ends = tuple[float, float]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,19 +117,30 @@ def _point(plan: Plan, like: Contender, number: int, usd_per_day: float, respons
 
 def front_in_words(front: Front) -> str:
     """What the picture shows, for those who do not see it."""
-    told = "; ".join(f"{p.option} {usd(p.usd_per_day)} a day, {seconds(p.response_s)}" for p in front.points)
-    api = "" if front.api is None else f" The cheapest paid API costs {usd(front.api_usd_per_day)} a day."
-    return f"USD a day against the time of a whole answer on a full replica, both logarithmic: {told}.{api}"
+    points = (
+        worded(
+            "{option} {usd} a day, {seconds}", option=p.option, usd=usd(p.usd_per_day), seconds=seconds(p.response_s)
+        )
+        for p in front.points
+    )
+    told = worded(
+        "USD a day against the time of a whole answer on a full replica, both logarithmic: {told}.",
+        told=joined("; ", points),
+    )
+    if front.api is None:
+        return told
+    return joined(" ", (told, worded("The cheapest paid API costs {usd} a day.", usd=usd(front.api_usd_per_day))))
 
 
-def pareto_chart(front: Front, width: int, height: int) -> alt.TopLevelMixin:
+def pareto_chart(front: Front, width: int, height: int, say: Say = str) -> alt.TopLevelMixin:
     """USD a day against the time of an answer, both logarithmic; the steps are the front."""
     costs = [p.usd_per_day for p in front.points] + ([front.api_usd_per_day] if front.api_usd_per_day else [])
     times = [p.response_s for p in front.points]
-    x = alt.X("x:Q").scale(type="log", domain=[min(times) / 1.3, max(times) * 1.5], nice=False)
-    x = x.axis(title="seconds for a whole answer", tickCount=max(width // 140, 2), format="~r")
-    y = alt.Y("y:Q").scale(type="log", domain=[min(costs) / 1.6, max(costs) * 1.6], nice=False)
-    y = y.axis(title="USD a day", tickCount=4, format="$~s")
+    ends = (min(times) / 1.3, max(times) * 1.5), (min(costs) / 1.6, max(costs) * 1.6)
+    x = alt.X("x:Q").scale(type="log", domain=ends[0], nice=False)
+    x = x.axis(title=say("seconds for a whole answer"), values=log_ticks(*ends[0]), format="~r")
+    y = alt.Y("y:Q").scale(type="log", domain=ends[1], nice=False)
+    y = y.axis(title=say("USD a day"), values=log_ticks(*ends[1]), labelExpr=USD_LABELS)
     rows: Rows = [
         {"x": p.response_s, "y": p.usd_per_day, "order": n, "text": p.model} for n, p in enumerate(front.points)
     ]
@@ -120,21 +148,43 @@ def pareto_chart(front: Front, width: int, height: int) -> alt.TopLevelMixin:
     layers: list[alt.Chart | alt.LayerChart] = [
         base.mark_line(color=COLOURS[HOSTED], strokeWidth=2, interpolate="step-after").encode(x, y, order="order:Q"),
         base.mark_point(filled=True, size=55, shape="square", color=COLOURS[HOSTED], opacity=1).encode(x, y),
-        *_names(rows, x, y),
-        *_paid(front, x, y, max(times) * 1.5),
+        *_names(rows, x, y, [_pixels(row, ends, (width, height)) for row in rows], width),
+        *_paid(front, x, y, ends[0][1], say),
     ]
     return styled(alt.layer(*layers).properties(width=width, height=height))
 
 
-def _names(rows: Rows, x: alt.X, y: alt.Y) -> list[alt.Chart]:
-    """The model at the first, the last and every point at which it changes."""
-    told = [row for n, row in enumerate(rows) if n == 0 or row["text"] != rows[n - 1]["text"]]
-    return [texts(told, x, y, align="left", dx=8, dy=-8, color=INK)]
+def _pixels(row: dict[str, Any], ends: tuple[Ends, Ends], size: tuple[int, int]) -> Ends:
+    """Where a point lies in the plot, from its left and its bottom."""
+    places = zip((row["x"], row["y"]), ends, size, strict=True)
+    x, y = (float(np.log(value / low) / np.log(high / low)) * pixels for value, (low, high), pixels in places)
+    return x, y
 
 
-def _paid(front: Front, x: alt.X, y: alt.Y, right: float) -> list[alt.Chart]:
+def _names(rows: Rows, x: alt.X, y: alt.Y, places: list[Ends], width: int) -> list[alt.Chart]:
+    """The model at every point at which it changes, where the name does not lie on another; the table has them all."""
+    sides: dict[str, Rows] = {"left": [], "right": []}
+    taken: list[tuple[float, float, float]] = []
+    for n, (row, (left, up)) in enumerate(zip(rows, places, strict=True)):
+        if n and row["text"] == rows[n - 1]["text"]:
+            continue
+        long = label_width(row["text"])
+        align = "left" if left + ASIDE + long <= width else "right"
+        start = left + ASIDE if align == "left" else left - ASIDE - long
+        if any(start < end and begin < start + long and abs(up - other) < LIVELY + 2 for begin, end, other in taken):
+            continue
+        taken.append((start, start + long, up))
+        sides[align].append(row)
+    return [
+        texts(told, x, y, align=align, dx=ASIDE if align == "left" else -ASIDE, dy=-ASIDE, color=INK)
+        for align, told in sides.items()
+        if told
+    ]
+
+
+def _paid(front: Front, x: alt.X, y: alt.Y, right: float, say: Say) -> list[alt.Chart]:
     if front.api_usd_per_day is None:
         return []
-    row = [{"x": right, "y": front.api_usd_per_day, "text": "cheapest paid API, time not known"}]
+    row = [{"x": right, "y": front.api_usd_per_day, "text": say("cheapest paid API, time not known")}]
     rule = alt.Chart(data(row)).mark_rule(color=COLOURS[PAID], strokeDash=[7, 4], strokeWidth=2).encode(y)
     return [rule, texts(row, x, y, align="right", dx=-4, dy=-8, color=COLOURS[PAID], fontWeight="bold")]

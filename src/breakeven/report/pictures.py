@@ -13,6 +13,7 @@ from breakeven.report.svg import render
 from breakeven.report.tornado_chart import tornado_chart, tornado_in_words
 from breakeven.report.words import count, usd
 from breakeven.units import HOURS_PER_DAY
+from breakeven.wording import joined, worded
 
 WIDE, NARROW, HALF = 850, 270, 370
 """Widths of the plots: for a screen or paper, for a phone, and for two beside each other."""
@@ -58,15 +59,15 @@ def pictures(section: Section) -> Pictures:
 def _both(chart: Callable[[int], alt.TopLevelMixin], key: str, title: str, description: str) -> Picture:
     return Picture(
         title=title,
-        wide=render(chart(WIDE), f"{key}-wide", title, description),
-        narrow=render(chart(NARROW), f"{key}-narrow", title, description),
+        wide=render(lambda: chart(WIDE), f"{key}-wide", title, description),
+        narrow=render(lambda: chart(NARROW), f"{key}-narrow", title, description),
     )
 
 
 def _costs(lines: CostLines, key: str, title: str, *, large: bool) -> Picture:
     description = costs_in_words(lines)
     if not large:
-        return Picture(title=title, wide=render(cost_chart(lines, HALF, LOW), key, title, description))
+        return Picture(title=title, wide=render(lambda: cost_chart(lines, HALF, LOW), key, title, description))
     return _both(lambda width: cost_chart(lines, width, TALL if width == WIDE else LOW), key, title, description)
 
 
@@ -74,17 +75,31 @@ def costs_in_words(lines: CostLines) -> str:
     """What the picture of costs shows, for those who do not see it."""
     first, last = lines.requests_per_day[0], lines.requests_per_day[-1]
     sides = [("the cheapest paid API", lines.your_api_usd_per_day), ("self-hosting", lines.your_hosted_usd_per_day)]
-    here = " and ".join(f"{name} costs {usd(cost)} a day" for name, cost in sides if cost is not None)
-    sentences = [
-        f"USD a day against requests a day, both logarithmic, from {count(first)} to {count(last)}.",
-        *([f"At your traffic of {count(lines.your_requests_per_day)} requests a day {here}."] if here else []),
+    here = [worded("{side} costs {usd} a day", side=name, usd=usd(cost)) for name, cost in sides if cost is not None]
+    yours = count(lines.your_requests_per_day)
+    costs = worded("At your traffic of {count} requests a day {here}.", count=yours, here=joined(" and ", here))
+    sentences: list[str] = [
+        worded(
+            "USD a day against requests a day, both logarithmic, from {low} to {high}.",
+            low=count(first),
+            high=count(last),
+        ),
+        *([costs] if here else []),
     ]
     told = lines.crossover
     if told is not None:
         at = told.requests_per_day
-        start = "There is no break-even" if at is None else f"Break-even at {count(at)} requests a day"
-        sentences.append(f"{start}: {told.because}.")
-    return " ".join(sentences)
+        if at is None:
+            sentences.append(worded("There is no break-even: {because}.", because=told.because))
+        else:
+            sentences.append(
+                worded(
+                    "Break-even at {count} requests a day: {because}.",
+                    count=count(at),
+                    because=told.because,
+                )
+            )
+    return joined(" ", sentences)
 
 
 def _bills(bars: Bars, key: str) -> Picture:
@@ -110,8 +125,14 @@ def _hours(load: Load) -> str:
 
 def load_in_words(load: Load) -> str:
     """What the picture of the load shows, for those who do not see it."""
-    return (
-        f"Requests in flight by hour of the {_hours(load)}: {load.in_flight.min():,.0f} to {load.in_flight.max():,.0f} "
-        f"on the mean, room for {load.room.min():,.0f} to {load.room.max():,.0f}, on {load.replicas.min():,.0f} to "
-        f"{load.replicas.max():,.0f} replicas."
+    return worded(
+        "Requests in flight by hour of the {span}: {low:,.0f} to {high:,.0f} on the mean, room for {least:,.0f} to "
+        "{most:,.0f}, on {few:,.0f} to {many:,.0f} replicas.",
+        span=_hours(load),
+        low=load.in_flight.min(),
+        high=load.in_flight.max(),
+        least=load.room.min(),
+        most=load.room.max(),
+        few=load.replicas.min(),
+        many=load.replicas.max(),
     )

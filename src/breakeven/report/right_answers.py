@@ -7,6 +7,7 @@ from breakeven.planner import Plan
 from breakeven.planner.verdict import Verdict
 from breakeven.report.words import seconds, usd
 from breakeven.units import FLOPS_PER_TFLOPS, TOKENS_PER_MTOK
+from breakeven.wording import joined, worded
 
 THOUSAND = 1000
 FEW = 10
@@ -56,19 +57,21 @@ def right_answers(verdict: Verdict, plan: Plan) -> list[tuple[str, str]]:
     if found is None:
         return [("right at once", "not known, hence not compared")] if plan.by_success else []
     requests, day = plan.workload.requests_per_day, usd(verdict.bill.usd_per_day)
-    sum_words = f"{day} a day / ({requests:,.0f} x {found.success:.4g}) x 1,000"
+    sum_words = worded(
+        "{day} a day / ({requests:,.0f} x {success:.4g}) x 1,000", day=day, requests=requests, success=found.success
+    )
     return [
         *(
-            ("fine-tuning", f"{one.name}: {training_words(one)}")
+            ("fine-tuning", joined(": ", (one.name, training_words(one))))
             for one in plan.trainings
             if one.name in _models(verdict)
         ),
         ("right at once", _first_attempt(verdict)),
         *_cascade(verdict),
-        ("attempts a request", f"{found.attempts:.4g}, each of them billed"),
-        ("right in the end", percent(found.success) + _band(found.success_low, found.success_high)),
+        ("attempts a request", worded("{attempts:.4g}, each of them billed", attempts=found.attempts)),
+        ("right in the end", joined("", (percent(found.success), _band(found.success_low, found.success_high)))),
         *([("wait for what is wrong", _waits(verdict))] if found.waits_s else []),
-        ("1,000 right answers", f"{thousand_words(verdict)}{_usd_band(verdict)}: {sum_words}"),
+        ("1,000 right answers", joined("", (thousand_words(verdict), _usd_band(verdict), ": ", sum_words))),
     ]
 
 
@@ -76,22 +79,44 @@ def _first_attempt(verdict: Verdict) -> str:
     found = verdict.success
     if found is None or found.first_attempt is None:
         return "not known"
-    judged = f", {found.answers:,.0f} answers judged" if found.answers else ", nobody said of how many"
+    judged = worded(", {n:,.0f} answers judged", n=found.answers) if found.answers else ", nobody said of how many"
     of = " (the first model)" if verdict.cascade else ""
     band = _band(found.first_attempt_low, found.first_attempt_high)
-    return f"{percent(found.first_attempt)}{band}{of}{judged} ({found.basis}: {found.told})"
+    return joined("", (percent(found.first_attempt), band, of, judged, " (", found.basis, ": ", found.told, ")"))
 
 
 def _cascade(verdict: Verdict) -> list[tuple[str, str]]:
     parts = verdict.cascade
     if parts is None:
         return []
-    first = f"{parts.first}: {percent(parts.success_first_alone)} right"
-    fallback = f"{parts.fallback}: {percent(parts.success_fallback_alone)} right"
+    first = worded(
+        "{name}: {share} right",
+        name=parts.first,
+        share=percent(parts.success_first_alone),
+    )
+    fallback = worded(
+        "{name}: {share} right",
+        name=parts.fallback,
+        share=percent(parts.success_fallback_alone),
+    )
     return [
-        ("first alone", f"{first}, {usd(parts.usd_per_day_first_alone)} a day"),
-        ("fall-back alone", f"{fallback}, {usd(parts.usd_per_day_fallback_alone)} a day"),
-        ("go on to the fall-back", f"{percent(parts.escalated)} of the requests"),
+        (
+            "first alone",
+            worded(
+                "{half}, {usd} a day",
+                half=first,
+                usd=usd(parts.usd_per_day_first_alone),
+            ),
+        ),
+        (
+            "fall-back alone",
+            worded(
+                "{half}, {usd} a day",
+                half=fallback,
+                usd=usd(parts.usd_per_day_fallback_alone),
+            ),
+        ),
+        ("go on to the fall-back", worded("{share} of the requests", share=percent(parts.escalated))),
     ]
 
 
@@ -100,12 +125,14 @@ def _waits(verdict: Verdict) -> str:
     if waits is None:
         return ""
     if verdict.cascade:
-        return f"{seconds(waits)} before the fall-back starts, for the requests that go on"
-    return f"{seconds(waits)} on average over all requests"
+        return worded("{seconds} before the fall-back starts, for the requests that go on", seconds=seconds(waits))
+    return worded("{seconds} on average over all requests", seconds=seconds(waits))
 
 
 def _band(low: float | None, high: float | None) -> str:
-    return "" if low is None or high is None else f" (80 %: {percent(low)} to {percent(high)})"
+    return (
+        "" if low is None or high is None else worded(" (80 %: {low} to {high})", low=percent(low), high=percent(high))
+    )
 
 
 def _usd_band(verdict: Verdict) -> str:
@@ -113,7 +140,11 @@ def _usd_band(verdict: Verdict) -> str:
     if found is None:
         return ""
     low, high = per_thousand(found.usd_per_right_answer_low), per_thousand(found.usd_per_right_answer_high)
-    return "" if low is None or high is None else f" (80 % by the success: {dollars(low)} to {dollars(high)})"
+    return (
+        ""
+        if low is None or high is None
+        else worded(" (80 % by the success: {low} to {high})", low=dollars(low), high=dollars(high))
+    )
 
 
 def _models(verdict: Verdict) -> list[str]:
@@ -123,13 +154,30 @@ def _models(verdict: Verdict) -> list[str]:
 
 def training_words(training: Training) -> str:
     """What a fine-tuning reads, runs on and costs."""
-    runs = f"{training.runs} run{'s' if training.runs > 1 else ''}"
-    read = f"{training.tokens_read / TOKENS_PER_MTOK:,.4g} million tokens read in {runs}"
+    runs = worded("{n} runs" if training.runs > 1 else "{n} run", n=training.runs)
+    read = worded(
+        "{mtok:,.4g} million tokens read in {runs}",
+        mtok=training.tokens_read / TOKENS_PER_MTOK,
+        runs=runs,
+    )
     where = ""
     if training.machine is not None and training.hours is not None and training.flops_per_s is not None:
-        where = (
-            f", {training.method} on {training.machines} x {training.machine}, {training.hours:,.3g} hours each at "
-            f"{training.flops_per_s / FLOPS_PER_TFLOPS:,.0f} TFLOP/s a GPU"
+        where = worded(
+            ", {method} on {machines} x {machine}, {hours:,.3g} hours each at {tflops:,.0f} TFLOP/s a GPU",
+            method=training.method,
+            machines=training.machines,
+            machine=training.machine,
+            hours=training.hours,
+            tflops=training.flops_per_s / FLOPS_PER_TFLOPS,
         )
-    examples = "" if training.examples_usd is None else f", and {usd(training.examples_usd)} for examples"
-    return f"{read}{where}: {usd(training.usd)}{examples}, over {training.horizon_months:g} months"
+    examples = (
+        "" if training.examples_usd is None else worded(", and {usd} for examples", usd=usd(training.examples_usd))
+    )
+    return worded(
+        "{read}{where}: {usd}{examples}, over {months:g} months",
+        read=read,
+        where=where,
+        usd=usd(training.usd),
+        examples=examples,
+        months=training.horizon_months,
+    )

@@ -18,8 +18,17 @@ from breakeven.report.right_answers import thousand_words
 from breakeven.report.spread import band_of, range_sentences, target_words
 from breakeven.report.words import count, seconds, share, small_share, usd
 from breakeven.units import DAYS_PER_WEEK, HOURS_PER_DAY, HOURS_PER_WEEK
+from breakeven.wording import joined, worded
 
 TOP_WITH_FLOOR, TOP_PER_CLASS = 10, 2
+TARGET_WORDS = {
+    False: ("Keeps the target", "keeps the target"),
+    True: (
+        "Latency not known here, never counted as keeping the target",
+        "latency not known here, never counted as keeping the target",
+    ),
+}
+"""Whether the latency is unknown, as a sentence of its own and behind a colon."""
 EVEN = 1.001
 """Up to here the busiest hour is as busy as the mean one."""
 
@@ -102,8 +111,19 @@ class Section:
         return classes[0] if len(classes) == 1 and classes[0].tornado else None
 
 
-def section(plan: Plan, top: int, key: str, sources: Sources, ranges: Ranges | None = None) -> Section:
-    """The section of one plan with the first ``top`` of every group; what it cites is handed to ``sources``."""
+def section(
+    plan: Plan,
+    top: int,
+    sources: Sources,
+    ranges: Ranges | None = None,
+    *,
+    key: str = "p1",
+    banded: int | None = None,
+) -> Section:
+    """The section of one plan with the first ``top`` of every group; what it cites is handed to ``sources``.
+
+    ``banded``: so many pictures of costs get their band; ``None``: all.
+    """
     plan.prepare((*plan.ranking.first(top), *_best_hosted(plan)))
     groups = _groups(plan, top, ranges)
     for group in groups:
@@ -120,12 +140,17 @@ def section(plan: Plan, top: int, key: str, sources: Sources, ranges: Ranges | N
         lead=_lead(plan) or first,
         changes=changes,
         contests=[found for group in plan.ranking.groups if (found := _contest(plan, group))],
-        costs=cost_lines(plan),
+        costs=cost_lines(plan, banded),
         bars=bill_bars(_compared([row.verdict for group in groups for row in group.rows])),
         load=best_load(plan),
         groups=groups,
         ranges=ranges,
-        stale=f"{fresh.item}, dated {fresh.oldest_effective_from} ({fresh.age_days:,} days old)",
+        stale=worded(
+            "{item}, dated {day} ({age:,} days old)",
+            item=fresh.item,
+            day=fresh.oldest_effective_from,
+            age=fresh.age_days,
+        ),
     )
 
 
@@ -205,14 +230,24 @@ def titled(option: Option) -> tuple[str, str]:
     ('m', 'paid API, p, batch tier')
     """
     if option.kind == "api":
-        return option.model, f"paid API, {option.provider}, {option.tier} tier"
+        return option.model, worded("paid API, {provider}, {tier} tier", provider=option.provider, tier=option.tier)
     if option.kind == "cascade":
-        return option.model.replace("+", ", then "), "cascade: a cheap model first, its failures to a stronger one"
-    where = f"{option.number_format} on {option.machine}, {option.accelerator} x{option.tensor_parallel}"
-    hosted = f"{where}, path {option.serving_path}, {option.term}"
+        return joined(
+            ", then ", option.model.split("+")
+        ), "cascade: a cheap model first, its failures to a stronger one"
+    where = worded(
+        "{format} on {machine}, {device} x{degree}",
+        format=option.number_format,
+        machine=option.machine,
+        device=option.accelerator,
+        degree=option.tensor_parallel,
+    )
+    hosted = worded("{where}, path {path}, {term}", where=where, path=option.serving_path, term=option.term)
     if option.kind == "hybrid":
-        return f"{option.model} with an API", f"base self-hosted, {hosted}; overflow to {option.id.rsplit('+', 1)[1]}"
-    return option.model, f"self-hosted, {hosted}"
+        return worded("{model} with an API", model=option.model), worded(
+            "base self-hosted, {hosted}; overflow to {api}", hosted=hosted, api=option.id.rsplit("+", 1)[1]
+        )
+    return option.model, worded("self-hosted, {hosted}", hosted=hosted)
 
 
 def heading(plan: Plan, group: str) -> str:
@@ -239,14 +274,11 @@ def _groups(plan: Plan, top: int, ranges: Ranges | None) -> list[RankedGroup]:
 
 
 def _group_words(plan: Plan, group: str, unknown: bool) -> str:
-    kept = ""
-    if plan.workload.slo.named:
-        kept = "latency not known here, never counted as keeping the target" if unknown else "keeps the target"
-    if group == UNKNOWN_SUCCESS:
-        return ": ".join(filter(None, ("Success not known, not compared", kept)))
-    if plan.ranking.floor:
-        return kept[:1].upper() + kept[1:]
-    return ": ".join(filter(None, (heading(plan, group), kept)))
+    alone, kept = TARGET_WORDS[unknown] if plan.workload.slo.named else ("", "")
+    if plan.ranking.floor and group != UNKNOWN_SUCCESS:
+        return alone
+    name = "Success not known, not compared" if group == UNKNOWN_SUCCESS else heading(plan, group)
+    return joined(": ", filter(None, (name, kept)))
 
 
 def _ranked(plan: Plan, contender: Contender, ranges: Ranges | None) -> Ranked:

@@ -12,6 +12,7 @@ from breakeven.planner.spread import (
 from breakeven.planner.verdict import Verdict
 from breakeven.report.words import count, share, usd, usd_range
 from breakeven.units import MONTHS_PER_YEAR
+from breakeven.wording import joined, worded
 
 NOTEWORTHY = 0.01
 """A chance of less is not told."""
@@ -61,7 +62,7 @@ def target_words(verdict: Verdict) -> str:
     if not verdict.meets_slo:
         return "missed"
     if verdict.meets_slo_probability is not None:
-        return f"{verdict.meets_slo_probability:.0%} sure"
+        return worded("{share:.0%} sure", share=verdict.meets_slo_probability)
     return "predicted" if verdict.basis in ("extrapolated", "calibrated") else "kept"
 
 
@@ -72,25 +73,46 @@ def _choice(found: ClassRange, months: int) -> str:
     if chosen.usd_per_day_low is None:
         band = "its band is not known, because that of its speed is not"
     else:
-        band = f"{band_words(chosen)} a day in 80 of 100 cases, {usd(chosen.usd_per_day_mid)} in the middle"
+        band = worded(
+            "{band} a day in 80 of 100 cases, {usd} in the middle",
+            band=band_words(chosen),
+            usd=usd(chosen.usd_per_day_mid),
+        )
     regret, others = "", len(found.options) - 1
     if others and chosen.chance_cheapest == 1.0:
-        regret = f"; in no case is another of the {len(found.options)} drawn cheaper"
+        regret = worded("; in no case is another of the {n} drawn cheaper", n=len(found.options))
     elif others and found.regret_usd_per_day is not None:
-        regret = (
-            f"; choosing it now is expected to cost {usd(found.regret_usd_per_day)} a day more than the best in "
-            "hindsight"
+        regret = worded(
+            "; choosing it now is expected to cost {usd} a day more than the best in hindsight",
+            usd=usd(found.regret_usd_per_day),
         )
-    sentence = f"Over the next {months} months {found.chosen} costs {band}{regret}."
+    sentence = worded(
+        "Over the next {months} months {option} costs {band}{regret}.",
+        months=months,
+        option=found.chosen,
+        band=band,
+        regret=regret,
+    )
     if found.cheapest_on_average != found.chosen:
-        sentence += f" On the mean of all cases {found.cheapest_on_average} is cheaper."
+        mean = worded("On the mean of all cases {option} is cheaper.", option=found.cheapest_on_average)
+        return joined(" ", (sentence, mean))
     return sentence
 
 
 def _chances(found: ClassRange) -> str:
     likely = sorted(found.options, key=lambda option: -option.chance_cheapest)[:NAMED]
-    named = [f"{o.option} in {share(o.chance_cheapest)}" for o in likely if o.chance_cheapest >= NOTEWORTHY]
-    return f"The cheapest of the {len(found.options)} drawn is {', '.join(named)} of the cases." if named[1:] else ""
+    named = [
+        worded("{option} in {share}", option=o.option, share=share(o.chance_cheapest))
+        for o in likely
+        if o.chance_cheapest >= NOTEWORTHY
+    ]
+    return (
+        worded(
+            "The cheapest of the {n} drawn is {named} of the cases.", n=len(found.options), named=joined(", ", named)
+        )
+        if named[1:]
+        else ""
+    )
 
 
 def break_even_range(found: CrossoverRange | None) -> str:
@@ -99,12 +121,22 @@ def break_even_range(found: CrossoverRange | None) -> str:
         return ""
     low, mid, high = found.requests_per_day_low, found.requests_per_day_mid, found.requests_per_day_high
     if low is None:
-        return f"In {share(found.chance_never)} of the cases self-hosting never stays cheaper."
-    middle = "" if mid is None else f", {count(mid)} in the middle"
+        return worded("In {share} of the cases self-hosting never stays cheaper.", share=share(found.chance_never))
+    middle = "" if mid is None else worded(", {mid} in the middle", mid=count(mid))
     if high is None:
-        never = f"; in {share(found.chance_never)} of the cases self-hosting never stays cheaper"
-        return f"Over these months the break-even lies at {count(low)} requests a day or more{middle}{never}."
-    return f"Over these months the break-even lies at {count(low)} to {count(high)} requests a day{middle}."
+        never = worded("; in {share} of the cases self-hosting never stays cheaper", share=share(found.chance_never))
+        return worded(
+            "Over these months the break-even lies at {low} requests a day or more{middle}{never}.",
+            low=count(low),
+            middle=middle,
+            never=never,
+        )
+    return worded(
+        "Over these months the break-even lies at {low} to {high} requests a day{middle}.",
+        low=count(low),
+        high=count(high),
+        middle=middle,
+    )
 
 
 def next_step(measurements: tuple[Measurement, ...], months: int) -> str:
@@ -112,20 +144,31 @@ def next_step(measurements: tuple[Measurement, ...], months: int) -> str:
     if not measurements:
         return ""
     first, *rest = measurements
-    over = "the year" if months == MONTHS_PER_YEAR else f"{months} months"
+    over = "the year" if months == MONTHS_PER_YEAR else worded("{n} months", n=months)
     if not first.usd_over_horizon:
         return "Next step: no benchmark would change the choice; the speeds do not decide this."
     if first.usd_over_horizon < WORTH_A_DAY_USD:
-        return (
-            f"Next step: no benchmark is worth more than {usd(first.usd_over_horizon)} over {over}; the speeds do not "
-            "decide this."
+        return worded(
+            "Next step: no benchmark is worth more than {usd} over {over}; the speeds do not decide this.",
+            usd=usd(first.usd_over_horizon),
+            over=over,
         )
     others = ""
     if rest:
         below, second = _rounded_up(rest[0].usd_over_horizon), rest[0].usd_over_horizon
         apart = below <= first.usd_over_horizon  # else a round figure would hide that the next one is worth as much
-        others = f"; everything else under {usd(below)}" if apart else f"; the next best up to {usd(second)}"
-    return f"Next step: benchmark {first.configuration}: worth up to {usd(first.usd_over_horizon)} over {over}{others}."
+        others = (
+            worded("; everything else under {usd}", usd=usd(below))
+            if apart
+            else worded("; the next best up to {usd}", usd=usd(second))
+        )
+    return worded(
+        "Next step: benchmark {configuration}: worth up to {usd} over {over}{others}.",
+        configuration=first.configuration,
+        usd=usd(first.usd_over_horizon),
+        over=over,
+        others=others,
+    )
 
 
 def signed_usd(amount: float) -> str:
@@ -153,23 +196,49 @@ def commitment_sentence(found: Commitment) -> str:
     """Whether to commit for a year now or to wait, in one sentence with its figures."""
     now, later = found.now_usd_per_year, found.later_usd_per_year
     never = found.wait_months == MONTHS_PER_YEAR
-    months = f"{found.wait_months} month{'' if found.wait_months == 1 else 's'}"
-    way = "no commitment within the year" if never else f"{months} on demand and the decision then"
-    figures = f"the year costs {usd(now)} on the mean when committed now, {usd(later)} with {way}"
-    pays = f"waiting pays in {share(found.chance_waiting_pays)} of the cases"
+    months = worded("{n} month" if found.wait_months == 1 else "{n} months", n=found.wait_months)
+    way = (
+        "no commitment within the year" if never else worded("{months} on demand and the decision then", months=months)
+    )
+    figures = worded(
+        "the year costs {now} on the mean when committed now, {later} with {way}",
+        now=usd(now),
+        later=usd(later),
+        way=way,
+    )
+    pays = worded("waiting pays in {share} of the cases", share=share(found.chance_waiting_pays))
     if later >= now:
-        return f"Commitment: take {found.reserved} now: {figures}; {pays}."
+        return worded(
+            "Commitment: take {reserved} now: {figures}; {pays}.", reserved=found.reserved, figures=figures, pays=pays
+        )
     why = "" if never else ", because by then its real speed is known and prices have moved"
-    return f"Commitment: wait with {found.reserved}: {figures}; {pays}{why}."
+    return worded(
+        "Commitment: wait with {reserved}: {figures}; {pays}{why}.",
+        reserved=found.reserved,
+        figures=figures,
+        pays=pays,
+        why=why,
+    )
 
 
 def input_words(found: InputRange) -> str:
     """One uncertain input with its range and what it rests on."""
-    ends = f"x{found.low:.2g} to x{found.high:.2g}"
-    return f"{found.name}: {ends} ({found.unit}, x{found.mid:.2g} in the middle); {found.because}"
+    ends = worded("x{low:.2g} to x{high:.2g}", low=found.low, high=found.high)
+    return worded(
+        "{input}: {ends} ({unit}, x{mid:.2g} in the middle); {because}",
+        input=found.name,
+        ends=ends,
+        unit=found.unit,
+        mid=found.mid,
+        because=found.because,
+    )
 
 
 def range_foot(found: Ranges) -> tuple[str, ...]:
     """What the bands were drawn from, and what they take for granted."""
-    drawn = f"{found.scenarios} scenarios, seed {found.seed}"
-    return (*found.assumptions, *(input_words(one) for one in found.inputs), f"bands drawn from {drawn}")
+    drawn = worded("{scenarios} scenarios, seed {seed}", scenarios=found.scenarios, seed=found.seed)
+    return (
+        *found.assumptions,
+        *(input_words(one) for one in found.inputs),
+        worded("bands drawn from {drawn}", drawn=drawn),
+    )

@@ -4,11 +4,14 @@ Colours are CSS variables (``var(--api)``), so one drawing serves light, dark an
 """
 
 import re
+from collections.abc import Callable
+from threading import Lock
 from xml.etree import ElementTree
 
 import altair as alt
 from vl_convert import vegalite_to_svg
 
+ONE_CHART = Lock()
 MEASURED_FONT = "Arial"
 """Text is measured in this font while drawing; the page shows it in its own."""
 NAMESPACES = re.compile(r' xmlns(?::\w+)?="[^"]*"')
@@ -19,9 +22,15 @@ PLAIN = {"opacity": "1", "class": "", "stroke-width": "0"}
 """Attributes that say nothing at this value."""
 
 
-def render(chart: alt.TopLevelMixin, key: str, title: str, description: str) -> str:
-    """The chart as an ``<svg>`` with title and description; ``key`` keeps its ids apart from others on the page."""
-    drawn = vegalite_to_svg(chart.to_dict(validate=False), allowed_base_urls=[])
+def render(chart: Callable[[], alt.TopLevelMixin], key: str, title: str, description: str) -> str:
+    """The chart as an ``<svg>`` with title and description; ``key`` keeps its ids apart from others on the page.
+
+    The chart is made here, one at a time: Altair's setters (``alt.X(...).scale(...)``) keep what they set in one place
+    for all threads, so that two charts made at once get each other's axes.
+    """
+    with ONE_CHART:
+        made = chart().to_dict(validate=False)
+    drawn = vegalite_to_svg(made, allowed_base_urls=[])
     return inlined(drawn, key, title, description)
 
 

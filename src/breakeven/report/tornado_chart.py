@@ -3,8 +3,9 @@
 import altair as alt
 
 from breakeven.planner.spread import ClassRange
-from breakeven.report.charts import BAR, BAR_STEP, CHARACTER, INK, MUTED, PAPER, Rows, data, styled, texts
+from breakeven.report.charts import BAR, BAR_STEP, INK, MUTED, PAPER, Rows, data, label_width, styled, texts
 from breakeven.report.spread import signed_usd
+from breakeven.wording import Say, joined, worded
 
 ROOM = 0.12
 """Share of the width on each side for the words at the ends of a bar."""
@@ -12,19 +13,19 @@ ROOM = 0.12
 LABELS = "(datum.value < 0 ? '-$' : '$') + format(abs(datum.value), '~s')"
 
 
-def tornado_chart(found: ClassRange, width: int) -> alt.TopLevelMixin:
+def tornado_chart(found: ClassRange, width: int, say: Say = str) -> alt.TopLevelMixin:
     """USD a day that the choice is ahead of its best rival; left of 0 another option is the cheapest.
 
     The part of a bar towards the input's low end is drawn in another colour than that towards its high end.
     """
     middle = found.margin_usd_per_day or 0.0
-    bars, names, ends = rows_of(found, middle, width)
+    bars, names, ends = rows_of(found, middle, width, say)
     every = [0.0, middle, *(row["x"] for row in bars), *(row["end"] for row in bars)]
     reach = (max(every) - min(every)) or 1.0
     domain = [min(every) - ROOM * reach, max(every) + ROOM * reach]
     y = alt.Y("row:O").axis(None).scale(paddingInner=0, paddingOuter=0)
     x = alt.X("x:Q").scale(domain=domain, nice=False)
-    x = x.axis(labelExpr=LABELS, tickCount=max(width // 120, 2), title="USD a day ahead of the best rival")
+    x = x.axis(labelExpr=LABELS, tickCount=max(width // 120, 2), title=say("USD a day ahead of the best rival"))
     fill = alt.Color("end_of:N").legend(None).scale(domain=["low", "high"], range=["var(--api)", "var(--hosted)"])
     marks = alt.Chart(data(bars)).mark_bar(size=BAR, stroke=PAPER, strokeWidth=1.5, yOffset=10)
     left = alt.X("x:Q").scale(domain=domain, nice=False)
@@ -41,7 +42,7 @@ def tornado_chart(found: ClassRange, width: int) -> alt.TopLevelMixin:
     return styled(alt.layer(*layers).properties(width=width, height=alt.Step(BAR_STEP)))
 
 
-def rows_of(found: ClassRange, middle: float, width: int) -> tuple[Rows, Rows, Rows]:
+def rows_of(found: ClassRange, middle: float, width: int, say: Say = str) -> tuple[Rows, Rows, Rows]:
     """Bars, names and the words at their ends, one row an input."""
     bars: Rows = []
     names: Rows = []
@@ -53,19 +54,36 @@ def rows_of(found: ClassRange, middle: float, width: int) -> tuple[Rows, Rows, R
             bars.append({"row": row, "x": middle, "end": margin, "end_of": end})
             side = "left" if margin == leftmost else "right"
             ends.append({"row": row, "x": min(margin, middle) if side == "left" else max(margin, middle), "side": side})
-            ends[-1]["text"] = words
-        changes = " (another option wins)" if swing.changes else ""
-        most = int(width * (1 + 2 * ROOM) / CHARACTER) - len(changes)
-        name = swing.input if len(swing.input) <= most else f"{swing.input[: most - 1]}…"
+            ends[-1]["text"] = say(words)
+        changes = say(" (another option wins)") if swing.changes else ""
+        name, most = say(swing.input), width * (1 + 2 * ROOM) - label_width(changes)
+        if label_width(name) > most:
+            while name and label_width(f"{name}…") > most:
+                name = name[:-1]
+            name = f"{name}…"
         names.append({"row": row, "text": name + changes})
     return bars, names, ends
 
 
 def tornado_in_words(found: ClassRange) -> str:
     """What the picture shows, for those who do not see it."""
-    told = "; ".join(
-        f"{swing.input} from {swing.low} to {swing.high}: {signed_usd(swing.margin_usd_per_day_low)} to "
-        f"{signed_usd(swing.margin_usd_per_day_high)}{', another option wins' if swing.changes else ''}"
-        for swing in found.tornado
+    told = joined(
+        "; ",
+        (
+            worded(
+                "{input} from {low} to {high}: {usd} to {usd_high}{wins}",
+                input=swing.input,
+                low=swing.low,
+                high=swing.high,
+                usd=signed_usd(swing.margin_usd_per_day_low),
+                usd_high=signed_usd(swing.margin_usd_per_day_high),
+                wins=", another option wins" if swing.changes else "",
+            )
+            for swing in found.tornado
+        ),
     )
-    return f"USD a day that {found.chosen} is ahead of its best rival, with one input at each end at a time: {told}."
+    return worded(
+        "USD a day that {option} is ahead of its best rival, with one input at each end at a time: {told}.",
+        option=found.chosen,
+        told=told,
+    )

@@ -2,6 +2,8 @@
 
 from decimal import Decimal
 
+from breakeven.wording import Volume, Wording, worded
+
 WIDTH = 100
 """Columns of everything that is printed: a terminal of usual width, and a page of documentation."""
 
@@ -34,15 +36,13 @@ def usd_range(low: float | Decimal, high: float | Decimal) -> str:
     return f"${low:,.{digits}f}-{high:,.{digits}f}"
 
 
-def count(value: float) -> str:
+def count(value: float) -> Wording:
     """A volume with three significant digits and thousands separators.
 
     >>> count(78467.4), count(1234567), count(950)
     ('78,500', '1.23 million', '950')
     """
-    if value >= 1e6:
-        return f"{value / 1e6:,.3g} million"
-    return f"{float(f'{value:.3g}'):,.0f}"
+    return worded("{count}", count=Volume(value))
 
 
 def quantity(value: float) -> str:

@@ -106,7 +106,7 @@ def spec_of(query: Iterable[tuple[str, str]]) -> Spec:
 
 def _check(name: str, text: str, seen: set[str]) -> None:
     if name not in FIELDS:
-        raise UnknownNameError("field of an address", name, FIELDS)
+        raise UnknownNameError("address field", name, FIELDS)
     if name in seen:
         raise SpecError(f"{name} is given twice", expected="each field once", do="Leave one of them out")
     if len(text) > LONGEST_VALUE:

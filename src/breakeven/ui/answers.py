@@ -8,8 +8,10 @@ from threading import Lock
 import msgspec
 
 from breakeven.catalogue.load import Catalogue
+from breakeven.options.quality import UNKNOWN_CLASS
 from breakeven.planner import Plan, plan
 from breakeven.planner.ranges import ranges
+from breakeven.planner.spread import Ranges
 from breakeven.report.cited import Sources
 from breakeven.report.figures import CostLines, cost_lines
 from breakeven.report.pareto_chart import Front, front_of
@@ -45,6 +47,7 @@ class Planner:
     catalogue: Catalogue
     today: Callable[[], date] = date.today
     _plans: Kept[Plan] = field(default_factory=lambda: Kept(PLANS_KEPT))
+    _ranges: Kept[Ranges] = field(default_factory=lambda: Kept(PLANS_KEPT))
     _answers: Kept[Answer] = field(default_factory=lambda: Kept(PLANS_KEPT))
     _lines: Kept[tuple[Plan, tuple[CostLines, ...]]] = field(default_factory=lambda: Kept(PLANS_KEPT))
     """With the plan itself, so that its identity is not another's while they are kept."""
@@ -87,6 +90,10 @@ class Planner:
         """
         scenario.spec.workload(self._profiles)
 
+    def ranges(self, scenario: Scenario) -> Ranges:
+        """What the answer is worth over the coming months, of every class: for those who take it along."""
+        return self._ranges.get(self._key(scenario), lambda: ranges(self.plan(scenario)))
+
     def answer(self, scenario: Scenario) -> Answer:
         """The plan with everything that a page tells of it."""
         return self._answers.get(self._key(scenario), lambda: self._answered(scenario))
@@ -94,10 +101,12 @@ class Planner:
     def _answered(self, scenario: Scenario) -> Answer:
         found = self.plan(scenario)
         sources = Sources(found.catalogue.sources)
+        compared = [group for group in found.ranking.groups if group != UNKNOWN_CLASS]
+        drawn = self.ranges(scenario) if len(compared) == 1 else None  # of several classes a page tells none
         return Answer(
             scenario=scenario,
             plan=found,
-            section=section(found, shown_of(found), "p1", sources, ranges(found)),
+            section=section(found, shown_of(found), sources, drawn, banded=1),
             sources=sources,
             now=now_of(found),
             front=front_of(found),
@@ -114,7 +123,7 @@ class Planner:
 
     def lines(self, found: Plan) -> CostLines | None:
         """The first picture's lines of a plan that a page shows; ``None`` where it has none."""
-        costs = self._lines.get(id(found), lambda: (found, cost_lines(found)))[1]
+        costs = self._lines.get(id(found), lambda: (found, cost_lines(found, 1)))[1]
         return costs[0] if costs else None
 
     def sources(self, found: Plan) -> Sources:

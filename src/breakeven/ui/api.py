@@ -18,7 +18,7 @@ from breakeven.gateway.admin_shapes import Machines, Spend
 from breakeven.options.ruling import Rejected
 from breakeven.report.answer import answer as sentences
 from breakeven.report.document import PlanDocument, VerdictDocument, plan_document, to_json, verdict_document
-from breakeven.report.figures import CostLines, Load
+from breakeven.report.figures import CostLines, Load, with_band
 from breakeven.report.pareto_chart import Point
 from breakeven.report.sections import shown_of
 from breakeven.ui.measured import Accuracy, accuracy
@@ -29,7 +29,8 @@ from breakeven.ui.pages import matching
 from breakeven.ui.scenario import scenario_of
 from breakeven.ui.site import Site
 from breakeven.ui.spend import UNAVAILABLE, machines_document, spend_document
-from breakeven.ui.uploads import scenario_from
+from breakeven.ui.uploads import refuse_long, scenario_from
+from breakeven.wording import plain
 from breakeven.workload.spec import Spec
 
 V1 = "/api/v1"
@@ -163,8 +164,9 @@ class Operation:
 
 
 def _plan(site: Site, request: Request) -> PlanDocument:
-    found = site.planner.answer(site.scenario(request))
-    return plan_document(found.plan, shown_of(found.plan), found.section.ranges)
+    scenario = site.scenario(request)
+    plan = site.planner.plan(scenario)
+    return plan_document(plan, shown_of(plan), site.planner.ranges(scenario))
 
 
 def _answer(site: Site, request: Request) -> Answered:
@@ -178,7 +180,7 @@ def _step(site: Site, request: Request) -> Now:
 
 def _crossover(site: Site, request: Request) -> Crossovers:
     found = site.planner.answer(site.scenario(request))
-    lines = tuple(_lines(one) for one in found.section.costs)
+    lines = tuple(_lines(with_band(one, found.plan)) for one in found.section.costs)
     return Crossovers(crossovers=found.plan.crossovers, lines=lines)
 
 
@@ -232,7 +234,7 @@ def _out(site: Site, request: Request) -> RuledOut:
 
 
 def _history(site: Site, request: Request) -> HistoryDocument:
-    found = histories(site, request.path_params["name"])
+    found = histories(site, request.path_params["name"], request.query_params)
     entries = (
         Priced(kind=one.kind, name=one.name, gone_on=one.gone_on, series=tuple(map(_series, one.series)))
         for one in found.entries
@@ -267,6 +269,13 @@ SPAN = (
     ("since", "a day (its begin) or a moment with its zone; default: 30 days before the end"),
     ("until", "a day (its end) or a moment with its zone; default: the end of today, UTC"),
 )
+HISTORY_ASKS = (
+    ("since", "a day: prices that held from then on; default: all"),
+    ("as_of", "a day: prices up to then; default: the last day of the catalogue"),
+    ("region", "of machines and services; default: us-east-1"),
+    ("tier", "of an offer: standard, batch, flex or priority; default: all"),
+    ("token_kind", "of an offer: input, cached_input, cache_write or output; default: all"),
+)
 OPERATIONS: dict[str, Operation] = {
     f"{V1}/plan": Operation(
         does="The whole plan, as `breakeven compare --json` writes it", gives=PlanDocument, answer=_plan
@@ -293,6 +302,7 @@ OPERATIONS: dict[str, Operation] = {
         does="The prices of an offer, machine, service or model over time",
         gives=HistoryDocument,
         answer=_history,
+        asks=HISTORY_ASKS,
         scenario=False,
     ),
     f"{V1}/accuracy": Operation(
@@ -338,7 +348,7 @@ def respond(site: Site, request: Request, operation: Operation) -> Response:
 
 def encoded(value: Any) -> bytes:  # noqa: ANN401 - any structure
     """JSON in which money is a number."""
-    return msgspec.json.Encoder(decimal_format="number").encode(value) + b"\n"
+    return msgspec.json.Encoder(decimal_format="number", enc_hook=plain).encode(value) + b"\n"
 
 
 def refusal(wrong: BreakevenError, status: int = 422) -> JSONResponse:
@@ -350,14 +360,8 @@ def refusal(wrong: BreakevenError, status: int = 422) -> JSONResponse:
 async def upload(site: Site, request: Request) -> Response:
     """The workload in a log or spec that is sent as the body; ``name`` says what kind of file it is."""
     name = request.query_params.get("name", "")[:LONGEST_NAME]
-    length = request.headers.get("content-length", "")
     try:
-        if length.isdigit() and int(length) > site.upload_bytes:
-            raise SpecError(
-                f"the file is {int(length):,} bytes",
-                expected=f"at most {site.upload_bytes:,}",
-                do="Start with a larger --upload-megabytes, or use `breakeven workload` on it",
-            )
+        refuse_long(request, site.upload_bytes)
         base = scenario_of(request.query_params.get("base", ""))
         scenario, found = await scenario_from(request.stream(), name, site.upload_bytes, base)
         site.planner.check(scenario_of(scenario.query))

@@ -1,7 +1,7 @@
 """The application: each address with the function that answers it, behind the guard."""
 
 import functools
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
@@ -16,6 +16,7 @@ from breakeven.ui import api, otherpages, pages, spend
 from breakeven.ui.downloads import download
 from breakeven.ui.guard import ENTER, Door, Guard
 from breakeven.ui.openapi import UPLOAD, document
+from breakeven.ui.sendform import FORM_UPLOAD, send_form
 from breakeven.ui.site import ASSETS, Site, asset
 from breakeven.ui.stackfile import stack
 
@@ -47,7 +48,8 @@ def application(site: Site, door: Door) -> ASGIApp:
         for path, operation in api.OPERATIONS.items()
     ]
     routes += [
-        Route(UPLOAD, _uploading(site), methods=["POST"]),
+        Route(UPLOAD, _uploading(site, api.upload), methods=["POST"]),
+        Route(FORM_UPLOAD, _uploading(site, send_form), methods=["POST"]),
         Route(OPENAPI, _openapi, methods=["GET"]),
         Route(f"{api.V1}/docs", _threaded(site, docs), methods=["GET"]),
     ]
@@ -69,9 +71,11 @@ def _of(operation: api.Operation) -> Handler:
     return lambda site, request: api.respond(site, request, operation)
 
 
-def _uploading(site: Site) -> Callable[[Request], object]:
+def _uploading(
+    site: Site, handler: Callable[[Site, Request], Awaitable[Response]]
+) -> Callable[[Request], Awaitable[Response]]:
     async def answered(request: Request) -> Response:
-        return await api.upload(site, request)
+        return await handler(site, request)
 
     return answered
 

@@ -6,6 +6,7 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 
 from breakeven.errors import BreakevenError
+from breakeven.planner.spread import Ranges
 from breakeven.report.page import html_page
 from breakeven.report.sections import shown_of
 from breakeven.ui.answers import Answer
@@ -14,13 +15,13 @@ from breakeven.ui.specfile import spec_yaml
 from breakeven.ui.workbook import workbook
 
 XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
-FILES: dict[str, tuple[str, Callable[[Answer], bytes]]] = {
+FILES: dict[str, tuple[str, Callable[[Answer, Callable[[], Ranges]], bytes]]] = {
     "report.html": (
         "text/html; charset=utf-8",
-        lambda found: html_page([found.plan], [shown_of(found.plan)], [found.section.ranges]),
+        lambda found, drawn: html_page([found.plan], [shown_of(found.plan)], [drawn()]),
     ),
-    "bills.xlsx": (XLSX, workbook),
-    "workload.yaml": ("application/yaml; charset=utf-8", lambda found: spec_yaml(found.scenario.spec).encode()),
+    "bills.xlsx": (XLSX, lambda found, _: workbook(found)),
+    "workload.yaml": ("application/yaml; charset=utf-8", lambda found, _: spec_yaml(found.scenario.spec).encode()),
 }
 
 
@@ -31,7 +32,8 @@ def download(site: Site, request: Request) -> Response:
         return PlainTextResponse(f"There is no such file. Expected: one of {', '.join(FILES)}.\n", 404)
     kind, write = FILES[name]
     try:
-        content = write(site.planner.answer(site.scenario(request)))
+        scenario = site.scenario(request)
+        content = write(site.planner.answer(scenario), lambda: site.planner.ranges(scenario))
     except BreakevenError as wrong:
         return PlainTextResponse(f"{wrong}\n", 422)
     headers = {"Content-Disposition": f'attachment; filename="breakeven-{name}"'}

@@ -15,7 +15,7 @@ import numpy as np
 from markupsafe import Markup
 
 from breakeven.errors import UnknownNameError
-from breakeven.report.charts import CHARACTER, cost_chart, domains, load_chart, unmarked
+from breakeven.report.charts import CHARACTER, cost_chart, domains, label_width, load_chart, unmarked
 from breakeven.report.figures import CostLines
 from breakeven.report.pareto_chart import front_in_words, pareto_chart
 from breakeven.report.pictures import LOW, NARROW, TALL, WIDE, costs_in_words, load_in_words
@@ -34,6 +34,8 @@ PAGE_WIDTHS: tuple[Width, ...] = ("wide", "narrow")
 PICTURES_KEPT = 96
 FIRST_GROUP = re.compile(r'transform="translate\(([\d.]+),\s*([\d.]+)\)"')
 VIEW_BOX = re.compile(r'viewBox="0 0 ([\d.]+) ([\d.]+)"')
+TITLES = {"load": "load.title", "tornado": "hangs.title", "pareto": "front.title"}
+"""The text of the title of each of an answer's other pictures."""
 LABEL = 12
 """Font size of what is written over a picture."""
 
@@ -55,62 +57,68 @@ class Drawings:
     def __init__(self) -> None:
         self._kept: Kept[Drawn] = Kept(PICTURES_KEPT)
 
-    def costs(self, lines: CostLines, width: Width, title: str, place: str = "") -> Drawn:
+    def costs(self, lines: CostLines, width: Width, t: Texts, place: str = "") -> Drawn:
         """Cost against traffic, for any traffic. ``place``: where several stand on one page, what tells them apart."""
         bare = unmarked(lines)
-        chart = lambda: cost_chart(bare, PIXELS[width], _height(width), yours=False)  # noqa: E731
-        return self._drawn(_key(bare, width, title, place), chart, title, costs_in_words(bare))
+        chart = lambda: cost_chart(bare, PIXELS[width], _height(width), yours=False, say=t.say)  # noqa: E731
+        told = t("costs.title"), t.say(costs_in_words(bare))
+        return self._drawn(_key(bare, width, t, place), chart, told)
 
-    def known_costs(self, lines: CostLines, width: Width, title: str) -> Drawn | None:
+    def known_costs(self, lines: CostLines, width: Width, t: Texts) -> Drawn | None:
         """The same if it was drawn before."""
-        return self._kept.known(_key(unmarked(lines), width, title, ""))
+        return self._kept.known(_key(unmarked(lines), width, t, ""))
 
-    def of_answer(self, answer: Answer, name: str, width: Width, title: str) -> Drawn:
+    def of_answer(self, answer: Answer, name: str, width: Width, t: Texts) -> Drawn:
         """One of the other pictures of an answer.
 
         Raises:
             UnknownNameError: if it has no such picture.
         """
-        found = _others(answer, width)
+        found = _others(answer, width, t)
         if name not in found:
             raise UnknownNameError("picture", name, found)
         description, chart = found[name]
-        return self._drawn((name, width, id(answer), answer.scenario.query), chart, title, description)
+        key = (name, width, id(answer), answer.scenario.query, t.lang)
+        return self._drawn(key, chart, (t(TITLES[name]), t.say(description)))
+
+    def names(self, answer: Answer) -> tuple[str, ...]:
+        """The other pictures that an answer has."""
+        section = answer.section
+        has = {"load": section.load, "tornado": section.hangs_on, "pareto": answer.front}
+        return tuple(name for name, shown in has.items() if shown is not None)
 
     def other(self, key: tuple[object, ...], chart: Callable[[], alt.TopLevelMixin], told: tuple[str, str]) -> Drawn:
         """A picture of another page; ``told``: its title and what it shows in words."""
-        return self._drawn(key, chart, *told)
+        return self._drawn(key, chart, told)
 
-    def _drawn(
-        self, key: tuple[object, ...], chart: Callable[[], alt.TopLevelMixin], title: str, description: str
-    ) -> Drawn:
+    def _drawn(self, key: tuple[object, ...], chart: Callable[[], alt.TopLevelMixin], told: tuple[str, str]) -> Drawn:
         prefix = f"v{hashlib.sha256(repr(key).encode()).hexdigest()[:10]}"
-        return self._kept.get(key, lambda: _measured(render(chart(), prefix, title, description)))
+        return self._kept.get(key, lambda: _measured(render(chart, prefix, *told)))
 
 
-def _key(bare: CostLines, width: Width, title: str, place: str) -> tuple[object, ...]:
+def _key(bare: CostLines, width: Width, t: Texts, place: str) -> tuple[object, ...]:
     """What a picture of costs shows: two with the same key are the same."""
     arrays = (bare.requests_per_day, bare.api_usd_per_day, bare.hosted_usd_per_day, *(bare.hosted_band or ()))
     shown = b"".join(array.tobytes() for array in arrays if array is not None)
-    return "costs", width, title, place, shown, repr((bare.crossover, bare.crossings))
+    return "costs", width, t.lang, place, shown, repr((bare.crossover, bare.crossings))
 
 
 def _height(width: Width) -> int:
     return TALL if width == "wide" else LOW
 
 
-def _others(answer: Answer, width: Width) -> dict[str, tuple[str, Callable[[], alt.TopLevelMixin]]]:
+def _others(answer: Answer, width: Width, t: Texts) -> dict[str, tuple[str, Callable[[], alt.TopLevelMixin]]]:
     """What each picture shows in words, and how it is drawn."""
     found: dict[str, tuple[str, Callable[[], alt.TopLevelMixin]]] = {}
     section, front, pixels = answer.section, answer.front, PIXELS[width]
     if section.load is not None:
         load = section.load
-        found["load"] = load_in_words(load), lambda: load_chart(load, pixels)
+        found["load"] = load_in_words(load), lambda: load_chart(load, pixels, t.say)
     if section.hangs_on is not None:
         swings = section.hangs_on
-        found["tornado"] = tornado_in_words(swings), lambda: tornado_chart(swings, pixels)
+        found["tornado"] = tornado_in_words(swings), lambda: tornado_chart(swings, pixels, t.say)
     if front is not None:
-        found["pareto"] = front_in_words(front), lambda: pareto_chart(front, pixels, LOW)
+        found["pareto"] = front_in_words(front), lambda: pareto_chart(front, pixels, LOW, t.say)
     return found
 
 
@@ -146,7 +154,7 @@ def over_costs(drawn: Drawn, lines: CostLines, now: Now, width: Width, t: Texts)
         Markup('<line x1="{0}" x2="{0}" y1="{1}" y2="{2}" class="you"/>').format(_px(x), _px(drawn.top), _px(bottom))
     ]
     label = t("costs.your_traffic", count=t.count(now.requests_per_day))
-    fits = x + (len(label) + 2) * CHARACTER < drawn.width
+    fits = x + label_width(label) + 2 * CHARACTER < drawn.width
     anchor, dx = ("start", 6) if fits else ("end", -6)
     parts.append(_text(x + dx, drawn.top + LABEL, label, anchor, "told"))
     sides = [] if group is None else [("api", group.api), ("hosted", group.hosted)]

@@ -12,6 +12,7 @@ import numpy as np
 from breakeven.errors import UnknownNameError
 from breakeven.performance.measured import TARGETS
 from breakeven.report.charts import COLOURS, HOSTED, INK, Rows, data, styled
+from breakeven.wording import Say, worded
 
 MOST_DOTS = 1500
 """More could not be told apart; of more, as many are drawn evenly over the file."""
@@ -100,15 +101,16 @@ def of_gpu(target: str, gpu: str) -> tuple[Pair, ...]:
     return found
 
 
-def scatter(rows: Sequence[Pair], title: str, width: int, height: int) -> alt.TopLevelMixin:
+def scatter(rows: Sequence[Pair], title: str, size: tuple[int, int], say: Say = str) -> alt.TopLevelMixin:
     """Predicted against measured, both logarithmic, with the diagonal of a perfect prediction."""
+    width, height = size
     step = max(1, -(-len(rows) // MOST_DOTS))
     shown: Rows = [{"x": row.measured, "y": row.predicted} for row in rows[::step]]
     every = [value for row in shown for value in (row["x"], row["y"])]
     ends = [min(every) / 1.3, max(every) * 1.3]
     x = alt.X("x:Q").scale(type="log", domain=ends, nice=False)
-    x = x.axis(title=f"measured: {title}", tickCount=max(width // 140, 2), format="~s")
-    y = alt.Y("y:Q").scale(type="log", domain=ends, nice=False).axis(title="predicted", tickCount=5, format="~s")
+    x = x.axis(title=say(worded("measured: {what}", what=title)), tickCount=max(width // 140, 2), format="~s")
+    y = alt.Y("y:Q").scale(type="log", domain=ends, nice=False).axis(title=say("predicted"), tickCount=5, format="~s")
     dots = alt.Chart(data(shown)).mark_point(filled=True, size=14, color=COLOURS[HOSTED], opacity=0.45).encode(x, y)
     line = alt.Chart(data([{"x": end, "y": end} for end in ends])).mark_line(color=INK, strokeDash=[4, 3])
     return styled(alt.layer(dots, line.encode(x, y)).properties(width=width, height=height))
@@ -117,7 +119,10 @@ def scatter(rows: Sequence[Pair], title: str, width: int, height: int) -> alt.To
 def scatter_in_words(found: Accuracy, gpu: str) -> str:
     """What the picture shows, for those who do not see it."""
     one = next((score for score in found.gpus if score.gpu == gpu), found.total)
-    return (
-        f"Predicted against measured, both logarithmic, {one.rows:,} dots: the median error is "
-        f"{one.median_absolute_error:.1%}, the bias {one.bias:+.1%}."
+    return worded(
+        "Predicted against measured, both logarithmic, {rows:,} dots: the median error is "
+        "{error:.1%}, the bias {bias:+.1%}.",
+        rows=one.rows,
+        error=one.median_absolute_error,
+        bias=one.bias,
     )

@@ -176,7 +176,7 @@ def _known(pairs: Iterable[tuple[str, str]], names: Sequence[str]) -> dict[str, 
         if name == "lang":
             continue
         if name not in names:
-            raise UnknownNameError("field of an address", name, names)
+            raise UnknownNameError("address field", name, names)
         if name in found:
             raise SpecError(f"{name} is given twice", expected="each field once", do="Leave one of them out")
         if len(text) > LONGEST_NAME or not (text.isprintable() or not text):

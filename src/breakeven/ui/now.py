@@ -9,6 +9,7 @@ import msgspec
 
 from breakeven.decision.crossover import Crossover
 from breakeven.decision.rank import Contender, Ranking
+from breakeven.evidence import Basis
 from breakeven.options.quality import UNKNOWN_CLASS
 from breakeven.options.success import UNKNOWN_SUCCESS
 from breakeven.planner import Plan
@@ -61,6 +62,8 @@ class Now(msgspec.Struct, frozen=True, kw_only=True):
     winner: Choice | None
     """``None`` without a quality floor, or if nothing is known to keep the target."""
     winner_option: Option | None
+    winner_basis: Basis | None
+    """How the winner's figures were come by."""
     whole: bool
     """Whether the whole catalogue was planned at this traffic."""
     options: int
@@ -87,6 +90,7 @@ def _now(plan: Plan, ranking: Ranking, requests_per_day: float, *, whole: bool, 
     compared = [g for g in ranking.groups if g not in (UNKNOWN_CLASS, UNKNOWN_SUCCESS)]
     one, first = len(compared) == 1, ranking.winner
 
+    winning = None if first is None else _told(plan, first)
     made: dict[Contender, Choice] = {}
 
     def choice(contender: Contender | None, *, detailed: bool = False) -> Choice | None:
@@ -110,7 +114,8 @@ def _now(plan: Plan, ranking: Ranking, requests_per_day: float, *, whole: bool, 
             for group in compared
         ),
         winner=choice(first),
-        winner_option=None if first is None else _told(plan, first).option,
+        winner_option=None if winning is None else winning.option,
+        winner_basis=None if winning is None else winning.basis,
         whole=whole,
         options=options,
     )

@@ -1,5 +1,7 @@
 """The pages beside the one to decide: two scenarios side by side, prices over time, accuracy, the API."""
 
+from collections.abc import Mapping
+from datetime import date
 from typing import Any
 
 import msgspec
@@ -8,7 +10,8 @@ from starlette.responses import Response
 
 from breakeven.catalogue.history import Histories, PriceHistory, Series, Span, history, usd_of
 from breakeven.catalogue.schema import PriceRow
-from breakeven.errors import BreakevenError
+from breakeven.errors import BreakevenError, SpecError, UnknownNameError
+from breakeven.evidence import Source
 from breakeven.performance.measured import TARGETS
 from breakeven.report.history import drawn_series, percent
 from breakeven.report.history_chart import history_chart, history_in_words
@@ -21,6 +24,7 @@ from breakeven.ui.pages import UNPROCESSABLE, now_values
 from breakeven.ui.scenario import Scenario, scenario_of
 from breakeven.ui.site import Site
 from breakeven.ui.texts import Texts
+from breakeven.workload.policy import Policy
 
 FIRST_SHOWN = "p5.48xlarge"
 FIRST_COMPARED = START.traffic.requests_per_day or 0.0
@@ -52,7 +56,7 @@ def _side(site: Site, place: str, scenario: Scenario, other: Scenario, t: Texts)
         scenario, lang=None, beside=msgspec.structs.replace(other, beside=None, lang=None).query
     )
     lines = found.section.costs[0] if found.section.costs else None
-    drawn = None if lines is None else site.drawings.costs(lines, "half", t("costs.title"), place)
+    drawn = None if lines is None else site.drawings.costs(lines, "half", t, place)
     over = "" if drawn is None or lines is None else over_costs(drawn, lines, found.now, "half", t)
     shown = {"edit": edit.query, "drawn": drawn, "over": over, "answer": found}
     return now_values(site, found.plan, found.now, t) | shown
@@ -73,28 +77,56 @@ def prices(site: Site, request: Request) -> Response:
     found: Histories | None = None
     entries: list[tuple[PriceHistory, dict[Width, Drawn]]] = []
     try:
-        found = histories(site, name)
+        found = histories(site, name, request.query_params)
         entries = [
             (one, {width: _drawn_prices(site, one, found, width, t) for width in PAGE_WIDTHS}) for one in found.entries
         ]
     except BreakevenError as wrong:
         told = str(wrong)
     values: dict[str, Any] = {"name": name, "entries": entries, "names": priced_names(site), "problem": told}
-    values |= {"rows": _rows, "sources": {} if found is None else {one.id: one for one in found.sources}}
+    values["asked"] = {one: request.query_params.get(one, "") for one in ("since", "as_of", "region")}
+    values["regions"] = sorted({row.region for row in site.planner.catalogue.tables.machine_prices})
+    values |= {"rows": _rows, "dated": lambda source, row: _dated(source, row, t)}
+    values |= {"sources": {} if found is None else {one.id: one for one in found.sources}}
     return site.render(request, "history.html", t, UNPROCESSABLE if told else 200, here="history", **values)
 
 
 def _drawn_prices(site: Site, entry: PriceHistory, found: Histories, width: Width, t: Texts) -> Drawn:
     shown, last = tuple(drawn_series(entry)), entry.gone_on or found.as_of
-    told = t("history.of", name=entry.name), history_in_words(entry, shown, last)
-    key = ("history", entry.name, str(last), width, t.lang)
-    return site.drawings.other(key, lambda: history_chart(shown, last, PIXELS[width], LOW), told)
+    told = t("history.of", name=entry.name), t.say(history_in_words(entry, shown, last))
+    key = ("history", entry.name, str(found.since), str(last), str(shown), width, t.lang)
+    return site.drawings.other(key, lambda: history_chart(shown, last, PIXELS[width], LOW, t.say), told)
 
 
-def histories(site: Site, name: str) -> Histories:
-    """The prices of a name as far as they are known."""
+def histories(site: Site, name: str, asked: Mapping[str, str]) -> Histories:
+    """The prices of a name as far as they are known. ``asked``: from and up to which day, of what.
+
+    Raises:
+        BreakevenError: if nothing has that name, or no price is known there.
+    """
     catalogue = site.planner.catalogue
-    return history(catalogue, name, Span(as_of=catalogue.last_day, region="us-east-1"))
+    regions = {row.region for row in catalogue.tables.machine_prices}
+    region = asked.get("region") or Policy().region
+    if region not in regions:
+        raise UnknownNameError("region", region, regions)
+    span = Span(
+        as_of=_day(asked, "as_of") or catalogue.last_day,
+        since=_day(asked, "since"),
+        region=region,
+        tier=asked.get("tier") or None,
+        token_kind=asked.get("token_kind") or None,
+    )
+    return history(catalogue, name, span)
+
+
+def _day(asked: Mapping[str, str], name: str) -> date | None:
+    given = asked.get(name, "")
+    if not given:
+        return None
+    try:
+        return date.fromisoformat(given)
+    except ValueError:
+        raise SpecError(f"{name} is {given}", expected="a day as 2026-11-24", do="Correct it") from None
 
 
 def priced_names(site: Site) -> list[str]:
@@ -102,6 +134,12 @@ def priced_names(site: Site) -> list[str]:
     tables = site.planner.catalogue.tables
     offers = (f"{offer.provider}/{offer.model}" for offer in tables.api_offers)
     return sorted({*offers, *(row.machine for row in tables.machine_prices)})
+
+
+def _dated(source: Source, row: PriceRow, t: Texts) -> str:
+    """Where and when a price was read, and what its date rests on."""
+    kind, basis = (t.say(word.replace("_", " ")) for word in (source.kind, row.date_basis))
+    return t("tips.dated", title=source.title, kind=kind, read=source.read, basis=basis)
 
 
 def _rows(entry: PriceHistory) -> list[tuple[Series, PriceRow, str, str]]:
@@ -133,6 +171,6 @@ def speeds(site: Site, request: Request) -> Response:
 
 def _drawn_pairs(site: Site, found: Accuracy, rows: tuple[Pair, ...], gpu: str, width: Width, t: Texts) -> Drawn:
     title, side = t(f"accuracy.{found.target}"), min(PIXELS[width], SQUARE)
-    told = t("accuracy.chart"), scatter_in_words(found, gpu)
+    told = t("accuracy.chart"), t.say(scatter_in_words(found, gpu))
     key = ("accuracy", found.target, gpu, width, t.lang)
-    return site.drawings.other(key, lambda: scatter(rows, title, side, side), told)
+    return site.drawings.other(key, lambda: scatter(rows, title, (side, side), t.say), told)

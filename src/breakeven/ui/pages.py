@@ -1,7 +1,7 @@
 """The page to decide and its parts: form, answer, a step of the slider, bills, pictures, what was ruled out."""
 
 from typing import Any
-from urllib.parse import urlencode
+from urllib.parse import parse_qsl, urlencode
 
 import msgspec
 from starlette.requests import Request
@@ -11,55 +11,92 @@ from breakeven.errors import BreakevenError, NoDataError, UnknownNameError, near
 from breakeven.options.names import model_names
 from breakeven.options.ruling import Rejected
 from breakeven.planner import Plan
-from breakeven.report.figures import CostLines
+from breakeven.planner.verdict import Option
+from breakeven.report.figures import CostLines, with_band
 from breakeven.report.sections import cost_table, load_table
 from breakeven.report.words import small_share, usd
 from breakeven.ui.answers import Answer
-from breakeven.ui.drawings import PAGE_WIDTHS, Drawn, over_costs, width_of
+from breakeven.ui.drawings import PAGE_WIDTHS, Drawn, Width, over_costs, width_of
 from breakeven.ui.form import form_of
 from breakeven.ui.now import Now
 from breakeven.ui.offer import offered, on_sagemaker_id, stack_query
-from breakeven.ui.scenario import Scenario
+from breakeven.ui.scenario import Scenario, scenario_of
 from breakeven.ui.sentences import lead_of, turns_of
 from breakeven.ui.site import Site
-from breakeven.ui.texts import Texts
+from breakeven.ui.texts import Texts, texts
 from breakeven.ui.tips import Tips
 
 COSTS = "costs-"
 LONGEST_SEARCH = 200
 UNPROCESSABLE = 422
+DRAWN, FIND = "drawn", "find"
+PAGES_OWN = (DRAWN, FIND)
+"""What the address of the page says beside the scenario, where no script fetches it: all pictures, and a search."""
 
 
 def decide(site: Site, request: Request) -> Response:
     """The whole page, with the answer in it."""
-    t, told = site.texts(request), None
     try:
-        scenario = site.scenario(request)
-        shown = _answer_values(site, scenario, t)
+        scenario = site.scenario(request, *PAGES_OWN)
     except BreakevenError as wrong:
-        scenario, shown, told = _last_good(site, request), {"answer": None}, str(wrong)
-    values = form_of(scenario, site.planner.catalogue, t) | shown
-    status = UNPROCESSABLE if told else 200
-    megabytes = site.upload_bytes // 1_000_000
+        return _page(site, request, Scenario(), str(wrong))
+    return _page(site, request, scenario)
+
+
+def problem_page(site: Site, request: Request, query: str, wrong: BreakevenError) -> Response:
+    """The page of a scenario with what is wrong with something else that was sent."""
+    try:
+        scenario = scenario_of(query)
+    except BreakevenError:
+        scenario = Scenario()
+    return _page(site, request, scenario, str(wrong))
+
+
+def _page(site: Site, request: Request, scenario: Scenario, told: str | None = None) -> Response:
+    t = site.texts(request) if scenario.lang is None else texts(scenario.lang)
+    given = {name: request.query_params.get(name, "") for name in PAGES_OWN}
+    shown: dict[str, Any] = {"answer": None}
+    try:
+        if told is None:
+            shown = _answer_values(site, scenario, t) | _unscripted(site, scenario, t, given)
+    except BreakevenError as wrong:
+        told = str(wrong)
+    values = form_of(scenario, site.planner.catalogue, t) | shown | {FIND: given[FIND]}
     return site.render(
         request,
         "decide.html",
         t,
-        status,
+        UNPROCESSABLE if told else 200,
         here="decide",
         scenario=scenario,
         problem=told,
-        upload_megabytes=megabytes,
-        **values,
+        upload_megabytes=site.upload_bytes // 1_000_000,
+        query=scenario.query,
+        **{name: value for name, value in values.items() if name != "query"},
     )
 
 
-def _last_good(site: Site, request: Request) -> Scenario:
-    """What the form shows beside a problem: the scenario if it can be read, else where the page starts."""
-    try:
-        return site.scenario(request)
-    except BreakevenError:
-        return Scenario()
+def _unscripted(site: Site, scenario: Scenario, t: Texts, given: dict[str, str]) -> dict[str, Any]:
+    """What a page holds at once for browsers that fetch nothing later: every picture, every bill, what was searched."""
+    found, more = site.planner.answer(scenario), dict[str, Any]()
+    if given[FIND]:
+        find = given[FIND].strip()[:LONGEST_SEARCH]
+        more = {"rejected": matching(found.plan.rejected, find), "why": why_not(site, found.plan, find, t)}
+    if given[DRAWN]:
+        drawn = {
+            f"{COSTS}{n}": {width: site.drawings.costs(with_band(lines, found.plan), width, t) for width in PAGE_WIDTHS}
+            for n, lines in enumerate(found.section.costs)
+        }
+        for name in site.drawings.names(found):
+            drawn[name] = {width: site.drawings.of_answer(found, name, width, t) for width in PAGE_WIDTHS}
+        lines = found.section.costs[0] if found.section.costs else None
+        over = _overlays(site, lines, found.now, t)
+        more |= {
+            "everything": True,
+            "drawn": drawn,
+            "over": {width: over.get(f"{COSTS}0-{width}", "") for width in PAGE_WIDTHS},
+        }
+    return more
 
 
 def answer(site: Site, request: Request) -> Response:
@@ -109,7 +146,7 @@ def _overlays(site: Site, lines: CostLines | None, now: Now, t: Texts) -> dict[s
     """Your traffic over the first picture of costs, in each width in which it was drawn."""
     found = {}
     for width in PAGE_WIDTHS:
-        drawn = None if lines is None else site.drawings.known_costs(lines, width, t("costs.title"))
+        drawn = None if lines is None else site.drawings.known_costs(lines, width, t)
         if drawn is not None and lines is not None:
             found[f"{COSTS}0-{width}"] = over_costs(drawn, lines, now, width, t)
     return found
@@ -120,7 +157,10 @@ def _answer_values(site: Site, scenario: Scenario, t: Texts) -> dict[str, Any]:
     found = site.planner.answer(scenario)
     plan, section = found.plan, found.section
     lines = section.costs[0] if section.costs else None
-    drawn = {f"{COSTS}{n}": _known(site, one, t) for n, one in enumerate(section.costs)}
+    drawn: dict[str, dict[Width, Drawn | None]] = {
+        f"{COSTS}{n}": dict.fromkeys(PAGE_WIDTHS) for n in range(1, len(section.costs))
+    }
+    drawn |= {} if lines is None else {f"{COSTS}0": _known(site, lines, t)}
     drawn |= {name: dict.fromkeys(PAGE_WIDTHS) for name in ("load", "tornado", "pareto")}
     over = _overlays(site, lines, found.now, t)
     fixed = msgspec.structs.replace(scenario.spec, as_of=plan.as_of)
@@ -134,12 +174,15 @@ def _answer_values(site: Site, scenario: Scenario, t: Texts) -> dict[str, Any]:
         "fixed_query": msgspec.structs.replace(scenario, spec=fixed).query,
         "kept_query": kept.query,
         "beside_query": urlencode({"left": scenario.beside or "", "right": _alone(scenario).query}),
+        "pairs": parse_qsl(scenario.query, keep_blank_values=True),
+        "find": "",
         "bill_query": lambda option: urlencode({"option": option}) + f"&{scenario.query}",
         "rejected": plan.rejected,
         "competing": plan.competing,
         "why": "",
         "overflow": _overflow(found, t),
         "stack_query": stack_query(offered(found), scenario),
+        "stack_of": lambda option: _stack_of(option, scenario),
         "load_tip": Tips(t, plan, found.sources).load(_load_basis(found)),
         "cost_table": cost_table,
         "load_table": load_table,
@@ -157,8 +200,8 @@ def _alone(scenario: Scenario) -> Scenario:
     return msgspec.structs.replace(scenario, beside=None, lang=None)
 
 
-def _known(site: Site, lines: CostLines, t: Texts) -> dict[str, Drawn | None]:
-    return {width: site.drawings.known_costs(lines, width, t("costs.title")) for width in PAGE_WIDTHS}
+def _known(site: Site, lines: CostLines, t: Texts) -> dict[Width, Drawn | None]:
+    return {width: site.drawings.known_costs(lines, width, t) for width in PAGE_WIDTHS}
 
 
 def _overflow(found: Answer, t: Texts) -> dict[str, str] | None:
@@ -166,7 +209,7 @@ def _overflow(found: Answer, t: Texts) -> dict[str, str] | None:
     rows = [row.verdict for group in found.section.groups for row in group.rows if row.verdict.hybrid is not None]
     if not rows or rows[0].hybrid is None:
         return None
-    tip = t("tips.overflow", option=rows[0].option.id)
+    tip = t("tips.overflow", option=rows[0].option.id, day=found.plan.as_of)
     return {"shown": small_share(rows[0].hybrid.overflow_share), "tip": tip}
 
 
@@ -182,10 +225,14 @@ def bill(site: Site, request: Request) -> Response:
             raise UnknownNameError("shown option", option, shown)
     except BreakevenError as wrong:
         return _problem(site, request, t, wrong)
-    there = on_sagemaker_id(row.verdict.option)
-    values: dict[str, Any] = {"answer": found, "row": row}
-    values["stack_query"] = stack_query(there, scenario) if there else ""
+    values: dict[str, Any] = {"answer": found, "row": row, "stack_of": lambda option: _stack_of(option, scenario)}
     return site.render(request, "bill.html", t, tips=Tips(t, found.plan, found.sources), **values)
+
+
+def _stack_of(option: Option, scenario: Scenario) -> str:
+    """Where the CloudFormation document of an option is; empty where it can have none."""
+    there = on_sagemaker_id(option)
+    return stack_query(there, scenario) if there else ""
 
 
 def picture(site: Site, request: Request) -> Response:
@@ -200,20 +247,15 @@ def picture(site: Site, request: Request) -> Response:
             number = int(name.removeprefix(COSTS))
             if number >= len(found.section.costs):
                 raise UnknownNameError("picture", name, [f"{COSTS}{n}" for n in range(len(found.section.costs))])
-            lines = found.section.costs[number]
-            drawn = site.drawings.costs(lines, width, t("costs.title"))
+            lines = with_band(found.section.costs[number], found.plan)
+            drawn = site.drawings.costs(lines, width, t)
             if number == 0:
                 overlays = {f"{name}-{width}": over_costs(drawn, lines, found.now, width, t)}
         else:
-            drawn = site.drawings.of_answer(found, name, width, _title(name, t))
+            drawn = site.drawings.of_answer(found, name, width, t)
     except BreakevenError as wrong:
         return _problem(site, request, t, wrong)
     return site.render(request, "picture.html", t, drawn=drawn, overlays=overlays)
-
-
-def _title(name: str, t: Texts) -> str:
-    keys = {"load": "load.title", "tornado": "hangs.title", "pareto": "front.title"}
-    return t(keys[name]) if name in keys else name
 
 
 def out(site: Site, request: Request) -> Response:
@@ -232,6 +274,7 @@ def out(site: Site, request: Request) -> Response:
         considered=found.plan.options_considered,
         competing=found.plan.competing,
         why=why,
+        tips=Tips(t, found.plan, found.sources),
     )
 
 

@@ -141,7 +141,7 @@ def _bars(by_time: Spend) -> list[Moment]:
 def _drawn(site: Site, found: Shown, bars: list[Moment], width: Width, t: Texts) -> Drawn:
     (step,) = found.by_time.by
     span = found.asked.span
-    told = t(f"spend.chart_{step}"), spend_in_words(bars, step)
+    told = t(f"spend.chart_{step}"), t.say(spend_in_words(bars, step))
     key = ("spend", width, t.lang, str(span), *bars)
     ends, size = (span.since, span.until), (PIXELS[width], LOW // 2)
     return site.drawings.other(key, lambda: spend_chart(bars, step, ends, size), told)

@@ -8,6 +8,7 @@ import altair as alt
 
 from breakeven.report.charts import USD_LABELS, data, styled
 from breakeven.report.words import usd
+from breakeven.wording import worded
 
 STEPS = {"hour": timedelta(hours=1), "day": timedelta(days=1)}
 GAP = 0.15
@@ -45,7 +46,12 @@ def spend_in_words(bars: Sequence[Moment], step: str) -> str:
     most = max(bars, key=lambda one: one.usd)
     form = "%Y-%m-%d %H:%M" if step == "hour" else "%Y-%m-%d"
     whole = sum(one.usd for one in bars)
-    return (
-        f"USD by {step} (UTC) from {bars[0].begin:{form}} to {bars[-1].begin:{form}}: {usd(whole)} in all, "
-        f"most in the {step} of {most.begin:{form}}: {usd(most.usd)}."
+    return worded(
+        "USD by {step} (UTC) from {since} to {until}: {whole} in all, most in the {step} of {when}: {most}.",
+        step=step,
+        since=f"{bars[0].begin:{form}}",
+        until=f"{bars[-1].begin:{form}}",
+        whole=usd(whole),
+        when=f"{most.begin:{form}}",
+        most=usd(most.usd),
     )

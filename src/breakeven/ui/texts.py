@@ -1,18 +1,22 @@
 """The texts of the pages in each language, from one catalogue: a file a language, the same keys in all of them."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
-from typing import get_args
+from typing import Any, get_args
 
 import yaml
 
 from breakeven.report import words
+from breakeven.report.charts import WIDE_FROM
 from breakeven.ui.scenario import Language
+from breakeven.wording import Volume, Wording, joined
 
 TAGS: dict[Language, str] = {"en": "en", "zh": "zh-Hans"}
 """What a page says its language is."""
 NAMES: dict[Language, str] = {"en": "English", "zh": "中文"}
+FASTEST = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 MYRIAD, MYRIAD_SQUARED = 1e4, 1e8
 
 
@@ -22,6 +26,8 @@ class Texts:
 
     lang: Language
     by_key: dict[str, str]
+    said: dict[str, str]
+    """What the planner and the report say, by the pattern in which they say it; nothing in their own language."""
 
     def __call__(self, key: str, **values: object) -> str:
         """The text of that key with its places filled in; a key that is not there is a mistake in the code."""
@@ -36,10 +42,35 @@ class Texts:
         """The language as a page declares it."""
         return TAGS[self.lang]
 
-    @property
-    def foreign(self) -> str:
-        """The language of sentences that are English on every page; empty where that is the page's own."""
-        return "" if self.lang == "en" else "en"
+    def say(self, words: str) -> str:
+        """What the planner or the report says, in this language; what has no other words stays as it is.
+
+        >>> from breakeven.wording import worded
+        >>> texts("zh").say(worded("only around {low} requests a day", low=Volume(1_234_567)))
+        '仅在每天约 123 万 次请求时'
+        """
+        if self.lang == "en":
+            return str(words)
+        if not isinstance(words, Wording):
+            return self.said.get(words, words)
+        if words.parts:
+            return self.said.get(words.pattern, words.pattern).join(self.say(part) for part in words.parts)
+        places = {name: self._place(value) for name, value in words.places.items()}
+        return self.said.get(words.pattern, words.pattern).format(**places)
+
+    def _place(self, value: object) -> object:
+        if isinstance(value, Volume):
+            return self.count(value)
+        return self.say(value) if isinstance(value, str) else value
+
+    def foreign(self, words: str) -> str:
+        """The language of words that are not in that of the page; empty where they are, or are in none."""
+        own = any(character >= WIDE_FROM for character in words)
+        return "en" if self.lang != "en" and not own and any(map(str.isalpha, words)) else ""
+
+    def listed(self, words: Iterable[str]) -> str:
+        """Several words of the planner or the report, one after the other."""
+        return self.say(joined(", ", words))
 
     def count(self, value: float) -> str:
         """A volume with three significant digits.
@@ -60,8 +91,18 @@ def texts(lang: Language) -> Texts:
     >>> texts("en")("nav.decide")
     'Decide'
     """
-    file = resources.files("breakeven.ui").joinpath("texts", f"{lang}.yaml")
-    return Texts(lang, dict(_flat(yaml.safe_load(file.read_text(encoding="utf-8")), "")))
+    said = {} if lang == "en" else _read(f"{lang}.said.yaml")
+    return Texts(
+        lang,
+        dict(_flat(_read(f"{lang}.yaml"), "")),
+        {key: text for part in said.values() for key, text in part.items()},
+    )
+
+
+def _read(name: str) -> dict[str, Any]:
+    file = resources.files("breakeven.ui").joinpath("texts", name)
+    found: dict[str, Any] = yaml.load(file.read_text(encoding="utf-8"), Loader=FASTEST)
+    return found
 
 
 def _flat(tree: dict[str, object], before: str) -> list[tuple[str, str]]:

@@ -10,7 +10,7 @@ from breakeven.planner.spread import Ranges, SwingRange
 from breakeven.planner.verdict import Verdict
 from breakeven.report.cited import Figure, Sources
 from breakeven.report.words import usd
-from breakeven.ui.now import Choice
+from breakeven.ui.now import Choice, Now
 from breakeven.ui.texts import Texts
 
 LINES_NAMED = 3
@@ -30,12 +30,33 @@ class Tips:
 
     def sources(self, ids: Sequence[str]) -> str:
         """Title, kind and day of every source."""
-        told = [f"{one.title} ({one.provenance})" for one in self.cited.cite(ids)]
+        told = [f"{self.t.say(one.title)} ({self.t.say(one.provenance)})" for one in self.cited.cite(ids)]
         return "; ".join(told) or self.t("tips.no_source")
 
     def basis(self, basis: str) -> str:
         """A basis in the words of the language."""
-        return self.t.known(f"basis.{basis}", basis)
+        return self.t.known(f"basis.{basis}", self.t.say(basis))
+
+    def told(self, key: str) -> str:
+        """What several numbers beside each other rest on: those of a sentence, a table or a picture."""
+        catalogue, scale = self.plan.catalogue.digest, self.plan.quality.scale
+        return self.t(f"tips.{key}", day=self._day, catalogue=catalogue, scale=scale)
+
+    def lead(self, now: Now) -> str:
+        """What the main sentence rests on."""
+        if now.winner is None or now.winner_basis is None:
+            return self.told("classes")
+        return self.t("tips.lead", option=now.winner.option, day=self._day, basis=self.basis(now.winner_basis))
+
+    def drawn(self, key: str, ranges: Ranges | None) -> str:
+        """What numbers rest on that were drawn over the scenarios of the coming months."""
+        if ranges is None:
+            return self.told("bills")
+        return self.t(f"tips.{key}", day=self._day, scenarios=ranges.scenarios, seed=ranges.seed)
+
+    def because(self, verdict: Verdict) -> str:
+        """What the reason of a verdict rests on."""
+        return self.t("tips.because", day=self._day, basis=self.basis(verdict.basis))
 
     def choice(self, one: Choice) -> str:
         """What a cost of a card is."""
@@ -68,7 +89,7 @@ class Tips:
         """What a bill adds up."""
         known = sorted((line for line in verdict.bill.lines if line.usd), key=lambda line: -(line.usd or 0))
         largest = "; ".join(
-            self.t("tips.largest", name=line.name, usd=usd(line.usd), sources=self.sources(line.source))
+            self.t("tips.largest", name=self.t.say(line.name), usd=usd(line.usd), sources=self.sources(line.source))
             for line in known[:LINES_NAMED]
         )
         basis = self.basis(verdict.basis)
@@ -80,7 +101,7 @@ class Tips:
 
     def quantity(self, line: CostLine, verdict: Verdict) -> str:
         """What a quantity on a bill follows from."""
-        return self.t("tips.quantity", unit=line.unit, basis=self.basis(verdict.basis))
+        return self.t("tips.quantity", unit=self.t.say(line.unit), basis=self.basis(verdict.basis))
 
     def figure(self, figure: Figure) -> str:
         """What a figure rests on."""
@@ -96,4 +117,4 @@ class Tips:
 
     def point(self) -> str:
         """What a time on the front rests on."""
-        return self.t("tips.point")
+        return self.t("tips.point", day=self._day)

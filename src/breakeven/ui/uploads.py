@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import msgspec
+from starlette.requests import Request
 
 from breakeven.errors import SpecError
 from breakeven.ui.reading import ANSWER, CPU_S, Found
@@ -21,6 +22,21 @@ PLAIN, LONGEST_NAME = re.compile(r"[^\w .-]+"), 60
 LONGEST_ANSWER_BYTES = 4_000_000
 AT_ONCE = asyncio.Semaphore(2)
 """So many files are read at a time; the others wait."""
+
+
+def refuse_long(request: Request, most_bytes: int) -> None:
+    """Refuse a request that says of itself that it is too long, before it is read.
+
+    Raises:
+        SpecError: if it does.
+    """
+    length = request.headers.get("content-length", "")
+    if length.isdigit() and int(length) > most_bytes:
+        raise SpecError(
+            f"the file is {int(length):,} bytes",
+            expected=f"at most {most_bytes:,}",
+            do="Start with a larger --upload-megabytes, or use `breakeven workload` on it",
+        )
 
 
 async def received(body: AsyncIterator[bytes], name: str, most_bytes: int, folder: Path) -> Path:

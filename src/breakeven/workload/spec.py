@@ -10,6 +10,7 @@ import msgspec
 from breakeven.errors import SpecError, UnknownNameError, refuse_odd_number
 from breakeven.fields import said
 from breakeven.units import HOURS_PER_DAY
+from breakeven.wording import worded
 from breakeven.workload.availability import Availability
 from breakeven.workload.fine_tuning import FineTuning
 from breakeven.workload.policy import (
@@ -338,7 +339,13 @@ def _words(tokens: TokensSpec, task: str | None) -> tuple[TokenMix, tuple[str, .
     """Words of input and output together, at 0.75 words a token, rounded to whole tokens as a bill would be."""
     words = tokens.words_per_request or 0.0
     share = 0.0 if task == "encode" else tokens.output_share
-    assumed = [f"{words:g} words are {round(words * TOKENS_PER_WORD):,} tokens (0.75 words a token, English)"]
+    assumed: list[str] = [
+        worded(
+            "{words:g} words are {tokens:,} tokens (0.75 words a token, English)",
+            words=words,
+            tokens=round(words * TOKENS_PER_WORD),
+        )
+    ]
     if share is None:
         share = HALF
         assumed.append("the split of words into input and output was not given: half and half")

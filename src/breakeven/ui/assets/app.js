@@ -31,10 +31,17 @@
     if (event.target.id === "slider") event.stopPropagation();
   }, true);
 
-  // Tips: the title of a number, shown where it is pointed at, tapped, or reached by keyboard.
+  // Tips: what a number rests on, shown where it is pointed at, tapped, or reached by keyboard. A sentence, a table or a
+  // picture has one tip for all that is in it; that one waits for a moment, and stands where the pointer is.
   const tip = () => $("tip");
-  let told = null;
-  const show = (element) => {
+  const PATIENCE_MS = 400;
+  let told = null, waiting = 0;
+  const tipped = (event) => {
+    if (!(event.target instanceof Element)) return null;
+    const at = event.target.closest(".fact, [data-tip], a, summary, input, select, button");
+    return at && (at.matches(".fact") || at.dataset.tip) ? at : null;
+  };
+  const show = (element, event) => {
     if (element.title) {
       element.dataset.tip = element.title;
       element.removeAttribute("title");
@@ -44,24 +51,35 @@
     told = element;
     tip().textContent = element.dataset.tip;
     tip().hidden = false;
-    element.setAttribute("aria-describedby", "tip");
-    const at = element.getBoundingClientRect(), size = tip().getBoundingClientRect();
+    if (element.matches(".fact")) element.setAttribute("aria-describedby", "tip");
+    const box = element.getBoundingClientRect(), size = tip().getBoundingClientRect();
+    const at = element.matches(".fact") || !event ? box : { left: event.clientX, top: event.clientY - 8, bottom: event.clientY + 16 };
     const left = Math.min(Math.max(at.left, 8), window.innerWidth - size.width - 8);
     const above = at.top - size.height - 6;
     tip().style.left = `${Math.max(left, 8)}px`;
     tip().style.top = `${above > 4 ? above : at.bottom + 6}px`;
   };
   const hide = () => {
+    clearTimeout(waiting);
     if (told) told.removeAttribute("aria-describedby");
     told = null;
     if (tip()) tip().hidden = true;
   };
-  const fact = (event) => event.target instanceof Element ? event.target.closest(".fact") : null;
-  document.addEventListener("pointerover", (event) => { const at = fact(event); if (at) show(at); });
-  document.addEventListener("pointerout", (event) => { if (fact(event) && fact(event) !== document.activeElement) hide(); });
-  document.addEventListener("focusin", (event) => { const at = fact(event); if (at) show(at); });
-  document.addEventListener("focusout", (event) => { if (fact(event)) hide(); });
-  document.addEventListener("click", (event) => { const at = fact(event); if (at) show(at); });
+  document.addEventListener("pointerover", (event) => {
+    const at = tipped(event);
+    if (at === told) return;
+    clearTimeout(waiting);
+    if (!at) return;
+    if (at.matches(".fact")) show(at);
+    else if (event.pointerType === "mouse") waiting = setTimeout(() => show(at, event), PATIENCE_MS);
+  });
+  document.addEventListener("pointerout", (event) => {
+    const at = tipped(event), next = event.relatedTarget;
+    if (at && at !== document.activeElement && !(at === told && next instanceof Element && tipped({ target: next }) === at)) hide();
+  });
+  document.addEventListener("focusin", (event) => { const at = tipped(event); if (at) show(at); });
+  document.addEventListener("focusout", (event) => { if (tipped(event)) hide(); });
+  document.addEventListener("click", (event) => { const at = tipped(event); if (at) show(at, event); });
   document.addEventListener("keydown", (event) => { if (event.key === "Escape") hide(); });
   window.addEventListener("scroll", hide, { passive: true });
 
