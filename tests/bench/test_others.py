@@ -1,7 +1,12 @@
-"""Result files of other load generators, written here in their documented form, become the same rows."""
+"""Result files of other load generators become the same rows.
+
+``recorded/`` holds files that the tools wrote. Written by hand here is what could not be run (genai-perf), older
+forms of a tool, and faults.
+"""
 
 import json
 from datetime import date
+from pathlib import Path
 
 import pytest
 
@@ -9,27 +14,16 @@ from breakeven.bench.others import read_results
 from breakeven.bench.rows import System, csv_of, described
 from breakeven.errors import SpecError
 
-VLLM = {
-    "date": "20261104-101500",
-    "backend": "openai-chat",
-    "model_id": "acme/llama-8b",
-    "num_prompts": 80,
-    "request_rate": "inf",
-    "burstiness": 1.0,
-    "max_concurrency": 16,
-    "duration": 20.0,
-    "completed": 79,
-    "failed": 1,
-    "total_input_tokens": 79_000,
-    "total_output_tokens": 23_700,
-    "request_throughput": 3.95,
-    "output_throughput": 1185.0,
-    "mean_ttft_ms": 90.0,
-    "median_ttft_ms": 80.0,
-    "mean_tpot_ms": 12.5,
-    "p99_tpot_ms": 20.0,
-}
-"""What `vllm bench serve --save-result` writes (vllm/benchmarks/serve.py at 009e6d4), the fields that are read."""
+RECORDED = Path(__file__).parent / "recorded"
+
+
+def real(name):
+    """The one row of a file that a tool wrote."""
+    (point,) = read_results(RECORDED / f"{name}.json")
+    return point
+
+
+VLLM = json.loads((RECORDED / "vllm-0.33.0-concurrency.json").read_text())
 
 
 def _all(mean):
@@ -37,7 +31,7 @@ def _all(mean):
 
 
 def guidellm(strategy, **document):
-    """A report of guidellm (schemas/report.py at 2ffffa8 and metrics.py at 06cef29), the fields that are read."""
+    """By hand: a report of guidellm 0.6 (schemas/report.py at 2ffffa8, metrics.py at 06cef29), the fields read."""
     run = {
         "type_": "generative_benchmark",
         "start_time": 1_793_000_000.0,
@@ -77,9 +71,9 @@ AIPERF = {
     "start_time": "2026-11-04T10:00:00",
     **METRICS,
 }
-"""aiperf's profile_export_aiperf.json (export_models.py at 26240f9), the fields that are read."""
+"""By hand: aiperf 0.10's profile_export_aiperf.json (export_models.py at 26240f9), the fields that are read."""
 GENAI = {"input_config": {"model": ["m"], "perf_analyzer": {"stimulus": {"concurrency": [16]}}}, **METRICS}
-"""genai-perf's profile_export_genai_perf.json (json_exporter.py at 09628cd), the fields that are read."""
+"""By hand: genai-perf's profile_export_genai_perf.json (json_exporter.py at 09628cd), the fields that are read."""
 
 
 @pytest.fixture
@@ -95,39 +89,64 @@ def reading(tmp_path):
 
 
 def test_vllms_closed_run_is_a_row_with_means_over_its_good_requests(reading):
-    (point,) = reading(VLLM)
-    assert (point.mode, point.concurrency, point.request_rate_per_s) == ("closed", 16, None)
-    assert (point.input_tokens, point.output_tokens) == (1000, 300)
-    assert (point.requests, point.failed) == (79, 1)
-    assert (point.ttft_s, point.tpot_s, point.output_tokens_per_s) == (0.09, 0.0125, 1185.0)
-    assert (point.on, point.model) == (date(2026, 11, 4), "acme/llama-8b")
+    point = real("vllm-0.33.0-concurrency")
+    assert (point.mode, point.concurrency, point.request_rate_per_s) == ("closed", 2, None)
+    assert (point.input_tokens, point.output_tokens, point.requests, point.failed) == (90, 16, 4, 0)
+    assert point.ttft_s == pytest.approx(VLLM["mean_ttft_ms"] / 1000)
+    assert point.output_tokens_per_s == pytest.approx(4 * 16 / VLLM["duration"])
+    assert (point.on, point.model) == (date(2026, 11, 30), "smollm2-135m")
+    (failing,) = reading(VLLM | {"completed": 3, "failed": 1, "total_input_tokens": 270, "total_output_tokens": 48})
+    assert (failing.input_tokens, failing.output_tokens, failing.requests, failing.failed) == (90, 16, 3, 1)
 
 
-def test_vllms_paced_run_is_open_and_one_without_any_limit_sends_all_at_once(reading):
-    (paced,) = reading(VLLM | {"request_rate": 4.0})
-    assert (paced.mode, paced.request_rate_per_s, paced.concurrency) == ("open", 4.0, None)
-    (unlimited,) = reading(VLLM | {"max_concurrency": None})
-    assert (unlimited.mode, unlimited.concurrency) == ("closed", 80)
+def test_vllms_paced_run_is_open_and_one_without_any_limit_sends_all_at_once():
+    paced, unlimited = real("vllm-0.33.0-rate"), real("vllm-0.33.0-unlimited")
+    assert (paced.mode, paced.request_rate_per_s, paced.concurrency) == ("open", 0.5, None)
+    assert (unlimited.mode, unlimited.concurrency) == ("closed", 2)
 
 
-def test_vllms_appended_results_are_a_row_each(reading):
-    assert [point.concurrency for point in reading(VLLM, VLLM | {"max_concurrency": 32})] == [16, 32]
+def test_vllms_appended_results_are_a_row_each():
+    rows = read_results(RECORDED / "vllm-0.33.0-appended.json")
+    assert [point.concurrency for point in rows] == [1, 2]
+
+
+@pytest.mark.parametrize(
+    ("name", "mode", "concurrency", "rate", "requests"),
+    [
+        ("concurrent", "closed", 2, None, 6),
+        ("synchronous", "closed", 1, None, 4),
+        ("throughput", "closed", 2, None, 4),
+        ("poisson", "open", None, 0.2, 4),
+    ],
+)
+def test_each_strategy_of_guidellm_is_the_load_that_it_is(name, mode, concurrency, rate, requests):
+    point = real(f"guidellm-0.8.1-{name}")
+    assert (point.mode, point.concurrency, point.request_rate_per_s) == (mode, concurrency, rate)
+    assert (point.input_tokens, point.output_tokens, point.requests, point.failed) == (90, 16, requests, 0)
+    assert (point.model, point.tool) == ("smollm2-135m", "guidellm 0.8.1")
+    assert point.on == date(2026, 11, 29)
+
+
+def test_guidellms_figures_are_of_good_requests_and_add_up():
+    point = real("guidellm-0.8.1-failed")
+    assert (point.requests, point.failed) == (9, 3)
+    server = (0.02, 0.005)  # what known_server.py was told: the first token after 20 ms, then one every 5 ms
+    assert (point.ttft_s, point.tpot_s) == (pytest.approx(server[0], abs=0.01), pytest.approx(server[1], abs=0.001))
+    slow = real("guidellm-0.8.1-synchronous")
+    alone = slow.output_tokens / (slow.ttft_s + slow.tpot_s * (slow.output_tokens - 1))
+    assert slow.output_tokens_per_s == pytest.approx(alone, rel=0.02)
 
 
 @pytest.mark.parametrize(
     ("strategy", "mode", "concurrency", "rate"),
     [
-        ({"type_": "concurrent", "streams": 8, "max_concurrency": 8}, "closed", 8, None),
-        ({"type_": "synchronous"}, "closed", 1, None),
         ({"type_": "throughput"}, "closed", 7.9, None),
         ({"type_": "constant", "rate": 4.0}, "open", None, 4.0),
-        ({"type_": "poisson", "rate": 2.5}, "open", None, 2.5),
     ],
 )
-def test_each_strategy_of_guidellm_is_the_load_that_it_is(reading, strategy, mode, concurrency, rate):
+def test_strategies_that_were_not_run_are_read_by_guidellms_own_names(reading, strategy, mode, concurrency, rate):
     (point,) = reading(guidellm(strategy))
     assert (point.mode, point.concurrency, point.request_rate_per_s) == (mode, concurrency, rate)
-    assert (point.input_tokens, point.output_tokens, point.requests, point.failed) == (512, 256, 56, 2)
     assert (point.ttft_s, point.tpot_s, point.tool) == (0.15, 0.02, "guidellm 0.6.0")
 
 
@@ -136,6 +155,29 @@ def test_guidellms_model_is_found_in_both_versions_of_its_report(reading):
     (first,) = reading(guidellm(strategy, args={"backend_kwargs": {"model": "one"}}))
     (second,) = reading(guidellm(strategy, config={"spec": {"backend": {"model": "two"}}}))
     assert (first.model, second.model) == ("one", "two")
+
+
+def test_aiperfs_warm_up_is_no_part_of_the_load_that_was_measured():
+    point = real("aiperf-0.13.0-warm")
+    assert (point.mode, point.concurrency, point.request_rate_per_s) == ("closed", 3, None)
+    assert (point.requests, point.failed, point.model, point.tool) == (6, 0, "smollm2-135m", "aiperf 0.13.0")
+
+
+def test_aiperfs_paced_run_is_open():
+    point = real("aiperf-0.13.0-rate")
+    assert (point.mode, point.concurrency, point.request_rate_per_s) == ("open", None, 0.5)
+    assert (point.requests, point.on) == (4, date(2026, 11, 30))
+
+
+def test_the_prompt_is_as_long_as_the_server_says_whichever_tool_asked():
+    tools = ("guidellm-0.8.1-poisson", "aiperf-0.13.0-rate", "vllm-0.33.0-rate")
+    assert {real(name).input_tokens for name in tools} == {90}
+
+
+def test_several_measured_phases_are_no_one_load(reading):
+    phases = [{"kind": "profiling", "concurrency": 2}, {"kind": "profiling", "concurrency": 4}]
+    with pytest.raises(SpecError, match="several measured phases"):
+        reading(AIPERF | {"input_config": {"phases": phases}})
 
 
 def test_aiperf_and_genai_perf_are_told_apart_and_read_alike(reading):
@@ -195,13 +237,13 @@ def test_rows_say_on_what_they_were_measured_or_are_not_written(reading):
         tensor_parallel=2,
         replicas=3,
     )
-    header, row = csv_of(reading(VLLM), system, "my rack", date(2026, 11, 29)).decode().splitlines()
+    header, row = csv_of(reading(VLLM | {"failed": 1}), system, "my rack", date(2026, 12, 1)).decode().splitlines()
     told = dict(
         zip(header.split(","), row.replace('"vllm bench serve my rack, 1 failed"', "x").split(","), strict=True)
     )
     assert told["gpus_used"] == "6"
-    assert told["date"] == "2026-11-04"
-    assert told["id"] == "bench:20261129-1"
+    assert told["date"] == "2026-11-30"
+    assert told["id"] == "bench:20261201-1"
     with pytest.raises(SpecError, match="--on, --engine are not given"):
         described(given | {"--on": None, "--engine": None})
     with pytest.raises(SpecError, match="--format is q4"):

@@ -39,18 +39,72 @@ def nobody(monkeypatch, tmp_path):
         monkeypatch.setenv(name, str(tmp_path / "none"))
 
 
-def test_without_yes_it_says_what_would_be_created_and_calls_nothing(plan, monkeypatch):
-    monkeypatch.setattr(boto3, "client", lambda *_, **__: pytest.fail("AWS was called"))
+@pytest.mark.usefixtures("nobody")
+def test_without_yes_and_without_credentials_it_says_what_would_be_created_and_that_no_quota_was_asked_for(plan):
     told = run("deploy", plan, "--option", OPTION)
     for word in (
         "2 to 2 x ml.g6e.xlarge",
         "an hour",
         "1 x SageMaker::Endpoint",
-        "endpoint usage: at least 2",
+        "endpoint usage: this needs 2; AWS was not asked",
+        "no credentials for AWS",
         "Not run",
     ):
         assert word in told
     assert "Nothing was called" in run("destroy", "chat")
+
+
+@pytest.fixture
+def account(monkeypatch):
+    """An account with these quotas; whatever else is called fails the test."""
+
+    def have(machines, calls=1000.0):
+        keys = {"region_name": "us-east-1", "aws_access_key_id": "none", "aws_secret_access_key": "none"}
+        client = boto3.client("service-quotas", **keys)
+        stub = Stubber(client)
+        for service, name, value in (
+            ("sagemaker", "ml.g6e.xlarge for endpoint usage", machines),
+            ("lambda", "Concurrent executions", calls),
+        ):
+            quota = {"QuotaName": name, "QuotaCode": "L-12345678", "Value": value}
+            stub.add_response("list_service_quotas", {"Quotas": [quota]}, {"ServiceCode": service})
+        stub.activate()
+
+        def only(service, **_):
+            return client if service == "service-quotas" else pytest.fail(f"{service} was called")
+
+        monkeypatch.setattr(boto3, "client", only)
+        return stub
+
+    return have
+
+
+@pytest.mark.parametrize(("machines", "told"), [(8.0, "you have 8, this needs 2"), (0.0, "--yes would be refused")])
+def test_with_credentials_a_dry_run_asks_for_the_quotas_and_for_nothing_else(plan, account, machines, told):
+    stub = account(machines)
+    assert told in run("deploy", plan, "--option", OPTION)
+    stub.assert_no_pending_responses()
+
+
+def test_a_quota_of_zero_is_one_message_and_nothing_is_created(plan, account):
+    account(0.0)
+    with pytest.raises(BreakevenError) as refused:
+        run("deploy", plan, "--option", OPTION, *AGREED, "--code", "s3://acme/f.zip")
+    assert "ml.g6e.xlarge for endpoint usage: you have 0 in us-east-1" in str(refused.value)
+    assert "--quota-code L-12345678 --desired-value 2" in str(refused.value)
+
+
+def test_a_quota_that_may_not_be_read_is_told_and_the_stack_is_made_all_the_same(plan, monkeypatch):
+    keys = {"region_name": "us-east-1", "aws_access_key_id": "none", "aws_secret_access_key": "none"}
+    quotas, formation = boto3.client("service-quotas", **keys), boto3.client("cloudformation", **keys)
+    with Stubber(quotas) as closed, Stubber(formation) as reached:
+        closed.add_client_error("list_service_quotas", "AccessDeniedException", "not authorized to list quotas")
+        reached.add_client_error("describe_stacks", "AccessDenied", "this far")
+        monkeypatch.setattr(
+            boto3, "client", lambda name, **_: {"service-quotas": quotas, "cloudformation": formation}[name]
+        )
+        with pytest.raises(BreakevenError, match="this far"):
+            run("deploy", plan, "--option", OPTION, *AGREED, "--code", "s3://acme/f.zip")
 
 
 def test_more_than_allowed_an_hour_is_refused_before_anything_is_said(plan):

@@ -11,6 +11,7 @@ from breakeven.cli.keys import keys_app
 from breakeven.errors import SpecError
 from breakeven.gateway.accounts import Accounts
 from breakeven.gateway.books.books import Books
+from breakeven.gateway.ledger import Refused
 
 
 @pytest.fixture
@@ -49,6 +50,24 @@ def test_a_key_made_on_the_command_line_works_in_a_gateway(keys, tmp_path):
     assert secret not in shown
 
 
+def test_a_team_is_given_a_budget_that_its_keys_share(keys, tmp_path):
+    assert "is made" in keys("team", "research", "--usd", "0.50", "--period", "day")[0]
+    assert "is there already" in keys("team", "research")[0]
+    assert "$0.5 a day" in keys("teams")[0]
+    secret, _ = made(keys, "jobs", "--team", "research")
+    books = Books(Accounts(store=str(tmp_path / "gateway.db"))).begin()
+    with pytest.raises(Refused, match="team's budget"):
+        asyncio.run(books.admit(secret, model="small", most_pico_usd=USD))
+    assert asyncio.run(books.admit(secret, model="small", most_pico_usd=USD // 4)).held_pico_usd == USD // 4
+    books.end()
+    assert "$0.25" in keys("teams")[0]
+    assert "has a new budget" in keys("team", "research", "--requests", "1000")[0]
+    assert "1,000 requests a month" in keys("teams")[0]
+    assert "0 slices" in keys("release", "research")[0]
+    assert "has no budget any more" in keys("team", "research", "--no-budget")[0]
+    assert "a month" not in keys("teams")[0]
+
+
 def test_a_key_can_be_disabled_enabled_and_deleted(keys):
     _, key = made(keys, "jobs")
     assert "is disabled" in keys("disable", key)[0]
@@ -68,6 +87,9 @@ def test_a_key_can_be_disabled_enabled_and_deleted(keys):
         (("create", "a", "--team", "nobody"), "no team 'nobody'"),
         (("create", "a", "--expires", "soon"), "not a day"),
         (("team", "No Good"), "no id of a team"),
+        (("team", "a", "--usd", "5", "--period", "week"), "one of day, month, total"),
+        (("team", "a", "--usd", "5", "--no-budget"), "one of both"),
+        (("release", "nobody"), "there is no key 'nobody'"),
         (("disable", "key_0"), "there is no key 'key_0'"),
     ],
 )

@@ -17,7 +17,11 @@ from typer.testing import CliRunner
 from breakeven.cli.app import app
 from breakeven.errors import SpecError
 
-CODE = "import sys; from breakeven.cli import main; sys.argv[0] = 'breakeven'; main()"
+CODE = (
+    "import signal, sys; from breakeven.cli import main; sys.argv[0] = 'breakeven'; "
+    "signal.signal(signal.SIGINT, signal.default_int_handler); main()"
+)
+"""The command as a terminal runs it: what a shell runs in the background ignores Ctrl-C, and so would its children."""
 
 
 class Running:

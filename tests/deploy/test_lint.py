@@ -23,10 +23,16 @@ MATRIX = [
 ]
 
 
+LONGEST_BODY = 51_200
+"""Bytes of a template that a call may hold; a longer one would have to lie in a bucket (botocore, TemplateBody)."""
+
+
 @pytest.mark.parametrize(("example", "path", "number", "given"), MATRIX)
 def test_cfn_lint_has_nothing_to_say(planned, example, path, number, given):
     found = planned(example, path)
-    assert warnings_of(template(on_sagemaker(found.plans, found.best(number)), wishes(**given))) == []
+    text = template(on_sagemaker(found.plans, found.best(number)), wishes(**given))
+    assert warnings_of(text) == []
+    assert len(text.encode()) <= LONGEST_BODY
 
 
 FAULTS = {

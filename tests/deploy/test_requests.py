@@ -4,8 +4,10 @@ One resource at a time. moto accepts much that AWS does not, and creates nothing
 ranges are those of the API, not that a stack comes up.
 """
 
+import io
 import json
 import re
+import zipfile
 
 import boto3
 import pytest
@@ -27,6 +29,12 @@ NAMES = {
     "Model.ModelName": "chat-model",
     "EndpointConfig.EndpointConfigName": "chat-config",
     "Function": "chat-function",
+    "Endpoint": "arn:aws:sagemaker:us-east-1:123456789012:endpoint/chat",
+    "Function.Arn": "arn:aws:lambda:us-east-1:123456789012:function:chat-function",
+    "FunctionLogs.Arn": "arn:aws:logs:us-east-1:123456789012:log-group:/aws/lambda/chat:*",
+    "ServerLogs.Arn": "arn:aws:logs:us-east-1:123456789012:log-group:/aws/sagemaker/Endpoints/chat:*",
+    "Api": "a1b2c3d4e5",
+    "Api.RootResourceId": "f6g7h8i9j0",
 }
 ROLE = "arn:aws:iam::123456789012:role/chat-role"
 
@@ -158,6 +166,114 @@ def test_logs_end(aws, properties):
     logs.put_retention_policy(logGroupName=asked["LogGroupName"], retentionInDays=asked["RetentionInDays"])
     (kept,) = logs.describe_log_groups(logGroupNamePrefix="/aws/sagemaker/Endpoints/chat")["logGroups"]
     assert kept["retentionInDays"] == asked["RetentionInDays"]
+
+
+@pytest.mark.parametrize("part", ["Server", "Function", "Removal"])
+def test_each_role_is_kept_with_its_trust_and_its_rights(aws, properties, part):
+    iam, asked, rights = aws("iam"), properties(f"{part}Role"), properties(f"{part}Policy")
+    iam.create_role(RoleName="r", AssumeRolePolicyDocument=json.dumps(asked["AssumeRolePolicyDocument"]))
+    text = json.dumps(rights["PolicyDocument"])
+    iam.put_role_policy(RoleName="r", PolicyName=rights["PolicyName"], PolicyDocument=text)
+    kept = iam.get_role_policy(RoleName="r", PolicyName=rights["PolicyName"])
+    assert kept["PolicyDocument"] == rights["PolicyDocument"]
+    assert iam.get_role(RoleName="r")["Role"]["AssumeRolePolicyDocument"] == asked["AssumeRolePolicyDocument"]
+
+
+def test_the_callers_policy_is_kept_as_asked(aws, resources_of, direct):
+    document = resolved(resources_of(direct)["CallersPolicy"]["Properties"])["PolicyDocument"]
+    iam = aws("iam")
+    arn = iam.create_policy(PolicyName="callers", PolicyDocument=json.dumps(document))["Policy"]["Arn"]
+    assert iam.get_policy_version(PolicyArn=arn, VersionId="v1")["PolicyVersion"]["Document"] == document
+
+
+def test_whoever_deploys_gets_a_policy_that_iam_takes(aws, resources_of, by_lambda):
+    from breakeven.deploy.rights import policy
+
+    document = policy("chat", REGION, {one["Type"] for one in resources_of(by_lambda).values()}, "acme/f.zip")
+    arn = aws("iam").create_policy(PolicyName="deploys", PolicyDocument=json.dumps(document))["Policy"]["Arn"]
+    kept = aws("iam").get_policy_version(PolicyArn=arn, VersionId="v1")["PolicyVersion"]["Document"]
+    assert kept == document
+    assert len(json.dumps(document, separators=(",", ":"))) <= 6_144  # AWS's limit of a managed policy, without spaces
+
+
+def test_the_function_is_kept_as_asked(aws, properties):
+    asked = properties("Function") | {"FunctionName": "chat-function"}
+    asked.pop("Tags")
+    trust = properties("FunctionRole")["AssumeRolePolicyDocument"]
+    aws("iam").create_role(RoleName="chat-role", AssumeRolePolicyDocument=json.dumps(trust))
+    aws("s3").create_bucket(Bucket="acme")
+    aws("s3").put_object(Bucket="acme", Key="f.zip", Body=_zip())
+    aws("lambda").create_function(**asked | {"Code": {"S3Bucket": "acme", "S3Key": "f.zip"}})
+    kept = aws("lambda").get_function_configuration(FunctionName="chat-function")
+    for name in ("Architectures", "Environment", "Handler", "MemorySize", "Role", "Runtime", "Timeout"):
+        assert kept[name] == asked[name], name
+    permission = properties("ApiMayCall") | {"StatementId": "api", "FunctionName": "chat-function"}
+    aws("lambda").add_permission(**permission)
+    (statement,) = json.loads(aws("lambda").get_policy(FunctionName="chat-function")["Policy"])["Statement"]
+    assert statement["Principal"] == {"Service": "apigateway.amazonaws.com"}
+    assert statement["Condition"] == {"ArnLike": {"AWS:SourceArn": permission["SourceArn"]}}
+
+
+def test_the_api_and_its_key_are_kept_as_asked(aws, properties):
+    gateway, method, usage = aws("apigateway"), properties("ApiMethod"), properties("ApiUsage")
+    api = gateway.create_rest_api(name="chat", endpointConfiguration={"types": ["REGIONAL"]})
+    where = {"restApiId": api["id"], "httpMethod": method["HttpMethod"]}
+    root = gateway.get_resources(restApiId=api["id"])["items"][0]["id"]
+    path = gateway.create_resource(restApiId=api["id"], parentId=root, pathPart=properties("ApiPath")["PathPart"])
+    where["resourceId"] = path["id"]
+    kept = gateway.put_method(
+        **where, authorizationType=method["AuthorizationType"], apiKeyRequired=method["ApiKeyRequired"]
+    )
+    assert (kept["apiKeyRequired"], kept["httpMethod"]) == (True, "ANY")
+    asked = {f"{key[0].lower()}{key[1:]}": value for key, value in method["Integration"].items()}
+    gateway.put_integration(**where, **asked)
+    kept = gateway.get_integration(**where)
+    assert (kept["type"], kept["uri"]) == (asked["type"], asked["uri"])
+    deployed = gateway.create_deployment(restApiId=api["id"])
+    stage = properties("ApiStage")["StageName"]
+    gateway.create_stage(restApiId=api["id"], stageName=stage, deploymentId=deployed["id"])
+    throttle = {f"{key[0].lower()}{key[1:]}": value for key, value in usage["Throttle"].items()}
+    plan = gateway.create_usage_plan(name="u", apiStages=[{"apiId": api["id"], "stage": stage}], throttle=throttle)
+    key = gateway.create_api_key(name="k", enabled=properties("ApiKey")["Enabled"])
+    gateway.create_usage_plan_key(usagePlanId=plan["id"], keyId=key["id"], keyType=properties("ApiKeyUsage")["KeyType"])
+    kept = gateway.get_usage_plan(usagePlanId=plan["id"])
+    assert (kept["throttle"], kept["apiStages"]) == (throttle, [{"apiId": api["id"], "stage": stage}])
+    assert [one["id"] for one in gateway.get_usage_plan_keys(usagePlanId=plan["id"])["items"]] == [key["id"]]
+
+
+def test_the_alarm_that_wakes_the_first_copy_is_kept_as_asked(aws, resources_of, by_lambda):
+    asked = resolved(resources_of(by_lambda, to_zero=True)["WakingAlarm"]["Properties"])
+    asked.pop("AlarmActions", None)
+    aws("cloudwatch").put_metric_alarm(AlarmName="wake", **asked)
+    (kept,) = aws("cloudwatch").describe_alarms(AlarmNames=["wake"])["MetricAlarms"]
+    for name in ("Namespace", "MetricName", "Dimensions", "Statistic", "Period", "Threshold", "ComparisonOperator"):
+        assert kept[name] == asked[name], name
+
+
+def test_in_a_vpc_of_ones_own_the_model_and_its_role_have_what_they_need(aws, resources_of, by_lambda):
+    found = resources_of(by_lambda)
+    inside = found["Model"]["Properties"]["VpcConfig"]["Fn::If"]
+    assert inside[0] == "InVpc"
+    assert inside[1] == {"Subnets": {"Ref": "SubnetIds"}, "SecurityGroupIds": {"Ref": "SecurityGroupIds"}}
+    asked = resolved(found["Model"]["Properties"])
+    assert "VpcConfig" not in asked
+    asked["VpcConfig"] = {"Subnets": ["subnet-1"], "SecurityGroupIds": ["sg-1"]}
+    aws("sagemaker").create_model(**asked)
+    assert aws("sagemaker").describe_model(ModelName=asked["ModelName"])["VpcConfig"] == asked["VpcConfig"]
+    only = [
+        action
+        for one in found["ServerPolicy"]["Properties"]["PolicyDocument"]["Statement"]
+        if "Fn::If" in one and one["Fn::If"][0] == "InVpc"
+        for action in one["Fn::If"][1]["Action"]
+    ]
+    assert "ec2:CreateNetworkInterface" in only
+
+
+def _zip():
+    held = io.BytesIO()
+    with zipfile.ZipFile(held, "w") as packed:
+        packed.writestr("bootstrap.py", "")
+    return held.getvalue()
 
 
 def test_a_request_with_a_misspelt_field_is_refused(aws, properties):

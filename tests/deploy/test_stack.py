@@ -93,37 +93,6 @@ def test_nobody_may_create_or_change_anything(resources_of, chosen):
             ), (name, action)
 
 
-def test_whoever_removes_the_stack_may_delete_what_stands_in_it(resources_of, chosen):
-    resources = resources_of(chosen, to_zero=True)
-    may = {
-        action for name, statement in statements(resources) if name == "RemovalPolicy" for action in statement["Action"]
-    }
-    needed = {
-        "AWS::SageMaker::Endpoint": "sagemaker:DeleteEndpoint",
-        "AWS::SageMaker::EndpointConfig": "sagemaker:DeleteEndpointConfig",
-        "AWS::SageMaker::Model": "sagemaker:DeleteModel",
-        "AWS::SageMaker::InferenceComponent": "sagemaker:DeleteInferenceComponent",
-        "AWS::ApplicationAutoScaling::ScalableTarget": "application-autoscaling:DeregisterScalableTarget",
-        "AWS::ApplicationAutoScaling::ScalingPolicy": "application-autoscaling:DeleteScalingPolicy",
-        "AWS::CloudWatch::Alarm": "cloudwatch:DeleteAlarms",
-        "AWS::CloudWatch::Dashboard": "cloudwatch:DeleteDashboards",
-        "AWS::Logs::LogGroup": "logs:DeleteLogGroup",
-        "AWS::Budgets::Budget": "budgets:ModifyBudget",
-        "AWS::Scheduler::Schedule": "scheduler:DeleteSchedule",
-        "AWS::IAM::Role": "iam:DeleteRole",
-        "AWS::IAM::Policy": "iam:DeleteRolePolicy",
-        "AWS::IAM::ManagedPolicy": "iam:DeletePolicy",
-        "AWS::Lambda::Function": "lambda:DeleteFunction",
-        "AWS::Lambda::Permission": "lambda:RemovePermission",
-        **{
-            f"AWS::ApiGateway::{kind}": "apigateway:DELETE"
-            for kind in ("RestApi", "Resource", "Method", "Deployment", "Stage", "ApiKey", "UsagePlan", "UsagePlanKey")
-        },
-    }
-    assert {needed[resource["Type"]] for resource in resources.values()} <= may
-    assert "cloudformation:DeleteStack" in may
-
-
 def test_what_is_deleted_at_the_end_is_this_stack_and_nothing_outlives_it_but_the_role_that_deletes(
     resources_of, chosen
 ):

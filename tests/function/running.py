@@ -27,11 +27,13 @@ def event(path="/v1/models", method="GET", body=None, headers=None):
 def invoke(*events, variables=None, command=STREAMED, handler="", said=None):
     """The answers of one environment to events, in turn: bytes and how each ended; or how it did not start."""
 
+    said = [] if said is None else said
+
     async def run():
         function = Function(
             name="f", command=command, handler=handler, variables=VARIABLES | (variables or {}), timeout_s=30.0
         )
-        environment = Environment(function, (said if said is not None else []).append)
+        environment = Environment(function, said.append)
         try:
             if (failed := await environment.begin(20.0)) is not None:
                 return failed
@@ -44,12 +46,28 @@ def invoke(*events, variables=None, command=STREAMED, handler="", said=None):
                     else:
                         pieces.append(piece)
                 answers.append((b"".join(pieces), done))
-            await asyncio.wait_for(environment.rest(), 20.0)
+            await rested(environment, said)
             return answers
         finally:
             await environment.end()
 
     return asyncio.run(run())
+
+
+async def rested(environment, said):
+    """Wait until the function asks for its next request, or say what it did instead."""
+    try:
+        await asyncio.wait_for(environment.rest(), 20.0)
+    except TimeoutError:
+        did = "does not ask" if environment.alive else "ended before it asked"
+        raise AssertionError(f"the function {did} for its next request; it wrote: {said}") from None
+
+
+def refused(**given):
+    """What a function said when it refused to start; one that starts is told as that."""
+    done = invoke(**given)
+    assert isinstance(done, Done), "the function started, and should have refused to"
+    return json.loads(done.error)["errorMessage"]
 
 
 def parted(answer):

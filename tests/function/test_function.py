@@ -4,7 +4,7 @@ import base64
 import json
 
 import pytest
-from tests.function.running import VARIABLES, event, invoke, parted
+from tests.function.running import VARIABLES, event, invoke, parted, refused
 from tests.gateway.bookkeeping import USD, add_key, cluster, opened, postgres  # noqa: F401
 
 from breakeven.errors import SpecError
@@ -50,14 +50,14 @@ def configured(tmp_path, text):
 def test_keys_without_postgresql_are_refused_when_the_function_starts(tmp_path, kind):
     variables = configured(tmp_path, "books: {keys: true}\n")
     how = {} if kind == "streamed" else {"command": (), "handler": "breakeven.function.buffered.handler"}
-    failed = invoke(variables=variables, **how)
-    assert "keys and budgets are asked for, and the store is a file" in told(failed)
-    assert "Set books.store_env" in told(failed)
+    said = refused(variables=variables, **how)
+    assert "keys and budgets are asked for, and the store is a file" in said
+    assert "Set books.store_env" in said
 
 
 def test_an_empty_store_variable_is_refused_too(tmp_path):
-    failed = invoke(variables=configured(tmp_path, "books: {keys: true, store_env: BOOKS}\n"))
-    assert "the environment variable BOOKS is empty" in told(failed)
+    said = refused(variables=configured(tmp_path, "books: {keys: true, store_env: BOOKS}\n"))
+    assert "the environment variable BOOKS is empty" in said
 
 
 def test_keys_in_postgresql_are_asked_for_and_each_record_is_written_before_the_next_request(tmp_path, postgres):  # noqa: F811

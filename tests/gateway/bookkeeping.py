@@ -2,6 +2,7 @@
 
 import os
 import pwd
+import resource
 import shutil
 import signal
 import subprocess
@@ -20,6 +21,7 @@ from breakeven.gateway.books.database import connect
 from breakeven.gateway.books.keys import VirtualKey, digest_of, new_id, new_secret
 from breakeven.gateway.books.schema import set_up
 from breakeven.gateway.books.store import Store, now_us
+from breakeven.gateway.books.teams import Team
 from breakeven.gateway.records import UsageRecord
 from breakeven.units import PICO_USD_PER_USD
 
@@ -62,9 +64,16 @@ def add_key(place: str, **facts: Any) -> tuple[str, VirtualKey]:
     secret = new_secret()
     key = VirtualKey(id=new_id(), hint=secret[-4:], created_us=now_us(), **{"name": "a key"} | facts)
     store = opened(place)
+    if key.team is not None:
+        add_team(store, key.team)
     store.add_key(key, digest_of(secret))
     store.close()
     return secret, key
+
+
+def add_team(store: Store, name: str, **facts: Any) -> None:
+    """A team, unless it is there."""
+    store.add_team(Team(id=name, name=name, created_us=now_us(), **facts))
 
 
 def wait_until(holds: Callable[[], Any], within_s: float = 10.0) -> None:
@@ -94,6 +103,29 @@ def books(place: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[...,
     yield open_books
     for one in begun:
         one.end()
+
+
+@pytest.fixture
+def tiny_disk(tmp_path: Path) -> Iterator[tuple[Path, Callable[[], Any]]]:
+    """A disk of 600 kB, and a way to make it larger; where none may be mounted, files may not grow."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=600k", "tmpfs", str(folder)], capture_output=True, check=False
+    )
+    if mounted.returncode == 0:
+        larger = ["mount", "-o", "remount,size=50m", str(folder)]
+        try:
+            yield folder, lambda: subprocess.run(larger, check=True)
+        finally:
+            subprocess.run(["umount", "-l", str(folder)], check=True)
+        return
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (600_000, before[1]))
+    try:
+        yield folder, lambda: resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
 def programs() -> Path | None:

@@ -4,7 +4,7 @@ import threading
 from collections.abc import Callable, Iterator
 
 import pytest
-from tests.gateway.bookkeeping import books, cluster, place, postgres
+from tests.gateway.bookkeeping import books, cluster, place, postgres, tiny_disk
 from tests.gateway.running import RunningGateway
 from tests.gateway.scripted import SOON_S, ScriptedUpstream
 
@@ -14,12 +14,14 @@ from breakeven.gateway.app import Gateway
 from breakeven.gateway.config import GatewayFile
 from breakeven.gateway.connect import upstreams_of
 from breakeven.gateway.door import Door
+from breakeven.gateway.ledger import Ledger
 from breakeven.gateway.open_books import OpenBooks
 from breakeven.gateway.pricing import prices_of
 from breakeven.gateway.rules import rules_of
 from breakeven.gateway.serve import listening_socket, server_of
+from breakeven.gateway.tracing import Tracing
 
-__all__ = ["another", "books", "cluster", "gateway", "place", "postgres", "serve", "upstream"]
+__all__ = ["another", "books", "cluster", "gateway", "place", "postgres", "serve", "tiny_disk", "upstream"]
 
 
 @pytest.fixture
@@ -44,11 +46,12 @@ def serve(shipped: Catalogue) -> Iterator[Serve]:
     """Starts gateways by what a gateway.yaml would say."""
     running: list[RunningGateway] = []
 
-    def start(**config: object) -> RunningGateway:
+    def start(*, tracing: Tracing | None = None, ledger: Ledger | None = None, **config: object) -> RunningGateway:
         file = typed(config, GatewayFile, lambda _: "")
         rules = rules_of(file)
         books = OpenBooks()
-        door = Door(rules=rules, upstreams=upstreams_of(rules), ledger=books, prices=prices_of(shipped))
+        upstreams, prices = upstreams_of(rules), prices_of(shipped)
+        door = Door(rules=rules, upstreams=upstreams, ledger=ledger or books, prices=prices, tracing=tracing)
         listener = listening_socket("127.0.0.1", 0)
         ready = threading.Event()
         server = server_of(Gateway(door), rules.limits, ready.set)

@@ -6,10 +6,13 @@ from datetime import UTC, datetime, timedelta
 import httpx
 import pytest
 from starlette.applications import Starlette
-from tests.gateway.bookkeeping import USD, record, wait_until
+from tests.gateway.bookkeeping import USD, opened, record, wait_until
 
 from breakeven.errors import SpecError
-from breakeven.gateway.admin import LONGEST_BODY, admin
+from breakeven.gateway.admin import admin
+from breakeven.gateway.admin_asked import LONGEST_BODY
+from breakeven.gateway.books.budget import Amount
+from breakeven.gateway.books.store import Place
 from breakeven.gateway.ledger import Refused
 
 TOKEN = "a long random token"
@@ -184,6 +187,42 @@ def test_a_team_goes_when_it_has_no_keys(ask):
     assert ask("DELETE", "/teams/a").status_code == 204
     assert ask("DELETE", "/teams/a").status_code == 404
     assert ask("GET", "/teams").json() == {"teams": []}
+
+
+def test_a_team_is_given_a_budget_and_shows_what_its_keys_have_used(ask, open_books):
+    made = ask("POST", "/teams", json={"id": "a", "budget": {"usd": "0.02", "requests": 50, "period": "day"}})
+    assert made.json()["budget"] == {"usd": "0.02", "requests": 50, "period": "day"}
+    secrets = [ask("POST", "/keys", json={"name": name, "team": "a"}).json()["secret"] for name in "kl"]
+    for secret in secrets:
+        open_books.settle(admit(open_books, secret), record())
+    wait_until(lambda: ask("GET", "/teams/a").json()["used"]["spent_usd"] == "0.02")
+    (listed,) = ask("GET", "/teams").json()["teams"]
+    tomorrow = (datetime.now(UTC) + timedelta(days=1)).date()
+    assert (listed["used"]["spent_requests"], listed["used"]["renews_at"]) == (2, f"{tomorrow}T00:00:00Z")
+    with pytest.raises(Refused, match="team's budget"):
+        admit(open_books, secrets[0])
+    changed = ask("PATCH", "/teams/a", json={"name": "A team", "budget": {"usd": "5", "period": "day"}}).json()
+    assert (changed["name"], changed["budget"]["usd"], changed["used"]["spent_usd"]) == ("A team", "5", "0.02")
+    assert admit(open_books, secrets[0], most=USD), "at once, at the gateway that was asked"
+    assert ask("PATCH", "/teams/a", json={"budget": None}).json()["budget"] is None
+    assert admit(open_books, secrets[1], most=100 * USD)
+
+
+@pytest.mark.parametrize(("method", "path"), [("GET", ""), ("PATCH", ""), ("DELETE", ""), ("POST", "/release")])
+def test_a_team_that_is_not_there_is_404(ask, method, path):
+    found = ask(method, f"/teams/nobody{path}", **({"json": {}} if method == "PATCH" else {}))
+    assert (found.status_code, found.json()["error"]["code"]) == (404, "team_not_found")
+
+
+def test_what_dead_gateways_had_of_a_teams_budget_is_shown_in_doubt_and_released(ask, place):
+    ask("POST", "/teams", json={"id": "a", "budget": {"usd": "1", "period": "total"}})
+    store = opened(place)
+    assert store.lease("dead", Place("team:a", "total"), Amount(USD), Amount(USD // 4), Amount(USD // 4))[0]
+    store._database.run("UPDATE gateways SET seen_us = 0 WHERE id = 'dead'")
+    store.close()
+    assert ask("GET", "/teams/a").json()["used"]["in_doubt_usd"] == "0.25"
+    assert ask("POST", "/teams/a/release").json() == {"slices": 1}
+    assert ask("GET", "/teams/a").json()["used"]["held_usd"] == "0"
 
 
 def test_only_keys_of_a_team_are_listed_if_one_is_named(ask):

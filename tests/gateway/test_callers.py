@@ -7,7 +7,7 @@ import time
 
 import pytest
 from tests.gateway.running import read_answer
-from tests.gateway.scripted import CHAT, SOON_S, delta
+from tests.gateway.scripted import CHAT, SOON_S, USAGE_FRAME, delta
 
 STREAM = {**CHAT, "stream": True}
 
@@ -57,6 +57,41 @@ def test_a_caller_that_hangs_up_in_mid_stream_stops_the_upstreams_work(gateway, 
     assert (record.status, record.outcome, record.tokens_basis) == (499, "cut_by_client", "counted")
     assert (record.input_tokens, record.output_tokens) == (2, 1)
     assert record.cost_pico_usd > 0
+
+
+def test_a_caller_that_closes_when_it_has_read_done_has_a_complete_answer(gateway, upstream):
+    async def dawdles(heard):
+        await heard.begin_stream()
+        await heard.frame(delta("Hi", "stop"))
+        await heard.frame(USAGE_FRAME)
+        await heard.frame(b"[DONE]")
+        await heard.wait_for_hang_up()
+
+    upstream.script = dawdles
+    connection = gateway.post(STREAM)
+    data = b""
+    while b"[DONE]" not in data:
+        data += connection.recv(65_536)
+    connection.close()
+    record = gateway.record()
+    assert (record.status, record.outcome, record.tokens_basis) == (200, "complete", "upstream")
+    assert upstream.hung_up.wait(SOON_S)
+    assert gateway.door.live.replicas["own"].in_flight == 0
+
+
+def test_the_second_request_of_a_connection_is_stopped_by_a_hang_up_too(gateway, upstream):
+    connection = gateway.post(CHAT)
+    while b"Hello!" not in connection.recv(65_536):
+        pass
+    upstream.script = hangs
+    body = json.dumps(CHAT).encode()
+    connection.sendall(
+        b"POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\ncontent-length: %d\r\n\r\n" % len(body) + body
+    )
+    _until(lambda: len(upstream.heard) == 2)
+    connection.close()
+    assert upstream.hung_up.wait(SOON_S)
+    assert [record.outcome for record in gateway.records(2)] == ["complete", "cut_by_client"]
 
 
 def test_a_caller_that_hangs_up_while_it_waits_in_line_leaves_the_line(serve, upstream):

@@ -2,9 +2,7 @@
 
 import asyncio
 import logging
-import resource
 import sqlite3
-import subprocess
 import time
 from contextlib import closing
 from pathlib import Path
@@ -95,29 +93,6 @@ def test_a_sigkill_takes_at_most_the_last_second_and_forgets_no_spending(place):
     assert store.release(key.id) == 1
     assert store.standing(total) == (found.spent, (0, 0), (0, 0))
     store.close()
-
-
-@pytest.fixture
-def tiny_disk(tmp_path):
-    """A disk of 600 kB, and a way to make it larger; where none may be mounted, files may not grow."""
-    folder = tmp_path / "disk"
-    folder.mkdir()
-    mounted = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=600k", "tmpfs", str(folder)], capture_output=True, check=False
-    )
-    if mounted.returncode == 0:
-        larger = ["mount", "-o", "remount,size=50m", str(folder)]
-        try:
-            yield folder, lambda: subprocess.run(larger, check=True)
-        finally:
-            subprocess.run(["umount", "-l", str(folder)], check=True)
-        return
-    before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (600_000, before[1]))
-    try:
-        yield folder, lambda: resource.setrlimit(resource.RLIMIT_FSIZE, before)
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
 def test_a_full_disk_makes_records_wait_and_no_request_fail(books, tiny_disk, caplog):

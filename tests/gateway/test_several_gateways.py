@@ -8,6 +8,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 import pytest
 from tests.gateway.bookkeeping import USD, Server, add_key, hammer, killed, opened, record, wait_until
 
+from breakeven.gateway.books.allowance import of_key
 from breakeven.gateway.books.budget import Amount, Use
 from breakeven.gateway.books.clerk import Clerk, Lease, Pace
 from breakeven.gateway.books.database import shown
@@ -91,11 +92,11 @@ def test_a_slice_that_ended_gives_nothing_back_of_the_one_that_follows_it(place)
     _, key = add_key(place, budget_pico_usd=100, period=TOTAL)
     store, purses, now = opened(place), Purses(), time.time()
     clerk = Clerk("gw", lambda: store, Meter(10), purses, None, pace=Pace(1.0, None))
-    first = purses.slice(key, now)
+    first = purses.slice(of_key(key), now)
     clerk._lease(Lease(first, Amount(60), Future()))
     first.settle(Amount(60), Amount(10))
     clerk._add([], purses.told(ending=True))  # and the store did not take it yet
-    second = purses.slice(key, now)
+    second = purses.slice(of_key(key), now)
     clerk._lease(Lease(second, Amount(80), answer := Future()))
     assert answer.result()
     clerk._flush()

@@ -3,6 +3,7 @@
 import subprocess
 import sys
 import threading
+import time
 from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
@@ -12,6 +13,8 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.semconv._incubating.attributes import gen_ai_attributes
 from opentelemetry.trace import SpanKind, StatusCode
+from tests.gateway.running import read_answer
+from tests.gateway.scripted import CHAT, SOON_S
 
 from breakeven.errors import SpecError
 from breakeven.gateway.records import UsageRecord
@@ -42,8 +45,8 @@ def spans():
     provider.shutdown()
 
 
-def one(spans, *observed):
-    spans.observe(*observed)
+def one(spans, record, *headers):
+    spans.begin(headers).end(record)
     (span,) = spans.kept.get_finished_spans()
     return span
 
@@ -119,22 +122,114 @@ def test_providers_have_the_names_that_the_conventions_give_them(spans):
     assert one(spans, record(provider="aws-bedrock")).attributes["gen_ai.provider.name"] == "aws.bedrock"
 
 
+TRACE, PARENT = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
+FROM_CALLER = f"00-{TRACE}-{PARENT}-01"
+
+
 def test_a_span_joins_the_trace_of_its_caller(spans):
-    span = one(spans, FULL, "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01")
-    assert f"{span.context.trace_id:032x}" == "0af7651916cd43dd8448eb211c80319c"
-    assert f"{span.parent.span_id:016x}" == "b7ad6b7169203331"
+    span = one(spans, FULL, ("traceparent", FROM_CALLER))
+    assert f"{span.context.trace_id:032x}" == TRACE
+    assert f"{span.parent.span_id:016x}" == PARENT
 
 
 def test_a_traceparent_that_is_none_is_ignored(spans):
-    assert one(spans, FULL, "nonsense\n").parent is None
+    assert one(spans, FULL, ("traceparent", "nonsense\n")).parent is None
+
+
+@pytest.fixture
+def traced(serve, upstream, spans):
+    """A gateway that makes spans, before an own machine."""
+    own = {"url": upstream.url, "model": "there", "concurrency": 4, "usd_per_hour": 3.6}
+    return serve(upstreams={"own": own}, models={"chat": ["own"]}, tracing=spans)
+
+
+def finished(spans, count=1):
+    """The spans of so many requests; a span ends just after its answer."""
+    until = time.monotonic() + SOON_S
+    while len(spans.kept.get_finished_spans()) < count and time.monotonic() < until:
+        time.sleep(0.002)
+    found = spans.kept.get_finished_spans()
+    assert len(found) == count
+    return found
+
+
+@pytest.mark.parametrize("streamed", [False, True], ids=["whole", "streamed"])
+def test_the_trace_goes_from_the_caller_through_the_gateways_span_to_the_upstream(traced, upstream, spans, streamed):
+    told = (f"traceparent: {FROM_CALLER}", "tracestate: a=1", "tracestate: b=2")
+    assert traced.ask({**CHAT, "stream": streamed}, *told).status == 200
+    (span,) = finished(spans)
+    assert (f"{span.context.trace_id:032x}", f"{span.parent.span_id:016x}") == (TRACE, PARENT)
+    sent = upstream.heard[0]
+    assert sent.header("traceparent") == f"00-{TRACE}-{span.context.span_id:016x}-01"
+    assert sent.header("tracestate") == "a=1,b=2"
+    assert [name for name, _ in sent.headers].count("traceparent") == 1
+    assert span.name == "chat chat"
+    assert span.attributes["breakeven.request_id"] == traced.record().id
+
+
+def test_a_caller_without_a_trace_begins_one_that_the_upstream_joins(traced, upstream, spans):
+    assert traced.ask(CHAT).status == 200
+    (span,) = finished(spans)
+    assert span.parent is None
+    version, trace, parent, flags = upstream.heard[0].header("traceparent").split("-")
+    assert (version, trace, parent) == ("00", f"{span.context.trace_id:032x}", f"{span.context.span_id:016x}")
+    assert int(flags, 16) & 1, "sampled"
+
+
+def test_every_upstream_that_a_request_tries_is_below_its_one_span(serve, upstream, another, spans):
+    async def fails(heard):
+        await heard.answer({}, status=500)
+
+    upstream.script = fails
+    both = {"first": {"url": upstream.url}, "second": {"url": another.url}}
+    gateway = serve(upstreams=both, models={"chat": ["first", "second"]}, tracing=spans)
+    assert gateway.ask(CHAT).status == 200
+    (span,) = finished(spans)
+    parents = {one.heard[0].header("traceparent").split("-")[2] for one in (upstream, another)}
+    assert parents == {f"{span.context.span_id:016x}"}
+
+
+def test_a_trace_that_the_caller_does_not_sample_goes_on_unsampled(traced, upstream, spans):
+    traced.ask(CHAT, f"traceparent: 00-{TRACE}-{PARENT}-00")
+    version, trace, parent, flags = upstream.heard[0].header("traceparent").split("-")
+    assert (version, trace, flags) == ("00", TRACE, "00")
+    assert parent != PARENT
+    assert not spans.kept.get_finished_spans()
+
+
+@pytest.mark.parametrize(("path", "body"), [("/v1/chat/completions", b"{"), ("/v1/models", None)])
+def test_a_request_that_no_upstream_sees_leaves_its_span_too(traced, spans, path, body):
+    told = f"traceparent: {FROM_CALLER}"
+    if body is None:
+        lines = [f"GET {path} HTTP/1.1", "host: x", "connection: close", told, "", ""]
+        read_answer(traced.raw("\r\n".join(lines).encode()))
+    else:
+        traced.ask(body, told)
+    (span,) = finished(spans)
+    assert f"{span.parent.span_id:016x}" == PARENT
+
+
+def test_without_spans_the_callers_trace_goes_on_as_it_came(gateway, upstream):
+    assert gateway.ask(CHAT, f"traceparent: {FROM_CALLER}", "tracestate: a=1").status == 200
+    sent = upstream.heard[0]
+    assert (sent.header("traceparent"), sent.header("tracestate")) == (FROM_CALLER, "a=1")
+
+
+def test_where_opentelemetry_is_turned_off_the_callers_trace_goes_on(serve, upstream, monkeypatch):
+    monkeypatch.setenv("OTEL_SDK_DISABLED", "true")
+    own = {"own": {"url": upstream.url}}
+    gateway = serve(upstreams=own, models={"chat": ["own"]}, tracing=Spans(TracerProvider()))
+    assert gateway.ask(CHAT, f"traceparent: {FROM_CALLER}").status == 200
+    assert gateway.ask(CHAT).status == 200
+    assert [heard.header("traceparent") for heard in upstream.heard] == [FROM_CALLER, None]
 
 
 EXPORTS = """
 from breakeven.gateway.records import UsageRecord
 from breakeven.gateway.spans import Spans
 spans = Spans()
-spans.observe(UsageRecord(id="r1", at_us=1, path="/v1/chat/completions", model="m", status=200, outcome="complete",
-                          duration_s=0.1))
+spans.begin(()).end(UsageRecord(id="r1", at_us=1, path="/v1/chat/completions", model="m", status=200,
+                                outcome="complete", duration_s=0.1))
 spans.close()
 """
 

@@ -46,6 +46,24 @@ def test_a_function_that_cannot_start_is_told_with_its_own_words_and_costs_502()
     assert any("INIT failed" in line and "no database" in line for line in run.said)
 
 
+def test_a_start_that_takes_too_long_is_tried_again_within_the_request_and_in_its_time():
+    short = Limits(init_s=0.2)
+    with apis("slow_start.handler", limits=short, variables={"START_S": "1"}) as run:
+        assert post(f"{run.rest}/buffered/", {}).body == b"started"
+    assert any("INIT_REPORT" in line and "Status: timeout" in line for line in run.said)
+    with apis("slow_start.handler", limits=short, timeout_s=1.0, variables={"START_S": "20"}) as run:
+        assert post(f"{run.rest}/buffered/", {}).status == 502
+    assert any("INIT failed: Sandbox.Timedout" in line for line in run.said)
+
+
+def test_what_a_second_start_took_is_no_longer_there_for_the_request():
+    slow = {"limits": Limits(init_s=0.2), "timeout_s": 6.0, "variables": {"START_S": "2"}}
+    with apis("slow_start.handler", **slow) as run:
+        assert post(f"{run.rest}/buffered/", {"wait_s": 4.5}).status == 502
+    with apis("slow_start.handler", **slow) as run:
+        assert [post(f"{run.rest}/buffered/", {"wait_s": wait_s}).status for wait_s in (0, 4.5)] == [200, 200]
+
+
 def test_a_function_that_takes_too_long_is_503_of_an_http_api_and_504_of_a_rest_api():
     with apis("handlers.slow", limits=FAST, environments=4) as run:
         new, old = post(f"{run.http}/", {"wait_s": 4}), post(f"{run.rest}/buffered/", {"wait_s": 4})

@@ -1,8 +1,8 @@
 """Result files of other load generators: guidellm, genai-perf and aiperf, and `vllm bench serve`, by their own fields.
 
-Read at: guidellm 0.6 to 0.8 (``GenerativeBenchmarksReport``, report versions 1 and 2), aiperf's ``JsonExportData``
-1.0 and genai-perf 0.0.16's JSON export, which it follows, and vLLM's ``benchmarks/serve.py`` of 2026. Fields that are
-not needed are not looked at.
+Read from files of real runs: guidellm 0.8.1 (report version 2), aiperf 0.13.0 (``JsonExportData`` 1.0) and `vllm bench
+serve` of vLLM 0.33.0. By their sources alone: older forms of guidellm and aiperf, and genai-perf 0.0.16.
+Fields that are not needed are not looked at.
 """
 
 from collections.abc import Iterator, Mapping
@@ -158,23 +158,23 @@ def _aiperf(document: Json) -> list[Point]:
     config = document.get("input_config") or {}
     concurrency, rate = _aiperf_load(config)
     version, found = document.get("aiperf_version"), document.get("records") or document
-    count = (found.get("request_count") or {}).get("avg")
-    failed = (found.get("error_request_count") or {}).get("avg")
     if concurrency is None and rate is None:
         raise ValueError("input_config does not say a concurrency or a request rate")
+    count = _average(found, "request_count")
     tool = f"aiperf {version}" if version else "aiperf" if "schema_version" in document else "genai-perf"
+    counted_by_the_server = _average(found, "usage_prompt_tokens")  # with its chat template, as it is billed
     return [
         Point(
             mode="closed" if rate is None else "open",
-            input_tokens=float(found["input_sequence_length"]["avg"]),
+            input_tokens=counted_by_the_server or float(found["input_sequence_length"]["avg"]),
             output_tokens=float(found["output_sequence_length"]["avg"]),
             concurrency=concurrency if rate is None else None,
             request_rate_per_s=rate,
             requests=None if count is None else int(count),
-            failed=None if failed is None else int(failed),
+            failed=_aiperf_failed(document, found),
             output_tokens_per_s=float(found["output_token_throughput"]["avg"]),
             ttft_s=_of_unit(found["time_to_first_token"]),
-            tpot_s=_of_unit(found["inter_token_latency"]),
+            tpot_s=_of_unit(found["inter_token_latency"]) if "inter_token_latency" in found else None,
             model=_aiperf_model(config),
             on=_day(str(document.get("start_time") or "")[:10], "%Y-%m-%d"),
             tool=tool,
@@ -182,9 +182,31 @@ def _aiperf(document: Json) -> list[Point]:
     ]
 
 
-def _aiperf_load(config: Any) -> tuple[float | None, float | None]:  # noqa: ANN401 - a JSON value
-    """Concurrency and rate, wherever they stand: aiperf says that the form of its ``input_config`` is not stable."""
+def _aiperf_load(config: Json) -> tuple[float | None, float | None]:
+    """Concurrency and rate.
+
+    Since 0.13 a run has phases, of which the warm-up is not measured. Before, they stood wherever the version had
+    them: aiperf says that the form of its ``input_config`` is not stable.
+    """
+    phases = [phase for phase in config.get("phases") or () if not phase.get("exclude_from_results")]
+    if len(phases) > 1:
+        raise ValueError("input_config has several measured phases, and the figures are of all together")
+    if phases:
+        return _first(phases[0], "concurrency"), _first(phases[0], "rate")
     return _first(config, "concurrency"), _first(config, "request_rate")
+
+
+def _aiperf_failed(document: Json, found: Json) -> int | None:
+    """How many failed: a figure that is left out where none did, which the empty list of errors then says."""
+    failed = _average(found, "error_request_count")
+    if failed is not None:
+        return int(failed)
+    return 0 if document.get("error_summary") == [] else None
+
+
+def _average(found: Json, name: str) -> float | None:
+    told = (found.get(name) or {}).get("avg")
+    return None if told is None else float(told)
 
 
 def _first(part: Any, name: str) -> float | None:  # noqa: ANN401 - a JSON value
@@ -201,6 +223,10 @@ def _first(part: Any, name: str) -> float | None:  # noqa: ANN401 - a JSON value
 
 
 def _aiperf_model(config: Json) -> str:
+    """The model's name: in ``models`` since 0.13."""
+    models = config.get("models")
+    if isinstance(models, dict) and models.get("items"):
+        return str(models["items"][0].get("name") or "")
     names = (config.get("endpoint") or {}).get("model_names") or config.get("model_names") or config.get("model") or ""
     return str(names[0] if isinstance(names, list) and names else names or "")
 

@@ -1,6 +1,7 @@
-"""`breakeven deploy`, `status` and `destroy`: a stack made, looked at and removed. No ``--yes``, no call."""
+"""`breakeven deploy`, `status` and `destroy`: a stack made, looked at and removed. No ``--yes``, no change."""
 
 import importlib
+import json
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -14,9 +15,12 @@ if TYPE_CHECKING:
     from breakeven.deploy.choice import Chosen
     from breakeven.deploy.intent import Intent
     from breakeven.deploy.launch import Order, Stack
+    from breakeven.deploy.quotas import Standing
 
 NOT_RUN = "Not run on AWS: no stack of this kind has been created by its authors. Read the template first."
 SECRET = "HuggingFaceToken"
+SOON: dict[str, Any] = {"connect_timeout": 5, "read_timeout": 20, "retries": {"total_max_attempts": 3}}
+"""Seconds and attempts, for what a dry run asks: it is worth no long wait."""
 STACK_NAME = r"[A-Za-z][A-Za-z0-9-]{0,31}"
 
 
@@ -33,13 +37,18 @@ def deploy(  # noqa: PLR0913, PLR0917 - one parameter a flag
     alarm_email: Annotated[str | None, typer.Option(help="Who is told when it costs more than the plan.")] = None,
     code: Annotated[str | None, typer.Option(help="The function's zip, s3://bucket/key (path lambda).")] = None,
     parameter: Annotated[list[str] | None, typer.Option(help="Another parameter, NAME=VALUE (repeatable).")] = None,
+    rights: Annotated[bool, typer.Option("--rights", help="Print the policy that whoever deploys it needs.")] = False,
     max_usd_per_hour: Annotated[float | None, typer.Option(min=0, help="Refuse what may cost more an hour.")] = None,
     yes: Annotated[bool, typer.Option("--yes", help="Create it. Without this, only say what would be.")] = False,
 ) -> None:
-    """Set an option of a plan up on AWS, through a change set. Without --yes: say what would be created, and stop."""
+    """Set an option of a plan up on AWS, through a change set. Without --yes: say what would be created, and stop.
+
+    The account's quotas are looked up where there are credentials; nothing else is called without --yes.
+    """
     from breakeven.deploy.choice import on_sagemaker  # noqa: PLC0415
     from breakeven.deploy.intent import intent_of, refuse_dearer  # noqa: PLC0415
     from breakeven.deploy.plan import read_plans  # noqa: PLC0415
+    from breakeven.deploy.quotas import refuse_short  # noqa: PLC0415
     from breakeven.deploy.server import Weights  # noqa: PLC0415
     from breakeven.deploy.stack import Wishes, template  # noqa: PLC0415
 
@@ -49,11 +58,20 @@ def deploy(  # noqa: PLR0913, PLR0917 - one parameter a flag
     )
     chosen = on_sagemaker(read_plans(plan), option, path)  # type: ignore[arg-type]
     intent = intent_of(chosen, wishes)
+    if rights:
+        _print_rights(intent, stack, code)
+        return
     refuse_dearer(intent, max_usd_per_hour)
-    _say(intent, stack)
+    order = None
     if yes:
         given = _parameters(expires, alarm_email, code, parameter or [])
-        _create(_order(chosen, stack, template(chosen, wishes), given), intent.region)
+        order = _order(chosen, stack, template(chosen, wishes), given)
+    _say(intent, stack)
+    found = _quotas(intent)
+    typer.echo(NOT_RUN)
+    if order:
+        refuse_short(found, intent.region)
+        _create(order, intent.region)
 
 
 def status(
@@ -109,9 +127,35 @@ def _say(intent: "Intent", stack: str) -> None:
     typer.echo(f"machines  {intent.machines[0]} to {intent.machines[1]} x {intent.machine}")
     typer.echo(f"an hour   {least} with the fewest, at most {most} in the busiest")
     typer.echo("creates   " + ", ".join(f"{n} x {kind.removeprefix('AWS::')}" for kind, n in intent.resources.items()))
-    for quota in intent.quotas:
-        typer.echo(f"quota     {quota.service}, {quota.name}: at least {quota.needed} (not looked up)")
-    typer.echo(NOT_RUN)
+
+
+def _print_rights(intent: "Intent", stack: str, code: str | None) -> None:
+    """The policy of IAM under which all of this may be done, and no more. Nothing is called."""
+    from breakeven.deploy.rights import policy  # noqa: PLC0415
+
+    bucket_and_key = code and code.removeprefix("s3://")
+    typer.echo(json.dumps(policy(stack, intent.region, intent.resources, bucket_and_key), indent=2))
+
+
+def _quotas(intent: "Intent") -> tuple["Standing", ...]:
+    """Say what the account has of each quota, as far as AWS tells it; what it has."""
+    from breakeven.deploy.quotas import standings  # noqa: PLC0415
+
+    found: list[Standing] = []
+    try:
+        _with_aws(
+            intent.region, lambda client: found.extend(standings(client("service-quotas"), intent.quotas)), soon=True
+        )
+    except SpecError as wrong:
+        for quota in intent.quotas:
+            typer.echo(f"quota     {quota.service}, {quota.name}: this needs {quota.needed}; AWS was not asked")
+        typer.echo(f"          {wrong.given}")
+        return ()
+    for one in found:
+        has = "AWS lists no quota of this name" if one.have is None else f"you have {one.have:g}"
+        few = ": too few, --yes would be refused" if one.short or one.others else ""
+        typer.echo(f"quota     {one.quota.service}, {one.quota.name}: {has}, this needs {one.quota.needed}{few}")
+    return tuple(found)
 
 
 def _hourly(intent: "Intent") -> tuple[Any, Any]:
@@ -173,14 +217,15 @@ def _show(name: str, there: "Stack") -> None:
             typer.echo(f"  {key:<28} {value}")
 
 
-def _with_aws(region: str, work: Callable[[Callable[[str], Any]], None]) -> None:
-    """Do something with clients of AWS; what AWS refuses is one message.
+def _with_aws(region: str, work: Callable[[Callable[[str], Any]], None], *, soon: bool = False) -> None:
+    """Do something with clients of AWS; what AWS refuses is one message. ``soon``: it is not worth waiting long for.
 
     Raises:
         SpecError: boto3 is missing, there are no credentials, or AWS says no.
     """
     try:
         boto3, exceptions = importlib.import_module("boto3"), importlib.import_module("botocore.exceptions")
+        config = importlib.import_module("botocore.config").Config(**SOON) if soon else None
     except ImportError as wrong:
         raise SpecError(
             "boto3 is not installed, and calling AWS needs it",
@@ -188,7 +233,7 @@ def _with_aws(region: str, work: Callable[[Callable[[str], Any]], None]) -> None
             do="pip install 'breakeven[aws]'",
         ) from wrong
     try:
-        work(lambda service: boto3.client(service, region_name=region))
+        work(lambda service: boto3.client(service, region_name=region, config=config))
     except (exceptions.NoCredentialsError, exceptions.PartialCredentialsError, exceptions.ProfileNotFound) as wrong:
         raise SpecError(
             f"no credentials for AWS: {wrong}", expected="those of an account", do="`aws configure` sets them up"

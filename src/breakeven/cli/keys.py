@@ -13,7 +13,7 @@ from breakeven.report.words import WIDTH
 from breakeven.units import MICROSECONDS_PER_SECOND
 
 if TYPE_CHECKING:
-    from breakeven.gateway.admin_shapes import Key
+    from breakeven.gateway.admin_shapes import Budget, Key, Used
     from breakeven.gateway.books.keys import VirtualKey
     from breakeven.gateway.books.store import Store
 
@@ -44,17 +44,12 @@ def create(  # noqa: PLR0913, PLR0917 - one parameter a flag
 ) -> None:
     """Make a key, and print its secret: this once."""
     from breakeven.gateway.books import administration  # noqa: PLC0415 - each command loads what it needs
-    from breakeven.gateway.books.money import pico_usd_of  # noqa: PLC0415
 
-    if period not in PERIODS:
-        raise SpecError(f"--period {period} is not known", expected=f"one of {', '.join(PERIODS)}", do="Correct it")
     facts: dict[str, Any] = {
         "name": name,
         "team": team,
         "models": tuple(one.strip() for one in models.split(",") if one.strip()) if models else (),
-        "budget_pico_usd": None if usd is None else pico_usd_of(usd),
-        "budget_requests": requests,
-        "period": period,
+        **_budget(usd, requests, period),
         "requests_per_minute": requests_per_minute,
         "tokens_per_minute": tokens_per_minute,
         "concurrent_requests": concurrent_requests,
@@ -71,24 +66,14 @@ def list_keys(store: StoreAt = DEFAULT) -> None:
     """The keys of a store, with what they have used in the period that runs."""
     import time  # noqa: PLC0415
 
-    from rich.console import Console  # noqa: PLC0415
-    from rich.table import Table  # noqa: PLC0415
-
     from breakeven.gateway.admin_shapes import shown_key  # noqa: PLC0415
-    from breakeven.gateway.books.periods import period_at  # noqa: PLC0415
-    from breakeven.gateway.books.store import Place  # noqa: PLC0415
+    from breakeven.gateway.books.periods import periods_at  # noqa: PLC0415
 
     now_s = time.time()
     with _opened(store) as opened:
-        keys = opened.living_keys()
-        places = {key.id: Place(key.id, period_at(key.period, now_s).name) for key in keys}
-        standings = opened.standings([period_at("day", now_s).name, period_at("month", now_s).name, "total"])
-    table = Table(box=None, padding=(0, 2, 0, 0))
-    for column in ("id", "name", "secret", "team", "models", "budget", "used", "state"):
-        table.add_column(column, overflow="fold", no_wrap=column == "id")
-    for key in keys:
-        table.add_row(*_cells(shown_key(key, standings.get(places[key.id]), now_s), now_s))
-    Console(width=WIDTH, highlight=False, markup=False).print(table if keys else "There are no keys.")
+        keys, standings = opened.living_keys(), opened.standings(periods_at(now_s))
+    rows = [_cells(shown_key(key, standings, now_s), now_s) for key in keys]
+    _print(("id", "name", "secret", "team", "models", "budget", "used", "state"), rows, "There are no keys.")
 
 
 @keys_app.command()
@@ -113,23 +98,36 @@ def delete(key: Id, store: StoreAt = DEFAULT) -> None:
 
 
 @keys_app.command()
-def release(key: Id, store: StoreAt = DEFAULT) -> None:
-    """Give back what gateways that are gone (killed, crashed) had taken of a key's budget."""
+def release(
+    key: Annotated[str, typer.Argument(help="The id of a key (key_...) or of a team.")], store: StoreAt = DEFAULT
+) -> None:
+    """Give back what gateways that are gone (killed, crashed) had taken of the budget of a key or a team."""
+    from breakeven.gateway.books.allowance import account_of_team  # noqa: PLC0415
+
     with _opened(store) as opened:
-        _known(opened, key)
-        slices = opened.release(key)
+        if any(team.id == key for team in opened.teams()) and opened.key(key) is None:
+            slices = opened.release(account_of_team(key))
+        else:
+            _known(opened, key)
+            slices = opened.release(key)
     typer.echo(f"{slices} slices went back to the budget of {key}.")
 
 
 @keys_app.command()
 def team(
-    name: Annotated[str, typer.Argument(help="Its id: small letters, digits, - and _.")], store: StoreAt = DEFAULT
+    name: Annotated[str, typer.Argument(help="Its id: small letters, digits, - and _.")],
+    usd: Annotated[str | None, typer.Option(help="The budget in dollars that its keys share, such as 250.")] = None,
+    requests: Annotated[int | None, typer.Option(min=1, help="The budget in requests that they share.")] = None,
+    period: Annotated[str, typer.Option(help="What a budget is for: day, month or total. It renews in UTC.")] = "month",
+    no_budget: Annotated[bool, typer.Option("--no-budget", help="Take its budget away.")] = False,
+    store: StoreAt = DEFAULT,
 ) -> None:
-    """Make a team, so that keys can be its."""
+    """Make a team, so that keys can be its, or change the budget that its keys share."""
     import msgspec  # noqa: PLC0415
 
     from breakeven.gateway.admin_shapes import NewTeam  # noqa: PLC0415
-    from breakeven.gateway.books.store import Team, now_us  # noqa: PLC0415
+    from breakeven.gateway.books.store import now_us  # noqa: PLC0415
+    from breakeven.gateway.books.teams import Team  # noqa: PLC0415
 
     try:
         msgspec.convert({"id": name}, NewTeam)
@@ -137,9 +135,34 @@ def team(
         raise SpecError(
             f"{name!r} is no id of a team", expected="small letters, digits, - and _, at most 63", do="Correct it"
         ) from wrong
+    if no_budget and (usd or requests):
+        raise SpecError("--no-budget and a budget are given", expected="one of both", do="Leave one out")
+    budget = _budget(usd, requests, period)
     with _opened(store, make=True) as opened:
-        fresh = opened.add_team(Team(id=name, name=name, created_us=now_us()))
-    typer.echo(f"The team {name} is made." if fresh else f"There is a team {name} already.")
+        if opened.add_team(Team(id=name, name=name, created_us=now_us(), **budget)):
+            told = "is made"
+        elif usd or requests or no_budget:
+            opened.change_team(name, budget)
+            told = "has no budget any more" if no_budget else "has a new budget"
+        else:
+            told = "is there already"
+    typer.echo(f"The team {name} {told}.")
+
+
+@keys_app.command("teams")
+def list_teams(store: StoreAt = DEFAULT) -> None:
+    """The teams of a store, with what their keys have used together in the period that runs."""
+    import time  # noqa: PLC0415
+
+    from breakeven.gateway.admin_shapes import shown_team  # noqa: PLC0415
+    from breakeven.gateway.books.periods import periods_at  # noqa: PLC0415
+
+    now_s = time.time()
+    with _opened(store) as opened:
+        teams, standings = opened.teams(), opened.standings(periods_at(now_s))
+    shown = [shown_team(team, standings, now_s) for team in teams]
+    rows = [[team.id, team.name, *_budget_cells(team.budget, team.used)] for team in shown]
+    _print(("id", "name", "budget", "used"), rows, "There are no teams.")
 
 
 @contextmanager
@@ -191,18 +214,46 @@ def _requests(count: int) -> str:
     return f"{count:,} request{'' if count == 1 else 's'}"
 
 
+def _budget(usd: str | None, requests: int | None, period: str) -> dict[str, Any]:
+    """The fields of a budget."""
+    from breakeven.gateway.books.money import pico_usd_of  # noqa: PLC0415
+
+    if period not in PERIODS:
+        raise SpecError(f"--period {period} is not known", expected=f"one of {', '.join(PERIODS)}", do="Correct it")
+    pico_usd = None if usd is None else pico_usd_of(usd)
+    return {"budget_pico_usd": pico_usd, "budget_requests": requests, "period": period}
+
+
+def _budget_cells(budget: "Budget | None", used: "Used | None") -> tuple[str, str]:
+    """A budget and what is used of it."""
+    if budget is None or used is None:
+        return "", ""
+    limits = [f"${budget.usd}"] if budget.usd is not None else []
+    limits += [_requests(budget.requests)] if budget.requests is not None else []
+    spent = [f"${used.spent_usd}"] if budget.usd is not None else []
+    spent += [_requests(used.spent_requests)] if budget.requests is not None else []
+    told = ", ".join(spent)
+    if used.in_doubt_usd != "0" or used.in_doubt_requests:
+        told += f" (in doubt: ${used.in_doubt_usd}, {_requests(used.in_doubt_requests)})"
+    return f"{', '.join(limits)} {'in all' if budget.period == 'total' else f'a {budget.period}'}", told
+
+
 def _cells(key: "Key", now_s: float) -> list[str]:
-    budget, used = "", ""
-    if key.budget and key.used:
-        limits = [f"${key.budget.usd}"] if key.budget.usd is not None else []
-        limits += [_requests(key.budget.requests)] if key.budget.requests is not None else []
-        budget = f"{', '.join(limits)} {'in all' if key.budget.period == 'total' else f'a {key.budget.period}'}"
-        spent = [f"${key.used.spent_usd}"] if key.budget.usd is not None else []
-        spent += [_requests(key.used.spent_requests)] if key.budget.requests is not None else []
-        used = ", ".join(spent)
-        if key.used.in_doubt_usd != "0" or key.used.in_doubt_requests:
-            used += f" (in doubt: ${key.used.in_doubt_usd}, {_requests(key.used.in_doubt_requests)})"
     expired = key.expires_at is not None and key.expires_at.timestamp() <= now_s
     state = "disabled" if key.disabled else "expired" if expired else ""
     models = ", ".join(key.models) or "all"
+    budget, used = _budget_cells(key.budget, key.used)
     return [key.id, key.name, f"be-...{key.hint}", key.team or "", models, budget, used, state]
+
+
+def _print(columns: tuple[str, ...], rows: list[list[str]], nothing: str) -> None:
+    """A table, or that there is nothing to show."""
+    from rich.console import Console  # noqa: PLC0415
+    from rich.table import Table  # noqa: PLC0415
+
+    table = Table(box=None, padding=(0, 2, 0, 0))
+    for column in columns:
+        table.add_column(column, overflow="fold", no_wrap=column == "id")
+    for row in rows:
+        table.add_row(*row)
+    Console(width=WIDTH, highlight=False, markup=False).print(table if rows else nothing)

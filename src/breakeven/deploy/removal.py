@@ -6,7 +6,20 @@ from breakeven.deploy.text import Node, said
 
 Resources = dict[str, Node]
 OURS = {"StringEquals": {f"aws:ResourceTag/{STACK_TAG}": {"Ref": "AWS::StackName"}}}
-"""Only what carries this stack's tag."""
+"""Only what carries this stack's tag. Parts of an API and keys of a usage plan inherit it (API Gateway's guide,
+apigateway-tagging-supported-resources, read 2026-11-29)."""
+OF_A_ROLE = (
+    "DeleteRole",
+    "DeleteRolePolicy",
+    "DetachRolePolicy",
+    "GetRole",
+    "GetRolePolicy",
+    "ListAttachedRolePolicies",
+    "ListRolePolicies",
+    "TagRole",
+    "UntagRole",
+)
+"""What CloudFormation calls to delete a role. Like every action here: its resource providers' schemas of 2026-10-20."""
 
 
 def removal(*, by_lambda: bool, to_zero: bool) -> Resources:
@@ -14,7 +27,7 @@ def removal(*, by_lambda: bool, to_zero: bool) -> Resources:
     kept = {"DeletionPolicy": "Retain", "UpdateReplacePolicy": "Delete"}
     plain = role("scheduler.amazonaws.com")
     kept_role = {"Type": plain["Type"], **kept, "Properties": plain["Properties"]}
-    statements = [*_of_every_stack(by_lambda=by_lambda), *(_of_lambda() if by_lambda else [_of_callers()])]
+    statements = [*_of_every_stack(by_lambda=by_lambda), *(_of_lambda() if by_lambda else _of_callers())]
     return {
         "RemovalRole": said(
             kept_role,
@@ -62,13 +75,13 @@ def _of_every_stack(*, by_lambda: bool) -> list[Node]:
     return [
         allow(["cloudformation:DeleteStack", "cloudformation:DescribeStacks"], {"Ref": "AWS::StackId"}),
         allow(
-            [
-                f"sagemaker:{verb}{kind}"
-                for verb in ("Delete", "Describe")
-                for kind in ("Endpoint", "EndpointConfig", "Model")
-            ],
+            [f"sagemaker:Delete{kind}" for kind in ("Endpoint", "EndpointConfig", "Model")],
             [_arn("sagemaker", f"{kind}/*") for kind in ("endpoint", "endpoint-config", "model")],
             OURS,
+        ),
+        said(
+            allow(["sagemaker:DescribeEndpoint"], _arn("sagemaker", "endpoint/*")),
+            "without the tag: what is gone has none, and that it is gone is what must be seen",
         ),
         said(
             allow(
@@ -83,14 +96,15 @@ def _of_every_stack(*, by_lambda: bool) -> list[Node]:
             {"StringEquals": {"application-autoscaling:service-namespace": "sagemaker"}},
         ),
         allow(
-            ["logs:DeleteLogGroup", "logs:DeleteRetentionPolicy"],
+            ["logs:DeleteDataProtectionPolicy", "logs:DeleteLogGroup", "logs:DeleteRetentionPolicy"],
             [_arn("logs", f"log-group:/aws/{part}/{name}:*") for part in parts.values()],
         ),
+        allow(["logs:DescribeLogGroups"], _arn("logs", "log-group:*")),
         allow(["cloudwatch:DeleteDashboards", "cloudwatch:GetDashboard"], _global("cloudwatch", f"dashboard/{name}")),
         allow(["budgets:ModifyBudget", "budgets:ViewBudget"], _global("budgets", f"budget/{name}")),
         allow(["scheduler:DeleteSchedule", "scheduler:GetSchedule"], _arn("scheduler", f"schedule/default/{name}-*")),
         allow(
-            ["iam:DeleteRole", "iam:DeleteRolePolicy", "iam:GetRole", "iam:GetRolePolicy"],
+            [f"iam:{action}" for action in OF_A_ROLE],
             [_global("iam", f"role/{name}-{part}Role-*") for part in parts],
         ),
     ]
@@ -105,27 +119,47 @@ def _of_lambda() -> list[Node]:
             ["lambda:DeleteFunction", "lambda:GetFunction", "lambda:RemovePermission"],
             _arn("lambda", "function:${AWS::StackName}-Function-*"),
         ),
-        allow(["apigateway:DELETE", "apigateway:GET"], [{"Fn::Sub": f"{api}/{kind}/*"} for kind in kinds], OURS),
+        said(allow(["ec2:DescribeNetworkInterfaces"], "*"), "AWS admits only * here: this action only lists"),
+        allow(["apigateway:DELETE"], [{"Fn::Sub": f"{api}/{kind}/*"} for kind in kinds], OURS),
+        said(
+            allow(["apigateway:PATCH"], {"Fn::Sub": f"{api}/usageplans/*"}, OURS),
+            "a usage plan is deleted once it has let go of its stages",
+        ),
+        said(
+            allow(["apigateway:GET"], [{"Fn::Sub": f"{api}/{kind}/*"} for kind in kinds]),
+            "without the tag: what is gone has none",
+        ),
     ]
 
 
-def _of_callers() -> Node:
-    """The policy of whoever calls."""
-    return allow(
-        ["iam:DeletePolicy", "iam:DeletePolicyVersion", "iam:GetPolicy", "iam:ListPolicyVersions"],
-        _global("iam", "policy/${AWS::StackName}-CallersPolicy-*"),
-    )
+def _of_callers() -> list[Node]:
+    """The policy of whoever calls, taken from them first: one that somebody still has cannot be deleted."""
+    policy = _global("iam", "policy/${AWS::StackName}-CallersPolicy-*")
+    verbs = ("DeletePolicy", "DeletePolicyVersion", "GetPolicy", "ListEntitiesForPolicy", "ListPolicyVersions")
+    return [
+        allow([f"iam:{verb}" for verb in verbs], policy),
+        allow(
+            [f"iam:Detach{kind}Policy" for kind in ("Group", "Role", "User")],
+            [_global("iam", f"{kind}/*") for kind in ("group", "role", "user")],
+            {"ArnLike": {"iam:PolicyARN": policy}},
+        ),
+    ]
 
 
 def _of_components() -> list[Node]:
     """The copies of the model, and the alarm that wakes the first."""
     return [
         allow(
-            ["sagemaker:DeleteInferenceComponent", "sagemaker:DescribeInferenceComponent"],
+            ["sagemaker:DeleteInferenceComponent", "sagemaker:DeleteTags"],
             _arn("sagemaker", "inference-component/*"),
             OURS,
         ),
+        said(
+            allow(["sagemaker:DescribeInferenceComponent"], _arn("sagemaker", "inference-component/*")),
+            "without the tag: what is gone has none",
+        ),
         allow(["cloudwatch:DeleteAlarms"], _arn("cloudwatch", "alarm:${AWS::StackName}-*")),
+        allow(["cloudwatch:DescribeAlarms"], _arn("cloudwatch", "alarm:*")),
     ]
 
 

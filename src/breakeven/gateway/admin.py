@@ -7,8 +7,7 @@ import secrets
 import time
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime, timedelta
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import msgspec
 from starlette.applications import Starlette
@@ -18,24 +17,24 @@ from starlette.responses import Response
 from starlette.routing import Mount, Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from breakeven.errors import BreakevenError, SpecError, near_matches
+from breakeven.errors import BreakevenError, SpecError
 from breakeven.gateway import admin_shapes as shapes
+from breakeven.gateway.admin_asked import Failed, answer, body_of, failed, name_of, query_of, span_of
 from breakeven.gateway.admin_openapi import Operation, document
 from breakeven.gateway.books import administration
+from breakeven.gateway.books.allowance import account_of_team
 from breakeven.gateway.books.books import Books
 from breakeven.gateway.books.database import Database, StoreAway, connect
 from breakeven.gateway.books.hires import machines
-from breakeven.gateway.books.keys import VirtualKey
 from breakeven.gateway.books.money import usd_of
-from breakeven.gateway.books.periods import period_at
+from breakeven.gateway.books.periods import periods_at
 from breakeven.gateway.books.spend import BY, MOST_ROWS, spent
-from breakeven.gateway.books.store import Place, Store, Team, now_us
+from breakeven.gateway.books.store import Store, now_us
+from breakeven.gateway.books.teams import Team, UnknownTeam
 
 PREFIX = "/admin"
-LONGEST_BODY = 65_536
 WAIT_S, ANSWER_S = 5.0, 50.0
 """How long a page waits for a lock, and for an answer of the store; nobody's request waits for it."""
-SPEND_DAYS = 30
 T = TypeVar("T")
 TEXT = {"type": "string"}
 TIME = {"type": "string", "format": "date-time"}
@@ -51,39 +50,21 @@ OPERATIONS = (
     Operation("DELETE", "/keys/{key}", "delete_key", "A key is gone; its records stay.", None, 204, fails=["404"]),
     Operation("POST", "/keys/{key}/release", "release_key",
               "What gateways that are gone had taken of its budget goes back.", shapes.Released, fails=["404"]),
-    Operation("GET", "/teams", "list_teams", "Teams.", shapes.Teams),
+    Operation("GET", "/teams", "list_teams", "Teams, with what their keys have used.", shapes.Teams),
     Operation("POST", "/teams", "create_team", "A team is made.", shapes.ShownTeam, 201, shapes.NewTeam,
               fails=["400", "409", "413"]),
+    Operation("GET", "/teams/{team}", "show_team", "One team.", shapes.ShownTeam, fails=["404"]),
+    Operation("PATCH", "/teams/{team}", "change_team", "Some fields of a team are changed.", shapes.ShownTeam, 200,
+              shapes.ChangedTeam, fails=["400", "404", "413"]),
     Operation("DELETE", "/teams/{team}", "delete_team", "A team is gone.", None, 204, fails=["404", "409"]),
+    Operation("POST", "/teams/{team}/release", "release_team",
+              "What gateways that are gone had taken of its budget goes back.", shapes.Released, fails=["404"]),
     Operation("GET", "/spend", "spend", "What was used and what it cost.", shapes.Spend, fails=["400"],
               query={"by": GROUPS, "since": TIME, "until": TIME, "key": TEXT, "team": TEXT}),
     Operation("GET", "/machines", "machines", "Own machines: what they cost, and what of it was idle.", shapes.Machines,
               fails=["400"], query={"since": TIME, "until": TIME}),
     Operation("GET", "/state", "state", "How the books of this gateway are doing.", shapes.State),
 )  # fmt: skip
-
-
-class Failed(Exception):  # noqa: N818 - an answer, not a fault
-    """An answer that is an error."""
-
-    def __init__(self, status: int, code: str, message: str) -> None:
-        super().__init__(message)
-        self.status, self.code, self.message = status, code, message
-
-
-def answer(shape: Any, status: int = 200) -> Response:  # noqa: ANN401 - any of the shapes
-    """A shape as a response."""
-    return Response(msgspec.json.encode(shape), status, media_type="application/json")
-
-
-def failed(status: int, code: str, message: str) -> Response:
-    """An error as a response, in OpenAI's shape."""
-    kind = "server_error" if status >= 500 else "invalid_request_error"
-    told = shapes.Error(error=shapes.Told(message=message, type=kind, code=code))
-    found = answer(told, status)
-    if status == 401:
-        found.headers["www-authenticate"] = "Bearer"
-    return found
 
 
 class Admin:
@@ -103,30 +84,30 @@ class Admin:
 
     async def list_keys(self, request: Request) -> Response:
         """Keys, of all teams or of one."""
-        query = _query(request, "team")
+        query = query_of(request, "team")
         now_s = time.time()
-        periods = [period_at(kind, now_s).name for kind in ("day", "month", "total")]
+        periods = periods_at(now_s)
         keys, standings = await self._ask(lambda store, _: (store.living_keys(), store.standings(periods)))
         found = [key for key in keys if "team" not in query or key.team == query["team"]]
-        return answer(shapes.Keys(keys=[_shown(key, standings, now_s) for key in found]))
+        return answer(shapes.Keys(keys=[shapes.shown_key(key, standings, now_s) for key in found]))
 
     async def create_key(self, request: Request) -> Response:
         """A new key."""
-        given = await _body(request, shapes.NewKey)
+        given = await body_of(request, shapes.NewKey)
         facts = shapes.fields_of(given)
         made = await self._ask(lambda store, _: administration.make_key(store, **facts))
         await self._books.refresh()
-        key = shapes.shown_key(made.key, None, time.time())
+        key = shapes.shown_key(made.key, {}, time.time())
         return answer(shapes.MadeKey(secret=made.secret, key=key), 201)
 
     async def show_key(self, request: Request) -> Response:
         """One key."""
-        return answer(await self._key(_name(request)))
+        return answer(await self._key(name_of(request)))
 
     async def change_key(self, request: Request) -> Response:
         """Changes of a key; every gateway knows of them within its ``refresh_s``."""
-        name, changes = _name(request), shapes.fields_of(await _body(request, shapes.ChangedKey))
-        changed = await self._ask(lambda store, _: administration.change_key(store, name, changes))
+        name, changes = name_of(request), shapes.fields_of(await body_of(request, shapes.ChangedKey))
+        changed = await self._ask(lambda store, _: store.change_key(name, changes))
         if changed is None:
             raise _no_key(name)
         await self._books.refresh()
@@ -134,7 +115,7 @@ class Admin:
 
     async def delete_key(self, request: Request) -> Response:
         """A key goes."""
-        name = _name(request)
+        name = name_of(request)
         if await self._ask(lambda store, _: store.change_key(name, {"deleted": True})) is None:
             raise _no_key(name)
         await self._books.refresh()
@@ -142,41 +123,61 @@ class Admin:
 
     async def release_key(self, request: Request) -> Response:
         """What is in doubt goes back."""
-        name = _name(request)
+        name = name_of(request)
         await self._key(name)
         return answer(shapes.Released(slices=await self._ask(lambda store, _: store.release(name))))
 
     async def list_teams(self, _: Request) -> Response:
         """Teams."""
-        teams = await self._ask(lambda store, _: store.teams())
-        return answer(shapes.Teams(teams=[shapes.shown_team(team) for team in teams]))
+        return answer(shapes.Teams(teams=await self._teams()))
 
     async def create_team(self, request: Request) -> Response:
         """A new team."""
-        given = await _body(request, shapes.NewTeam)
-        team = Team(id=given.id, name=given.name or given.id, created_us=now_us())
+        facts = shapes.team_fields_of(await body_of(request, shapes.NewTeam))
+        team = Team(created_us=now_us(), **{**facts, "name": facts["name"] or facts["id"]})
         if not await self._ask(lambda store, _: store.add_team(team)):
             raise Failed(409, "team_exists", f"There is a team {team.id!r} already.")
-        return answer(shapes.shown_team(team), 201)
+        await self._books.refresh()
+        return answer(await self._team(team.id), 201)
+
+    async def show_team(self, request: Request) -> Response:
+        """One team."""
+        return answer(await self._team(name_of(request, "team")))
+
+    async def change_team(self, request: Request) -> Response:
+        """Changes of a team; every gateway knows of them within its ``refresh_s``."""
+        name, changes = name_of(request, "team"), shapes.team_fields_of(await body_of(request, shapes.ChangedTeam))
+        if await self._ask(lambda store, _: store.change_team(name, changes)) is None:
+            raise _no_team(name)
+        await self._books.refresh()
+        return answer(await self._team(name))
 
     async def delete_team(self, request: Request) -> Response:
         """A team without keys goes."""
-        name = _name(request, "team")
-        found, keys = await self._ask(lambda store, _: administration.delete_team(store, name))
+        name = name_of(request, "team")
+        found, keys = await self._ask(lambda store, _: store.delete_team(name))
         if keys:
             raise Failed(409, "team_in_use", f"The team {name!r} still has {keys} keys: delete or move them first.")
         if not found:
-            raise Failed(404, "team_not_found", f"There is no team {name!r}.")
+            raise _no_team(name)
+        await self._books.refresh()
         return Response(status_code=204)
+
+    async def release_team(self, request: Request) -> Response:
+        """What is in doubt goes back."""
+        name = name_of(request, "team")
+        await self._team(name)
+        account = account_of_team(name)
+        return answer(shapes.Released(slices=await self._ask(lambda store, _: store.release(account))))
 
     async def spend(self, request: Request) -> Response:
         """What was used and what it cost; without ``since``, in the last 30 days."""
-        query = _query(request, "by", "since", "until", "key", "team")
+        query = query_of(request, "by", "since", "until", "key", "team")
         by = list(dict.fromkeys(query.get("by", "key").split(",")))
         wrong = next((name for name in by if name not in BY), None)
         if wrong is not None:
             raise Failed(400, "invalid_query", f"by={wrong} is not known. Expected: one or more of {', '.join(BY)}.")
-        since, until = _span(query)
+        since, until = span_of(query)
         found = await self._ask(
             lambda _, database: spent(
                 database, by, since_us=shapes.us_of(since), until_us=shapes.us_of(until), key=query.get("key"),
@@ -189,7 +190,7 @@ class Admin:
 
     async def machines(self, request: Request) -> Response:
         """Own machines, by the hours that begin in the span; without ``since``, in the last 30 days."""
-        since, until = _span(_query(request, "since", "until"))
+        since, until = span_of(query_of(request, "since", "until"))
         span = {"since_us": shapes.us_of(since), "until_us": shapes.us_of(until)}
         found = await self._ask(lambda _, database: machines(database, **span))
         return answer(shapes.Machines(since=since, until=until, rows=[shapes.shown_machine(one) for one in found]))
@@ -207,11 +208,23 @@ class Admin:
 
     async def _key(self, name: str) -> shapes.Key:
         now_s = time.time()
-        periods = [period_at(kind, now_s).name for kind in ("day", "month", "total")]
+        periods = periods_at(now_s)
         key, standings = await self._ask(lambda store, _: (store.key(name), store.standings(periods, name)))
         if key is None:
             raise _no_key(name)
-        return _shown(key, standings, now_s)
+        return shapes.shown_key(key, standings, now_s)
+
+    async def _teams(self) -> list[shapes.ShownTeam]:
+        now_s = time.time()
+        periods = periods_at(now_s)
+        teams, standings = await self._ask(lambda store, _: (store.teams(), store.standings(periods)))
+        return [shapes.shown_team(team, standings, now_s) for team in teams]
+
+    async def _team(self, name: str) -> shapes.ShownTeam:
+        found = next((team for team in await self._teams() if team.id == name), None)
+        if found is None:
+            raise _no_team(name)
+        return found
 
 
 def admin(books: Books, token: str) -> Mount:
@@ -236,7 +249,7 @@ def admin(books: Books, token: str) -> Mount:
         routes=routes,
         exception_handlers={
             Failed: lambda _, wrong: failed(wrong.status, wrong.code, wrong.message),
-            administration.UnknownTeam: lambda _, wrong: failed(404, "team_not_found", str(wrong)),
+            UnknownTeam: lambda _, wrong: failed(404, "team_not_found", str(wrong)),
             BreakevenError: lambda _, wrong: failed(400, "invalid_request", str(wrong)),
             StoreAway: lambda _, __: failed(503, "books_unavailable", "The store does not answer. Try again."),
             HTTPException: _told_by_starlette,
@@ -295,65 +308,9 @@ def _opened(place: str) -> Iterator[Database]:
         database.close()
 
 
-async def _body(request: Request, kind: type[T]) -> T:
-    raw = b""
-    async for part in request.stream():
-        raw += part
-        if len(raw) > LONGEST_BODY:
-            raise Failed(413, "body_too_long", f"The body is longer than {LONGEST_BODY:,} bytes.")
-    try:
-        return msgspec.convert(_whole(msgspec.json.decode(raw)), kind)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as wrong:
-        raise Failed(400, "invalid_body", f"The body does not fit: {wrong}") from wrong
-
-
-def _whole(value: Any) -> Any:  # noqa: ANN401 - any JSON value
-    """The same with 2.0 as 2: to JSON Schema both are whole numbers."""
-    if isinstance(value, dict):
-        return {name: _whole(inner) for name, inner in value.items()}
-    if isinstance(value, list):
-        return [_whole(inner) for inner in value]
-    return int(value) if isinstance(value, float) and value.is_integer() else value
-
-
-def _name(request: Request, what: str = "key") -> str:
-    """The id in the path; no store can hold a zero character."""
-    return str(request.path_params[what]).replace("\0", "\N{REPLACEMENT CHARACTER}")
-
-
-def _query(request: Request, *known: str) -> dict[str, str]:
-    found: dict[str, str] = {}
-    for name, value in request.query_params.multi_items():
-        if name not in known:
-            near = near_matches(name, known)
-            hint = f"Did you mean: {', '.join(near)}?" if near else f"Expected: {', '.join(known)}."
-            raise Failed(400, "invalid_query", f"The query has {name!r}, which is not known here. {hint}")
-        if name in found:
-            raise Failed(400, "invalid_query", f"The query has {name!r} twice.")
-        if "\0" in value:
-            raise Failed(400, "invalid_query", f"The query's {name!r} holds a zero character.")
-        found[name] = value
-    return found
-
-
-def _time(query: dict[str, str], name: str, default: datetime) -> datetime:
-    if name not in query:
-        return default
-    try:
-        return msgspec.convert(query[name], shapes.Time)
-    except msgspec.ValidationError as wrong:
-        told = f"{name}={query[name]} is no time with a zone, such as 2026-11-01T00:00:00Z."
-        raise Failed(400, "invalid_query", told) from wrong
-
-
-def _span(query: dict[str, str]) -> tuple[datetime, datetime]:
-    until = _time(query, "until", datetime.now(UTC))
-    return _time(query, "since", until - timedelta(days=SPEND_DAYS) if until.year > 1 else until), until
-
-
 def _no_key(name: str) -> Failed:
     return Failed(404, "key_not_found", f"There is no key {name!r}. Keys are named by their id (key_...).")
 
 
-def _shown(key: VirtualKey, standings: dict[Place, Any], now_s: float) -> shapes.Key:
-    return shapes.shown_key(key, standings.get(Place(key.id, period_at(key.period, now_s).name)), now_s)
+def _no_team(name: str) -> Failed:
+    return Failed(404, "team_not_found", f"There is no team {name!r}.")

@@ -1,18 +1,21 @@
 """What the admin API takes and gives: keys, teams, spend. Amounts are dollars in decimal text, times are RFC 3339."""
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
+from breakeven.gateway.books.allowance import Allowance, of_key, of_team
 from breakeven.gateway.books.budget import NOTHING
 from breakeven.gateway.books.hires import US_PER_HOUR, Machine
 from breakeven.gateway.books.keys import VirtualKey
 from breakeven.gateway.books.money import USD_PATTERN, pico_usd_of, usd_of
 from breakeven.gateway.books.periods import ALWAYS, PeriodKind, period_at
 from breakeven.gateway.books.spend import Spent
-from breakeven.gateway.books.store import Standing, Team
+from breakeven.gateway.books.store import Place, Standing
+from breakeven.gateway.books.teams import Team
 from breakeven.units import MICROSECONDS_PER_SECOND
 
 LARGEST_COUNT = 999_999_999_999
@@ -26,10 +29,11 @@ Models = Annotated[
     list[Model], Meta(max_length=200, description="Models it may call; `name*`: all that begin so. Empty: all.")
 ]
 Time = Annotated[datetime, Meta(tz=True)]
+Standings = Mapping[Place, Standing]
 
 
 class Budget(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
-    """What a key may use in a period. A budget that is not given is not there."""
+    """What a key, or the keys of a team together, may use in a period. A budget that is not given is not there."""
 
     usd: Usd | None = None
     requests: Count | None = None
@@ -128,13 +132,23 @@ class NewTeam(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
 
     id: TeamId
     name: Name | None = None
+    budget: Budget | None = None
+
+
+class ChangedTeam(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """Fields of a team to change; what is not given stays, a budget of ``null`` goes. It is replaced as a whole."""
+
+    name: Name | UnsetType = UNSET
+    budget: Budget | UnsetType | None = UNSET
 
 
 class ShownTeam(msgspec.Struct, kw_only=True):
-    """A team."""
+    """A team, with the budget that its keys share."""
 
     id: str
     name: str
+    budget: Budget | None
+    used: Used | None
     created_at: datetime
 
 
@@ -240,26 +254,42 @@ def fields_of(given: NewKey | ChangedKey) -> dict[str, object]:
     if given.expires_at is not UNSET:
         found["expires_us"] = None if given.expires_at is None else us_of(given.expires_at)
     if given.budget is not UNSET:
-        budget = given.budget or Budget()
-        found["budget_pico_usd"] = None if budget.usd is None else pico_usd_of(budget.usd)
-        found["budget_requests"], found["period"] = budget.requests, budget.period
+        found |= _budget_fields(given.budget)
     if given.limits is not UNSET:
         found |= msgspec.structs.asdict(given.limits or Limits())
     return found
 
 
-def shown_key(key: VirtualKey, standing: Standing | None, now_s: float) -> Key:
-    """A kept key as the API gives it."""
-    has_budget = key.budget_pico_usd is not None or key.budget_requests is not None
-    usd = None if key.budget_pico_usd is None else usd_of(key.budget_pico_usd)
+def team_fields_of(given: NewTeam | ChangedTeam) -> dict[str, Any]:
+    """The fields of a kept team that are given. Raises ``SpecError`` for an amount that is too large."""
+    found: dict[str, Any] = {"id": given.id} if isinstance(given, NewTeam) else {}
+    if given.name is not UNSET:
+        found["name"] = given.name
+    if given.budget is not UNSET:
+        found |= _budget_fields(given.budget)
+    return found
+
+
+def _budget_fields(given: Budget | None) -> dict[str, Any]:
+    budget = given or Budget()
+    return {
+        "budget_pico_usd": None if budget.usd is None else pico_usd_of(budget.usd),
+        "budget_requests": budget.requests,
+        "period": budget.period,
+    }
+
+
+def shown_key(key: VirtualKey, standings: Standings, now_s: float) -> Key:
+    """A kept key as the API gives it; ``standings``: where accounts stand in the periods of this moment."""
+    budget, used = _shown_budget(of_key(key), standings, now_s)
     return Key(
         id=key.id,
         name=key.name,
         hint=key.hint,
         team=key.team,
         models=list(key.models),
-        budget=Budget(usd=usd, requests=key.budget_requests, period=key.period) if has_budget else None,
-        used=_used(key, standing, now_s) if has_budget else None,
+        budget=budget,
+        used=used,
         limits=Limits(
             requests_per_minute=key.requests_per_minute,
             tokens_per_minute=key.tokens_per_minute,
@@ -271,10 +301,21 @@ def shown_key(key: VirtualKey, standing: Standing | None, now_s: float) -> Key:
     )
 
 
-def _used(key: VirtualKey, standing: Standing | None, now_s: float) -> Used:
-    period = period_at(key.period, now_s)
-    spent, leased, doubt = standing or Standing(NOTHING, NOTHING, NOTHING)
-    return Used(
+def shown_team(team: Team, standings: Standings, now_s: float) -> ShownTeam:
+    """A kept team as the API gives it."""
+    budget, used = _shown_budget(of_team(team), standings, now_s)
+    return ShownTeam(id=team.id, name=team.name, budget=budget, used=used, created_at=time_of(team.created_us))
+
+
+def _shown_budget(allowance: Allowance, standings: Standings, now_s: float) -> tuple[Budget | None, Used | None]:
+    """A budget, and where it stands; nothing where there is none."""
+    if not allowance.is_set:
+        return None, None
+    period = period_at(allowance.period, now_s)
+    nothing = Standing(NOTHING, NOTHING, NOTHING)
+    spent, leased, doubt = standings.get(Place(allowance.account, period.name), nothing)
+    usd = None if allowance.pico_usd is None else usd_of(allowance.pico_usd)
+    used = Used(
         period=period.name,
         renews_at=None if period.until_s == ALWAYS else datetime.fromtimestamp(period.until_s, UTC),
         spent_usd=usd_of(spent.pico_usd),
@@ -284,11 +325,7 @@ def _used(key: VirtualKey, standing: Standing | None, now_s: float) -> Used:
         in_doubt_usd=usd_of(doubt.pico_usd),
         in_doubt_requests=doubt.requests,
     )
-
-
-def shown_team(team: Team) -> ShownTeam:
-    """A kept team as the API gives it."""
-    return ShownTeam(id=team.id, name=team.name, created_at=time_of(team.created_us))
+    return Budget(usd=usd, requests=allowance.requests, period=allowance.period), used
 
 
 def shown_machine(machine: Machine) -> MachineRow:

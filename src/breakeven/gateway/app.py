@@ -97,7 +97,10 @@ class Gateway:
             refused, admission = no, admission or no.whose
             tally.status, tally.outcome = no.status, "refused"
         whose = admission or Admission()
-        self.door.ledger.settle(admission, tally.record(whose.key, whose.team))
+        record = tally.record(whose.key, whose.team)
+        self.door.ledger.settle(admission, record)
+        if self.door.tracing is not None:
+            self.door.tracing.begin(caller.headers).end(record)
         if refused is not None:
             raise refused
         return next(one for one in listed if one["id"] == name) if name else {"object": "list", "data": listed}

@@ -19,12 +19,14 @@ from breakeven.gateway.connect import upstreams_of
 from breakeven.gateway.door import Door
 from breakeven.gateway.ledger import Ledger
 from breakeven.gateway.logbook import Logbook
+from breakeven.gateway.memory import giving_back, trimmer
 from breakeven.gateway.metrics import Metrics
 from breakeven.gateway.observed import Observed, shown
 from breakeven.gateway.pricing import prices_of
 from breakeven.gateway.records import UsageRecord
 from breakeven.gateway.rules import Rules
 from breakeven.gateway.spans import Spans
+from breakeven.gateway.tracing import Tracing
 
 METRICS = "/metrics"
 TELL_EVERY_S = 1.0
@@ -39,6 +41,7 @@ class Parts:
     log: Logbook
     mounts: Mapping[str, Asgi] = field(default_factory=dict)
     observers: tuple[Callable[[UsageRecord], None], ...] = ()
+    tracing: Tracing | None = None
     living: tuple[AbstractAsyncContextManager[object], ...] = ()
     guard: str | None = None
     """The token that the metrics ask for; ``None``: they are open."""
@@ -57,8 +60,11 @@ def assembled(rules: Rules, parts: Parts) -> Gateway:
         ledger=Observed(parts.ledger, (metrics.observe, *parts.observers)),
         prices=prices_of(parts.catalogue),
         log=parts.log,
+        tracing=parts.tracing,
     )
-    living = parts.living if parts.hired is None else (*parts.living, _hiring(door, parts.hired))
+    living = (*parts.living, giving_back(door.live, trimmer()))
+    if parts.hired is not None:
+        living = (*living, _hiring(door, parts.hired))
     told: Asgi = metrics if parts.guard is None else Guarded(metrics, parts.guard)
     return Gateway(door, mounts={METRICS: told, **parts.mounts}, living=living)
 
@@ -88,7 +94,7 @@ def with_books(
             ledger=books,
             log=Logbook(requests=file.log_requests),
             mounts={PREFIX: admin(books, token)} if token else {},
-            observers=(spans.observe,) if spans else (),
+            tracing=spans,
             living=(_closing(spans),) if spans else (),
             guard=None if alone else token or nobodys_token(),
             records=records,

@@ -10,6 +10,7 @@ from breakeven.gateway.live import Live, live_state
 from breakeven.gateway.logbook import Logbook
 from breakeven.gateway.pricing import Prices
 from breakeven.gateway.rules import Route, Rules, Target
+from breakeven.gateway.tracing import Tracing
 from breakeven.gateway.upstream import Upstream
 
 
@@ -22,6 +23,7 @@ class Door:
     ledger: Ledger
     prices: Prices
     log: Logbook = field(default_factory=Logbook)
+    tracing: Tracing | None = None
     live: Live = field(init=False)
     hires: dict[str, Hire] = field(init=False)
     models_of: dict[str, tuple[str, ...]] = field(init=False)

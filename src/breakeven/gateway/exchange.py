@@ -24,7 +24,7 @@ HUNG_UP = 499
 class Exchange:
     """One request and its answer."""
 
-    __slots__ = ("_admission", "_asked", "_attempt", "_caller", "_door", "_events", "_tally")
+    __slots__ = ("_admission", "_asked", "_attempt", "_caller", "_door", "_events", "_tally", "_traced")
 
     def __init__(self, door: Door, caller: Caller, path: str) -> None:
         self._door = door
@@ -34,6 +34,7 @@ class Exchange:
         self._attempt: Attempt | None = None
         self._asked: Asked | None = None
         self._events: Events | None = None
+        self._traced = None if door.tracing is None else door.tracing.begin(caller.headers)
 
     async def run(self) -> None:
         """Serve it to its end."""
@@ -97,6 +98,9 @@ class Exchange:
         live, routing = door.live, door.rules.routing
         live.asked()
         prefix = prefix_of(asked) if any(len(target.replicas) > 1 for target in route.targets) else None
+        headers = self._caller.headers
+        if self._traced is not None:
+            headers = self._traced.onward(headers, tally.path, tally.model, tally.at_us)
         tried: list[str] = []
         failure: Failure | None = None
         waited = False
@@ -115,7 +119,7 @@ class Exchange:
             if failure is not None:
                 live.retried()
             self._attempt = Attempt(door=door, sent=choice, tally=tally)
-            got = await self._attempt.ask(asked, body, self._caller.headers)
+            got = await self._attempt.ask(asked, body, headers)
             if isinstance(got, Answer):
                 return got
             if got.final or (failure is not None and not failure.final):
@@ -202,7 +206,11 @@ class Exchange:
         tally, caller = self._tally, self._caller
         task = asyncio.current_task()
         if caller.gone:
-            tally.status, tally.outcome = HUNG_UP, "cut_by_client"
+            if self._events is not None and self._events.done:  # clients close when they have read [DONE]
+                tally.outcome = "complete"
+                self._door.live.worked(self._replica())
+            else:
+                tally.status, tally.outcome = HUNG_UP, "cut_by_client"
             _uncancel(task)
         elif caller.late:
             _uncancel(task)
@@ -255,6 +263,8 @@ class Exchange:
         record = tally.record(whose.key, whose.team)
         door.ledger.settle(self._admission, record)
         door.log.settled(record)
+        if self._traced is not None:
+            self._traced.end(record)
 
     def _settle_stream(self) -> None:
         if self._events is not None:

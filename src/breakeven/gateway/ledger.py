@@ -13,7 +13,7 @@ class Admission(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     Attributes:
         key: The id of the virtual key; ``None`` where the gateway asks for none.
         team: The key's team.
-        held_pico_usd: The dollars held back from the key's budget until ``settle``; 0 where the key has no budget.
+        held_pico_usd: Dollars held back from the budgets of the key and its team until ``settle``; 0 without a budget.
     """
 
     key: str | None = None

@@ -14,6 +14,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from breakeven.errors import SpecError
 from breakeven.gateway.app import Asgi
+from breakeven.gateway.caller import HANG_UP
 from breakeven.gateway.config import Limits
 from breakeven.gateway.logbook import LOGGER, JsonLines
 
@@ -76,13 +77,23 @@ class BoundedHttp(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """A caller is here: its headers are due."""
         super().connection_made(transport)
+        self._hears: list[Callable[[], None]] = []
+        """Who is told when the caller hangs up: its request, while it is served."""
         self._header_bytes = 0
         self._due: asyncio.TimerHandle | None = self.loop.call_later(self.limits.header_s, self._give_up)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """It has gone."""
+        """It has gone. uvicorn would keep one that was reset in memory until its keep-alive timer rings."""
         self._came()
         super().connection_lost(exc)
+        self._unset_keepalive_if_required()
+        for hears in tuple(self._hears):
+            hears()
+
+    def on_message_begin(self) -> None:
+        """A request begins."""
+        super().on_message_begin()
+        self.scope["extensions"] = {HANG_UP: self._hears}  # type: ignore[dict-item]
 
     def data_received(self, data: bytes) -> None:
         """Bytes came: a new request's headers are due from its first byte on.

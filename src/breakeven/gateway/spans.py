@@ -1,4 +1,4 @@
-"""OpenTelemetry spans with the attributes of the GenAI conventions, made from usage records: no prompt, no answer.
+"""OpenTelemetry spans with the attributes of the GenAI conventions, in the trace of the caller: no prompt, no answer.
 
 Names as in the conventions' own repository, open-telemetry/semantic-conventions-genai, read in November 2026.
 """
@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from breakeven import __version__
 from breakeven.errors import SpecError
 from breakeven.gateway.records import UsageRecord
+from breakeven.gateway.tracing import Headers
 from breakeven.units import MICROSECONDS_PER_SECOND, NANOSECONDS_PER_SECOND, PICO_USD_PER_USD
 
 if TYPE_CHECKING:
@@ -51,29 +52,66 @@ class Spans:
         if provider is None and isinstance(trace.get_tracer_provider(), trace.ProxyTracerProvider):
             provider = self._ours = _exporting()
         self._tracer = trace.get_tracer("breakeven.gateway", __version__, tracer_provider=provider)
-        self._kind = trace.SpanKind.CLIENT
-        self._error = trace.Status(trace.StatusCode.ERROR)
+        self._trace = trace
         self._propagator = _load("opentelemetry.trace.propagation.tracecontext").TraceContextTextMapPropagator()
 
-    def observe(self, record: UsageRecord, traceparent: str | None = None) -> None:
-        """The span of one request; ``traceparent``: the caller's header, so that it joins the caller's trace."""
-        operation = OPERATIONS.get(record.path, record.path.rpartition("/")[2])
-        began_ns = record.at_us * NANOSECONDS_PER_MICROSECOND
-        span = self._tracer.start_span(
-            f"{operation} {record.model}" if record.model else operation,
-            context=self._propagator.extract({"traceparent": traceparent}) if traceparent else None,
-            kind=self._kind,
-            attributes={"gen_ai.operation.name": operation, **dict(_attributes(record))},
-            start_time=began_ns,
+    def begin(self, headers: Headers) -> "RequestSpan":
+        """The span of a request; it starts when its name is known, and joins the trace that the headers name."""
+        return RequestSpan(self, headers)
+
+    def start(self, headers: Headers, path: str, model: str | None, at_us: int) -> Any:  # noqa: ANN401 - optional types
+        """A span that began at a moment, below the span that the headers name."""
+        operation = OPERATIONS.get(path, path.rpartition("/")[2])
+        return self._tracer.start_span(
+            f"{operation} {model}" if model else operation,
+            context=self._propagator.extract(dict(headers)),
+            kind=self._trace.SpanKind.CLIENT,
+            attributes={"gen_ai.operation.name": operation, **({"gen_ai.request.model": model} if model else {})},
+            start_time=at_us * NANOSECONDS_PER_MICROSECOND,
         )
-        if record.outcome != "complete":
-            span.set_status(self._error)
-        span.end(began_ns + round(record.duration_s * NANOSECONDS_PER_SECOND))
+
+    def below(self, span: Any, headers: Headers) -> Headers:  # noqa: ANN401
+        """The headers with the context of a span in the place of the caller's."""
+        told: dict[str, str] = {}
+        self._propagator.inject(told, context=self._trace.set_span_in_context(span))
+        if not told:  # OpenTelemetry is turned off (OTEL_SDK_DISABLED): the caller's own goes on
+            return headers
+        kept = [header for header in headers if header[0] not in self._propagator.fields]
+        return (*kept, *told.items())
+
+    def failed(self, span: Any) -> None:  # noqa: ANN401
+        """What the span stands for did not end well."""
+        span.set_status(self._trace.Status(self._trace.StatusCode.ERROR))
 
     def close(self) -> None:
         """Send what is left, if the export is ours."""
         if self._ours is not None:
             self._ours.shutdown()
+
+
+class RequestSpan:
+    """The span of one request, from its arrival to its usage record."""
+
+    __slots__ = ("_headers", "_span", "_spans")
+
+    def __init__(self, spans: Spans, headers: Headers) -> None:
+        self._spans, self._headers = spans, headers
+        self._span: Any = None
+
+    def onward(self, headers: Headers, path: str, model: str | None, at_us: int) -> Headers:
+        """The headers for an upstream, with this span as the parent of what it traces."""
+        if self._span is None:
+            self._span = self._spans.start(self._headers, path, model, at_us)
+        return self._spans.below(self._span, headers)
+
+    def end(self, record: UsageRecord) -> None:
+        """End the span with what the record says; it lasts as long as the request, whatever the wall clock did."""
+        span = self._span or self._spans.start(self._headers, record.path, record.model, record.at_us)
+        span.set_attributes(dict(_attributes(record)))
+        if record.outcome != "complete":
+            self._spans.failed(span)
+        began_ns = record.at_us * NANOSECONDS_PER_MICROSECOND
+        span.end(began_ns + round(record.duration_s * NANOSECONDS_PER_SECOND))
 
 
 def _attributes(record: UsageRecord) -> Iterator[tuple[str, Value]]:

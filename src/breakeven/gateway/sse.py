@@ -61,22 +61,25 @@ _DECODER = msgspec.json.Decoder(Frame)
 class Events:
     """One stream. ``feed`` takes what came and gives what goes on; the rest is what was read on the way."""
 
-    __slots__ = ("_held", "_held_bytes", "_long", "_strips", "_text", "finished", "tokens")
+    __slots__ = ("_held", "_held_bytes", "_long", "_strips", "_text", "done", "finished", "tokens")
 
     def __init__(self, *, strips_usage: bool) -> None:
         self._strips = strips_usage
         self._held: list[bytes] = []
         self._held_bytes = 0
         self._long = False
-        self._text: list[str] = []
+        self._text = bytearray()
+        """In one piece: a list of its pieces, each a text of its own, would be ten times as large."""
         self.tokens: Tokens = UNKNOWN
+        self.done = False
+        """Whether ``[DONE]`` was seen: nothing follows."""
         self.finished = False
         """Whether ``[DONE]`` or a reason to finish was seen."""
 
     @property
     def text(self) -> str:
         """What the stream said so far."""
-        return "".join(self._text)
+        return self._text.decode("utf-8", "surrogatepass")
 
     def feed(self, chunk: bytes) -> bytes:
         """Take a piece; give what of it, and of what was held back, goes on to the caller now.
@@ -117,7 +120,7 @@ class Events:
             return True
         data = frame[at + 5 :].strip()
         if data == b"[DONE]":
-            self.finished = True
+            self.finished = self.done = True
             return True
         try:
             found = _DECODER.decode(data)
@@ -139,13 +142,16 @@ class Events:
         if choice.usage is not None:
             self.tokens = tokens_of(choice.usage)
         if choice.text:
-            self._text.append(choice.text)
+            self._keep(choice.text)
         delta = choice.delta
         if delta is None:
             return
         for piece in (delta.content, delta.reasoning_content, delta.reasoning):
             if piece and isinstance(piece, str):
-                self._text.append(piece)
+                self._keep(piece)
         for call in delta.tool_calls or ():
             if call.function is not None:
-                self._text.append((call.function.name or "") + (call.function.arguments or ""))
+                self._keep((call.function.name or "") + (call.function.arguments or ""))
+
+    def _keep(self, text: str) -> None:
+        self._text += text.encode("utf-8", "surrogatepass")

@@ -18,6 +18,7 @@ ACCOUNT = "000000000000"
 EXECUTION = "AWS_Lambda_python3.13"
 PASSED_ON = ("PATH", "PYTHONPATH", "VIRTUAL_ENV", "LD_LIBRARY_PATH", "LANG")
 """Variables of this machine that a function gets to see; the rest stays outside, as on AWS."""
+TIMED_OUT = "Sandbox.Timedout"
 LOOK_EVERY_S = 0.02
 SANDBOX = Path(__file__).with_name("sandbox.py")
 """Run by its path and without the function's variables, which may name another place for modules."""
@@ -79,11 +80,11 @@ class Environment:
     async def begin(self, within_s: float) -> Done | None:
         """Start it; what went wrong, if it did not come up."""
         began = time.monotonic()
-        address = await self._api.begin()
+        variables = self._variables(await self._api.begin())
         self._process = await asyncio.create_subprocess_exec(
             sys.executable, "-I", str(SANDBOX), *self.function.started_by,
             stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT,
-            env=self._variables(address),
+            env=variables, cwd=variables["LAMBDA_TASK_ROOT"],
         )  # fmt: skip
         self._relay = asyncio.create_task(self._relayed())
         while not self._api.ready.is_set() and self.alive and time.monotonic() - began < within_s:
@@ -93,13 +94,17 @@ class Environment:
         if self._api.init_error is not None:
             return self._api.init_error
         if not self._api.ready.is_set():
-            return self._exited() if not self.alive else _fault("Sandbox.Timedout", f"no start within {within_s:g} s")
+            return self._exited() if not self.alive else _fault(TIMED_OUT, f"no start within {within_s:g} s")
         return None
 
-    async def invoke(self, request_id: str, event: bytes) -> AsyncIterator[bytes | Done]:
-        """The answer in pieces, and how it ended. Afterwards the process may have gone."""
-        until = time.monotonic() + self.function.timeout_s
-        deadline_ms = round((time.time() + self.function.timeout_s) * MILLISECONDS_PER_SECOND)
+    async def invoke(self, request_id: str, event: bytes, within_s: float | None = None) -> AsyncIterator[bytes | Done]:
+        """The answer in pieces, and how it ended. Afterwards the process may have gone.
+
+        ``within_s``: what is left of the function's time; ``None``: all of it.
+        """
+        left_s = self.function.timeout_s if within_s is None else within_s
+        until = time.monotonic() + left_s
+        deadline_ms = round((time.time() + left_s) * MILLISECONDS_PER_SECOND)
         asked = Invocation(id=request_id, event=event, deadline_ms=deadline_ms, arn=self.function.arn)
         self._api.hand_over(asked)
         while True:
@@ -109,7 +114,7 @@ class Environment:
             if time.monotonic() > until:
                 await self.end()
                 told = f"RequestId: {request_id} Error: Task timed out after {self.function.timeout_s:.2f} seconds"
-                yield _fault("Sandbox.Timedout", told)
+                yield _fault(TIMED_OUT, told)
                 return
             try:
                 piece = await asyncio.wait_for(asked.pieces.get(), LOOK_EVERY_S)

@@ -13,7 +13,7 @@ import msgspec
 from aiohttp import web
 
 from breakeven.standins.child import body_within, listen, note, run
-from breakeven.standins.environment import Environment, Function
+from breakeven.standins.environment import TIMED_OUT, Environment, Function
 from breakeven.standins.eventstream import CONTENT_TYPE, event
 from breakeven.standins.limits import Limits
 from breakeven.standins.runtime_api import Done
@@ -37,6 +37,18 @@ class Pool:
     function: Function
     idle: list[Environment] = field(default_factory=list)
     busy: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Taken:
+    """An environment for one request."""
+
+    environment: Environment
+    left_s: float
+    """Of the function's time: a start that is tried again takes from it."""
+    init_s: float | None = None
+    """A start apart from the request; ``None`` for one that was idle."""
+    failed: Done | None = None
 
 
 class Lambda:
@@ -113,19 +125,21 @@ class Lambda:
         """One request in an environment: one that is idle, else a new one."""
         pool.busy += 1
         request_id = str(uuid.uuid4())
-        environment, fresh = None, False
+        environment = None
         try:
-            environment, fresh, failed = await self._taken(pool)
-            if failed is not None:
-                note(f"{pool.function.name}: INIT failed: {failed.kind} {failed.error.decode(errors='replace')}")
-                yield failed
+            taken = await self._taken(pool)
+            environment = taken.environment
+            if taken.failed is not None:
+                error = taken.failed.error.decode(errors="replace")
+                note(f"{pool.function.name}: INIT failed: {taken.failed.kind} {error}")
+                yield taken.failed
                 return
             began = time.monotonic()
             done = Done()
-            async for piece in environment.invoke(request_id, body):
+            async for piece in environment.invoke(request_id, body, taken.left_s):
                 done = piece if isinstance(piece, Done) else done
                 yield piece
-            _report(pool.function, request_id, time.monotonic() - began, environment.init_s if fresh else None, done)
+            _report(pool.function, request_id, time.monotonic() - began, taken.init_s, done)
         finally:
             pool.busy -= 1
             if environment is not None:
@@ -134,17 +148,29 @@ class Lambda:
                 else:
                     await environment.end()
 
-    async def _taken(self, pool: Pool) -> tuple[Environment, bool, Done | None]:
+    async def _taken(self, pool: Pool) -> Taken:
+        """An environment for a request. A start that takes too long is tried again, in the request's own time."""
+        timeout_s = pool.function.timeout_s
         while pool.idle:
             found = pool.idle.pop()
             if found.alive:
-                return found, False, None
+                return Taken(environment=found, left_s=timeout_s)
             await found.end()
+        made, failed = await self._started(pool, self._limits.init_s)
+        if failed is None or failed.kind != TIMED_OUT:
+            return Taken(environment=made, left_s=timeout_s, init_s=made.init_s, failed=failed)
+        took_ms = made.init_s * MILLISECONDS_PER_SECOND
+        note(f"{pool.function.name}: INIT_REPORT Init Duration: {took_ms:.2f} ms Phase: init Status: timeout")
+        again, failed = await self._started(pool, timeout_s)
+        return Taken(environment=again, left_s=timeout_s - again.init_s, failed=failed)
+
+    async def _started(self, pool: Pool, within_s: float) -> tuple[Environment, Done | None]:
+        """A new environment, ended again if it did not come up."""
         made = Environment(pool.function, lambda line: note(f"{pool.function.name}: {line}"))
-        failed = await made.begin(self._limits.init_s)
+        failed = await made.begin(within_s)
         if failed is not None:
             await made.end()
-        return made, True, failed
+        return made, failed
 
 
 def _report(function: Function, request_id: str, took_s: float, init_s: float | None, done: Done) -> None:

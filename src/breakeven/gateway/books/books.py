@@ -1,4 +1,4 @@
-"""The ledger that the door asks: virtual keys, rate limits and budgets in memory, records in the store."""
+"""The ledger that the door asks: keys, rate limits, budgets of keys and teams in memory; records in the store."""
 
 import asyncio
 import contextlib
@@ -13,6 +13,7 @@ import msgspec
 from breakeven.errors import SpecError
 from breakeven.gateway.accounts import Accounts
 from breakeven.gateway.books import refusals
+from breakeven.gateway.books.allowance import Allowance, of_key, of_team
 from breakeven.gateway.books.budget import NOTHING, Amount
 from breakeven.gateway.books.clerk import Clerk, Lease, Pace
 from breakeven.gateway.books.database import StoreAway, connect, shown
@@ -23,6 +24,7 @@ from breakeven.gateway.books.purses import Purses, Slice
 from breakeven.gateway.books.rates import Rate
 from breakeven.gateway.books.schema import set_up
 from breakeven.gateway.books.store import Store
+from breakeven.gateway.books.teams import Team
 from breakeven.gateway.ledger import Admission, Ledger, Refused
 from breakeven.gateway.records import UsageRecord
 from breakeven.units import MICROSECONDS_PER_SECOND, SECONDS_PER_DAY
@@ -36,25 +38,34 @@ LONGEST_SECRET = 200
 OPEN = Admission()
 
 
-class Known:
-    """A key in memory, with what it does at this gateway."""
+class Payer:
+    """A budget in memory, a key's or a team's, with the slice of it that is in use."""
 
-    __slots__ = ("key", "requests", "running", "slice", "tokens")
+    __slots__ = ("allowance", "slice")
 
-    def __init__(self, key: VirtualKey) -> None:
-        self.key = key
-        self.requests, self.tokens = Rate(), Rate()
-        self.running = 0
+    def __init__(self, allowance: Allowance) -> None:
+        self.allowance = allowance
         self.slice: Slice | None = None
 
 
+class Known:
+    """A key in memory, with what it does at this gateway."""
+
+    __slots__ = ("key", "own", "requests", "running", "tokens")
+
+    def __init__(self, key: VirtualKey) -> None:
+        self.key, self.own = key, Payer(of_key(key))
+        self.requests, self.tokens = Rate(), Rate()
+        self.running = 0
+
+
 class Hold:
-    """What ``settle`` must give back, once."""
+    """What ``settle`` must give back, once: from the key's own budget, its team's, both or neither."""
 
-    __slots__ = ("known", "most", "open", "slice")
+    __slots__ = ("known", "open", "parts")
 
-    def __init__(self, known: Known, one: Slice | None, most: Amount) -> None:
-        self.known, self.slice, self.most = known, one, most
+    def __init__(self, known: Known, parts: Sequence[tuple[Slice, Amount]] = ()) -> None:
+        self.known, self.parts = known, parts
         self.open = True
 
 
@@ -96,6 +107,8 @@ class Books(Ledger):
         self._meter = Meter(accounts.most_records_waiting)
         self._purses = Purses()
         self._known: dict[bytes, Known] = {}
+        self._teams: dict[str, Payer] = {}
+        """The teams that have a budget."""
         keep_us = None if accounts.keep_days is None else accounts.keep_days * US_PER_DAY
         self._clerk = Clerk(
             self.gateway, self._open, self._meter, self._purses, self, pace=Pace(accounts.refresh_s, keep_us)
@@ -133,13 +146,14 @@ class Books(Ledger):
             if model is None:
                 return Admission(key=key.id, team=key.team)
             self._check(known, model)
-            key_has_budget = key.budget_pico_usd is not None or key.budget_requests is not None
-            if not key_has_budget:
-                known.running += 1
-                if key.requests_per_minute is not None:
-                    known.requests.add(1, time.monotonic())
-                return Entry(key=key.id, team=key.team, hold=Hold(known, None, NOTHING))
-            return await self._with_budget(known, model, most_pico_usd)
+            payers = self._payers(known)
+            mosts = [self._most(payer.allowance, model, most_pico_usd) for payer in payers]
+            known.running += 1
+            if key.requests_per_minute is not None:
+                known.requests.add(1, time.monotonic())
+            if not payers:
+                return Entry(key=key.id, team=key.team, hold=Hold(known))
+            return await self._with_budgets(known, payers, mosts)
         except Refused as refused:
             refused.whose = Admission(key=key.id, team=key.team)
             raise
@@ -163,8 +177,20 @@ class Books(Ledger):
         elif known is None:
             self._known[digest] = Known(key)
         else:
-            known.key, known.slice = key, None
-        self._purses.change(key)
+            known.key, known.own = key, Payer(of_key(key))
+        self._purses.change(of_key(key))
+
+    def teams(self, teams: Sequence[Team]) -> None:
+        """These are the teams; some may have another budget than before. Called by the clerk's thread."""
+        found: dict[str, Payer] = {}
+        for team in teams:
+            allowance, known = of_team(team), self._teams.get(team.id)
+            if known is None or known.allowance != allowance:
+                self._purses.change(allowance)
+                known = Payer(allowance)
+            if allowance.is_set:
+                found[team.id] = known
+        self._teams = found
 
     def hired(self, hours: Sequence[Hired]) -> None:
         """Keep what own machines stood and served."""
@@ -237,35 +263,41 @@ class Books(Ledger):
             if limit is not None and rate.now(now) >= limit:
                 raise refusals.too_many(f"{what} a minute", limit, rate.wait_s(limit, now))
 
-    async def _with_budget(self, known: Known, model: str, most_pico_usd: int | None) -> Admission:
-        key = known.key
-        if key.budget_pico_usd is None:
-            pico_usd = 0
-        elif most_pico_usd is not None:
-            pico_usd = max(0, most_pico_usd)
-        elif self._unknown_cost is not None:
-            pico_usd = self._unknown_cost
-        else:
-            raise refusals.no_known_cost(model)
-        most = Amount(pico_usd, 0 if key.budget_requests is None else 1)
-        known.running += 1
-        if key.requests_per_minute is not None:
-            known.requests.add(1, time.monotonic())
+    def _payers(self, known: Known) -> list[Payer]:
+        """Whose budgets a request of this key is taken from; always in the same order, the key's own first."""
+        own, team = known.own, self._teams.get(known.key.team) if known.key.team else None
+        return [payer for payer in (own, team) if payer is not None and payer.allowance.is_set]
+
+    def _most(self, allowance: Allowance, model: str, most_pico_usd: int | None) -> Amount:
+        """What is held back of a budget for a request."""
+        if allowance.pico_usd is not None and most_pico_usd is None:
+            if self._unknown_cost is None:
+                raise refusals.no_known_cost(model, allowance.whose)
+            most_pico_usd = self._unknown_cost
+        return allowance.most(max(0, most_pico_usd or 0))
+
+    async def _with_budgets(self, known: Known, payers: Sequence[Payer], mosts: Sequence[Amount]) -> Admission:
+        """Hold back from every budget, or from none: what one has held is free again where another refuses."""
+        until = time.monotonic() + ANSWER_S
+        held: list[tuple[Slice, Amount]] = []
         try:
-            one = await self._hold(known, most)
+            for payer, most in zip(payers, mosts, strict=True):
+                held.append((await self._hold(payer, most, until), most))
         except BaseException:
+            for one, most in held:
+                one.settle(most, NOTHING)
             known.running -= 1
             raise
-        return Entry(key=key.id, team=key.team, held_pico_usd=pico_usd, hold=Hold(known, one, most))
+        key, pico_usd = known.key, max(most.pico_usd for most in mosts)
+        return Entry(key=key.id, team=key.team, held_pico_usd=pico_usd, hold=Hold(known, held))
 
-    async def _hold(self, known: Known, most: Amount) -> Slice:
+    async def _hold(self, payer: Payer, most: Amount, until: float) -> Slice:
         """The slice in which the amount is held back; from memory, or after asking the store for more."""
-        until = time.monotonic() + ANSWER_S
         while True:
             now_s = time.time()
-            one = known.slice
+            one = payer.slice
             if one is None or one.closed or not one.period.from_s <= now_s < one.period.until_s:
-                one = known.slice = self._purses.slice(known.key, now_s)
+                one = payer.slice = self._purses.slice(payer.allowance, now_s)
             if one.hold(most):
                 if one.low:
                     one.asked = True
@@ -296,19 +328,18 @@ class Books(Ledger):
         if known.key.tokens_per_minute is not None:
             tokens = (record.input_tokens or 0) + (record.output_tokens or 0)
             known.tokens.add(tokens, time.monotonic())
-        if hold.slice is not None:
-            hold.slice.settle(hold.most, used_by(hold, record))
+        for one, most in hold.parts:
+            one.settle(most, used_of(one.allowance, most, record))
 
 
-def used_by(hold: Hold, record: UsageRecord) -> Amount:
-    """What a request takes from its budget: its cost, or what was held where nobody knows that.
+def used_of(allowance: Allowance, held: Amount, record: UsageRecord) -> Amount:
+    """What a request takes from a budget: its cost, or what was held where nobody knows that.
 
     A request for which no upstream was asked takes nothing.
     """
     if not record.attempts and not record.cost_pico_usd:
         return NOTHING
-    one = hold.slice
-    if one is None or one.key.budget_pico_usd is None:
-        return Amount(0, hold.most.requests)
+    if allowance.pico_usd is None:
+        return Amount(0, held.requests)
     cost = record.cost_pico_usd
-    return Amount(hold.most.pico_usd if cost is None else cost, hold.most.requests)
+    return Amount(held.pico_usd if cost is None else cost, held.requests)

@@ -16,6 +16,7 @@ from breakeven.gateway.books.keys import VirtualKey
 from breakeven.gateway.books.meter import Meter
 from breakeven.gateway.books.purses import Purses, Slice
 from breakeven.gateway.books.store import LEASE_S, Batch, Store, Told, now_us
+from breakeven.gateway.books.teams import Team
 
 LOG = logging.getLogger(__name__)
 TICK_S = 0.25
@@ -36,10 +37,14 @@ class Pace(NamedTuple):
 
 
 class Hears(Protocol):
-    """Who is told of changed keys."""
+    """Who is told of changed keys, and of all teams."""
 
     def changed(self, digest: bytes, key: VirtualKey) -> None:
         """A key is new, or has changed."""
+        ...
+
+    def teams(self, teams: Sequence[Team]) -> None:
+        """A key or a team has changed: these are the teams."""
         ...
 
 
@@ -272,7 +277,9 @@ class Clerk(threading.Thread):
         store = self._opened()
         revision = store.revision()
         if revision != self._revision:
-            for digest, key in store.keys_since(self._revision):
+            keys = store.keys_since(self._revision)
+            self._hears.teams(store.teams())  # read after the keys and told before them: no key without its team
+            for digest, key in keys:
                 self._hears.changed(digest, key)
             self._revision = revision
 

@@ -1,7 +1,7 @@
 """The spans of time that a budget is for: a day, a month, or all time. All in UTC."""
 
 from datetime import UTC, datetime, timedelta
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, get_args
 
 PeriodKind = Literal["day", "month", "total"]
 MONTHS = 12
@@ -39,3 +39,8 @@ def period_at(kind: PeriodKind, now_s: float) -> Period:
     years, month = divmod(begin.month, MONTHS)
     end = begin.replace(year=begin.year + years, month=month + 1)
     return Period(f"{begin:%Y-%m}", begin.timestamp(), end.timestamp())
+
+
+def periods_at(now_s: float) -> list[str]:
+    """The names of all periods in which a moment lies."""
+    return [period_at(kind, now_s).name for kind in get_args(PeriodKind)]

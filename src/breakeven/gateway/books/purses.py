@@ -4,8 +4,8 @@ import threading
 import time
 from collections.abc import Iterator
 
+from breakeven.gateway.books.allowance import Allowance
 from breakeven.gateway.books.budget import NOTHING, Account, Amount, Purse, next_slice
-from breakeven.gateway.books.keys import VirtualKey
 from breakeven.gateway.books.periods import Period, period_at
 from breakeven.gateway.books.store import Place, Told
 
@@ -21,14 +21,14 @@ class Slice:
     """A purse with what surrounds it. Changed under the lock of ``Purses`` only."""
 
     __slots__ = (
-        "account", "asked", "closed", "dry_most", "dry_until", "key", "last", "leased_at", "limit", "lock", "period",
-        "place", "purse", "used_at",
+        "account", "allowance", "asked", "closed", "dry_most", "dry_until", "last", "leased_at", "limit", "lock",
+        "period", "place", "purse", "used_at",
     )  # fmt: skip
 
-    def __init__(self, key: VirtualKey, period: Period, lock: threading.Lock) -> None:
-        self.key, self.period, self.lock = key, period, lock
-        self.place = Place(key.id, period.name)
-        self.limit = limit_of(key)
+    def __init__(self, allowance: Allowance, period: Period, lock: threading.Lock) -> None:
+        self.allowance, self.period, self.lock = allowance, period, lock
+        self.place = Place(allowance.account, period.name)
+        self.limit = allowance.limit
         self.purse = Purse()
         self.last = NOTHING
         self.leased_at = self.used_at = time.monotonic()
@@ -58,9 +58,9 @@ class Slice:
         """Whether it is time to ask for the next slice."""
         if self.asked or time.monotonic() < self.dry_until:
             return False
-        left, last, key = self.purse.left, self.last, self.key
-        short_of_usd = key.budget_pico_usd is not None and left.pico_usd * LOW < last.pico_usd
-        return short_of_usd or (key.budget_requests is not None and left.requests * LOW < last.requests)
+        left, last, budget = self.purse.left, self.last, self.allowance
+        short_of_usd = budget.pico_usd is not None and left.pico_usd * LOW < last.pico_usd
+        return short_of_usd or (budget.requests is not None and left.requests * LOW < last.requests)
 
     def is_dry(self, most: Amount) -> bool:
         """Whether the store has just said that there is not so much."""
@@ -88,14 +88,17 @@ class Purses:
     def __init__(self) -> None:
         self.lock = threading.Lock()
         self._slices: dict[Place, Slice] = {}
+        self._newest: dict[str, Allowance] = {}
+        """Budgets by account. Who asks for a slice just when its budget changes may still know the old one."""
 
-    def slice(self, key: VirtualKey, now_s: float) -> Slice:
-        """The slice of a key in the period of a moment; an empty one where there is none yet."""
-        period = period_at(key.period, now_s)
+    def slice(self, allowance: Allowance, now_s: float) -> Slice:
+        """The slice of a budget in the period of a moment; an empty one where there is none yet."""
         with self.lock:
-            known = self._slices.get(Place(key.id, period.name))
+            allowance = self._newest.get(allowance.account, allowance)
+            period = period_at(allowance.period, now_s)
+            known = self._slices.get(Place(allowance.account, period.name))
             if known is None:
-                known = Slice(key, period, self.lock)
+                known = Slice(allowance, period, self.lock)
                 self._slices[known.place] = known
             return known
 
@@ -105,12 +108,13 @@ class Purses:
         with self.lock:
             return sum(one.purse.held.pico_usd for one in self._slices.values())
 
-    def change(self, key: VirtualKey) -> None:
-        """A key has changed: its slices go back, and what is leased from now on obeys the new budget."""
+    def change(self, allowance: Allowance) -> None:
+        """A budget has changed: its slices go back, and what is leased from now on obeys the new one."""
         with self.lock:
-            for one in self._of(key.id):
+            self._newest[allowance.account] = allowance
+            for one in self._of(allowance.account):
                 one.purse.give_back()
-                one.key, one.limit, one.dry_until = key, limit_of(key), 0.0
+                one.allowance, one.limit, one.dry_until = allowance, allowance.limit, 0.0
 
     def lose(self, place: Place) -> None:
         """A slice was taken back while this gateway seemed gone: what is left of it is no longer here."""
@@ -140,10 +144,5 @@ class Purses:
                     found.append(Told(place, use, ends))
         return sorted(found)
 
-    def _of(self, key: str) -> Iterator[Slice]:
-        return (one for place, one in self._slices.items() if place.key == key)
-
-
-def limit_of(key: VirtualKey) -> Amount:
-    """The budget of a key; one that it does not have is 0, and asks for nothing."""
-    return Amount(key.budget_pico_usd or 0, key.budget_requests or 0)
+    def _of(self, account: str) -> Iterator[Slice]:
+        return (one for place, one in self._slices.items() if place.key == account)

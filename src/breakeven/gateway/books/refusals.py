@@ -62,12 +62,12 @@ def too_many(what: str, limit: int, wait_s: float) -> Refused:
     )
 
 
-def no_known_cost(model: str) -> Refused:
-    """The key has a budget in dollars, and nobody knows what the request can cost."""
+def no_known_cost(model: str, whose: str) -> Refused:
+    """The key or its team has a budget in dollars, and nobody knows what the request can cost."""
     return Refused(
         403,
         "cost_unknown",
-        f"This API key has a budget in dollars, and it is not known what a request to {model!r} can cost at most. Ask "
+        f"{whose} has a budget in dollars, and it is not known what a request to {model!r} can cost at most. Ask "
         "whoever runs the gateway to give the model a price or to set unknown_cost_usd.",
         kind="permission_error",
     )
@@ -86,27 +86,27 @@ def books_away() -> Refused:
 
 def spent_budget(one: Slice, most: Amount, now_s: float) -> Refused:
     """The budget is spent, held back for requests that run, or less than this request can cost."""
-    account, key = one.account, one.key
+    account, budget = one.account, one.allowance
     unspent = account.limit.less(account.spent)
     whole, left = usd_of(account.limit.pico_usd), usd_of(max(0, unspent.pico_usd))
-    words, renews = WORDS[key.period], one.period.renews
+    words, renews = WORDS[budget.period], one.period.renews
     again = f"It renews on {renews}." if renews else "It does not renew; ask for more."
     if unspent.covers(most):
         return Refused(
             429,
             "insufficient_quota",
-            f"What is left of this API key's budget ({_left(account, most)} {words}) is held back for requests that "
+            f"{budget.whose}'s budget has {_left(account, most)} {words} left, and that is held back for requests that "
             f"are running. Try again in {HELD_S:.0f} s, or ask for fewer tokens.",
             kind="insufficient_quota",
             retry_after_s=HELD_S,
         )
     if most.requests > unspent.requests:
-        told = f"This API key has used its {account.limit.requests:,} requests {words}."
+        told = f"{budget.whose} has used its {account.limit.requests:,} requests {words}."
     else:
         can = f"has ${left} left, and this request can cost ${usd_of(most.pico_usd)}: ask for fewer tokens."
-        told = f"This API key's budget of ${whole} {words} {can}"
+        told = f"{budget.whose}'s budget of ${whole} {words} {can}"
         if unspent.pico_usd <= 0:
-            told = f"This API key's budget of ${whole} {words} is spent."
+            told = f"{budget.whose}'s budget of ${whole} {words} is spent."
     wait_s = one.period.until_s - now_s if renews else None
     return Refused(429, "insufficient_quota", f"{told} {again}", kind="insufficient_quota", retry_after_s=wait_s)
 

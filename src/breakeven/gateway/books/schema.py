@@ -4,11 +4,13 @@ from typing import Any
 
 import msgspec
 
-from breakeven.gateway.books import hires
+from breakeven.gateway.books import hires, teams
 from breakeven.gateway.books.database import Database, StoreAway
 from breakeven.gateway.records import UsageRecord
 
-VERSION = 1
+VERSION = 2
+UPGRADES = {2: teams.WITH_BUDGETS}
+"""What each version adds to the one before it. A store is brought up when it is opened, in one transaction."""
 COLUMNS = tuple(field.name for field in msgspec.structs.fields(UsageRecord))
 KINDS = {"at_us": "BIGINT", "status": "INTEGER", "attempts": "INTEGER", "streamed": "BOOLEAN"}
 NEEDED = frozenset(field.name for field in msgspec.structs.fields(UsageRecord) if field.required)
@@ -29,7 +31,7 @@ TABLES = (
     "CREATE TABLE IF NOT EXISTS books (name TEXT PRIMARY KEY, value BIGINT NOT NULL)",
     f"CREATE TABLE IF NOT EXISTS usage ({', '.join(map(_column, COLUMNS))})",
     "CREATE INDEX IF NOT EXISTS usage_by_time ON usage (at_us)",
-    "CREATE TABLE IF NOT EXISTS teams (id TEXT PRIMARY KEY, name TEXT NOT NULL, created_us BIGINT NOT NULL)",
+    teams.TABLE,
     """CREATE TABLE IF NOT EXISTS keys (
         id TEXT PRIMARY KEY, digest TEXT NOT NULL UNIQUE, revision BIGINT NOT NULL, settings TEXT NOT NULL)""",
     "CREATE INDEX IF NOT EXISTS keys_by_revision ON keys (revision)",
@@ -48,7 +50,7 @@ TABLES = (
 
 
 def set_up(database: Database) -> None:
-    """Make the tables that are not there yet.
+    """Make the tables that are not there yet, and bring those of an earlier version up to this one.
 
     Raises:
         StoreAway: if the store cannot be written, or was made by a later version.
@@ -62,5 +64,10 @@ def set_up(database: Database) -> None:
             values: dict[str, Any] = {"name": name, "value": value}
             database.run("INSERT INTO books (name, value) VALUES (:name, :value) ON CONFLICT (name) DO NOTHING", values)
         ((found,),) = database.run("SELECT value FROM books WHERE name = 'version'")
+        for version in range(found + 1, VERSION + 1):
+            for statement in UPGRADES[version]:
+                database.run(statement)
+        if found < VERSION:
+            database.run("UPDATE books SET value = :version WHERE name = 'version'", {"version": VERSION})
     if found > VERSION:
         raise StoreAway(f"the store has version {found}, and this breakeven knows version {VERSION}: upgrade it")

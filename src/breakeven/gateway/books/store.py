@@ -6,11 +6,12 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from breakeven.gateway.books import hires
+from breakeven.gateway.books import hires, teams
 from breakeven.gateway.books.budget import Account, Amount, Use
 from breakeven.gateway.books.database import Database
 from breakeven.gateway.books.keys import VirtualKey
 from breakeven.gateway.books.schema import COLUMNS
+from breakeven.gateway.books.teams import Team
 from breakeven.units import MICROSECONDS_PER_SECOND
 
 LEASE_S = 30
@@ -18,7 +19,7 @@ LEASE_S = 30
 
 
 class Place(NamedTuple):
-    """Which account: a key in a period."""
+    """Which account: that of a key, or of a team, in a period. The tables call the account ``key``."""
 
     key: str
     period: str
@@ -38,14 +39,6 @@ class Batch(NamedTuple):
     number: int
     rows: Sequence[tuple[Any, ...]]
     told: Sequence[Told] = ()
-
-
-class Team(msgspec.Struct, frozen=True, kw_only=True):
-    """A team: who pays for its keys."""
-
-    id: str
-    name: str
-    created_us: int
 
 
 class Standing(NamedTuple):
@@ -168,7 +161,7 @@ class Store:
             self._database.run("DELETE FROM gateways WHERE id = :gateway", {"gateway": gateway})
 
     def release(self, key: str) -> int:
-        """Give back what gateways that are gone had leased for a key. Returns how many slices that were."""
+        """Give back what gateways that are gone had leased of an account. Returns how many slices that were."""
         gone = {"key": key, "since": now_us() - LEASE_S * MICROSECONDS_PER_SECOND}
         with self._database.transaction():
             return self._end_slices(
@@ -227,7 +220,7 @@ class Store:
             )
 
     def revision(self) -> int:
-        """A number that grows with every change of a key."""
+        """A number that grows with every change of a key or a team."""
         return int(self._database.run("SELECT value FROM books WHERE name = 'revision'")[0][0])
 
     def keys_since(self, revision: int) -> list[tuple[bytes, VirtualKey]]:
@@ -244,20 +237,22 @@ class Store:
         return None if key is None or key.deleted else key
 
     def add_key(self, key: VirtualKey, digest: bytes) -> None:
-        """A new key."""
+        """A new key. Raises ``UnknownTeam``."""
         with self._database.transaction():
+            values = {"digest": digest.hex(), **self._settings(key)}
+            teams.check(self._database, key.team)
             self._database.run(
-                "INSERT INTO keys (id, digest, revision, settings) VALUES (:id, :digest, :revision, :settings)",
-                {"digest": digest.hex(), **self._settings(key)},
+                "INSERT INTO keys (id, digest, revision, settings) VALUES (:id, :digest, :revision, :settings)", values
             )
 
     def change_key(self, name: str, changes: Mapping[str, Any]) -> VirtualKey | None:
-        """Change some fields of a key; ``None`` where there is no such key."""
+        """Change some fields of a key; ``None`` where there is no such key. Raises ``UnknownTeam``."""
         with self._database.transaction():
             revision = self._next_revision()  # first, so that two changes of one key follow one another
             known = self.key(name)
             if known is None:
                 return None
+            teams.check(self._database, changes.get("team"))
             key = msgspec.structs.replace(known, **changes)
             values = self._settings(key, revision)
             self._database.run("UPDATE keys SET revision = :revision, settings = :settings WHERE id = :id", values)
@@ -281,21 +276,23 @@ class Store:
 
     def teams(self) -> list[Team]:
         """All teams."""
-        found = self._database.run("SELECT id, name, created_us FROM teams ORDER BY id")
-        return [Team(id=name, name=called, created_us=created) for name, called, created in found]
+        return teams.teams(self._database)
 
     def add_team(self, team: Team) -> bool:
         """A new team; false where there is one of that id."""
         with self._database.transaction():
-            return bool(
-                self._database.changed(
-                    "INSERT INTO teams (id, name, created_us) VALUES (:id, :name, :created_us) "
-                    "ON CONFLICT (id) DO NOTHING",
-                    msgspec.structs.asdict(team),
-                )
-            )
+            self._next_revision()
+            return teams.add(self._database, team)
 
-    def delete_team(self, name: str) -> bool:
-        """A team goes; false where there is none."""
+    def change_team(self, name: str, changes: Mapping[str, Any]) -> Team | None:
+        """Change some fields of a team; ``None`` where there is no such team."""
         with self._database.transaction():
-            return bool(self._database.changed("DELETE FROM teams WHERE id = :id", {"id": name}))
+            self._next_revision()
+            return teams.change(self._database, name, changes)
+
+    def delete_team(self, name: str) -> tuple[bool, int]:
+        """A team goes, if it has no keys: whether there was one, and how many keys it has."""
+        with self._database.transaction():
+            self._next_revision()  # first, so that no key becomes the team's meanwhile
+            keys = sum(key.team == name for key in self.living_keys())
+            return (False, keys) if keys else (teams.delete(self._database, name), 0)
