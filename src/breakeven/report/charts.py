@@ -295,7 +295,7 @@ def load_chart(load: Load, width: int, say: Say = str) -> alt.TopLevelMixin:
     rows = [dict(zip(("x", *columns), row, strict=True)) for row in every]
 
     def count_axis(name: str, title: str, ticks: int) -> alt.Y:
-        return alt.Y(f"{name}:Q").scale(zero=True).axis(title=title, tickCount=ticks, format="~s")
+        return alt.Y(f"{name}:Q").scale(zero=True).axis(title=title, tickCount=ticks, labelExpr=COUNT_LABELS)
 
     base = alt.Chart(data(rows))
     in_flight = alt.layer(

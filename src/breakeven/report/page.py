@@ -5,6 +5,7 @@ The template is data of the package (``page.html``, ``page.css``); whatever it s
 
 import base64
 import hashlib
+import re
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from importlib import resources
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
 
 EXTRA = ("altair", "jinja2", "vl_convert")
 """What draws and fills in; loaded only when a page is written."""
-BREAKABLE = ":/@-_.,"
+MAY_END = re.compile(r"[:/@_-]|(?<!\d)[.,]|[.,](?!\d)")
 """Behind these a long name may go on in the next line."""
 
 
@@ -146,27 +147,39 @@ def breakable(name: str) -> "Markup":
 
     >>> str(breakable("host:a<b"))
     'host:<wbr>a&lt;b'
+    >>> str(breakable("m5.large: 2052.8 GB"))
+    'm5.<wbr>large:<wbr> 2052.8 GB'
     """
     from markupsafe import Markup, escape  # noqa: PLC0415
 
-    found = str(escape(name))
-    for mark in BREAKABLE:
-        found = found.replace(mark, f"{mark}<wbr>")
-    return Markup(found)
+    return Markup(MAY_END.sub(lambda mark: f"{mark[0]}<wbr>", str(escape(name))))
 
 
 def sentence(text: str) -> "Markup":
-    """A sentence in which the ids of options are set as code.
+    """A sentence in which the ids of options, and what stands between backticks, are set as code.
 
     >>> str(sentence("host:x costs <1."))
     '<code>host:<wbr>x</code> costs &lt;1.'
+    >>> str(sentence("not counted (`people` in the spec)"))
+    'not counted (<code>people</code> in the spec)'
     """
     from markupsafe import Markup, escape  # noqa: PLC0415
 
     parts = []
-    for word in text.split(" "):
-        name = word.rstrip(",;")
-        name = name[:-1] if name.endswith((":", ".")) else name
-        named = word.startswith(("host:", "api:", "hybrid:", "cascade:")) and len(name) > len("host:")
-        parts.append(Markup("<code>{}</code>{}").format(breakable(name), word[len(name) :]) if named else escape(word))
-    return Markup(" ").join(parts)
+    for place, piece in enumerate(text.split("`")):
+        code = place % 2 == 1
+        words = [piece] if code else piece.split(" ")
+        told = [Markup("<code>{}</code>").format(word) if code else _named(word, escape(word)) for word in words]
+        parts.append(Markup(" ").join(told))
+    return Markup("").join(parts)
+
+
+def _named(word: str, otherwise: "Markup") -> "Markup":
+    """A word that is the id of an option as code, without what a sentence puts behind it."""
+    from markupsafe import Markup  # noqa: PLC0415
+
+    name = word.rstrip(",;，；、")
+    name = name[:-1] if name.endswith((":", ".", "：", "。")) else name
+    if not word.startswith(("host:", "api:", "hybrid:", "cascade:")) or len(name) <= len("host:"):
+        return otherwise
+    return Markup("<code>{}</code>{}").format(breakable(name), word[len(name) :])
