@@ -77,7 +77,7 @@ FAULTS = [hangs, closes, garbage, no_json, breaks_off, server_error, wrong_key, 
 
 @pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.__name__)
 def test_another_upstream_answers_when_the_first_one_fails(two, upstream, another, fault):
-    gateway = two()
+    gateway = two(timeouts=FAST if fault is hangs else {})  # a busy machine may be slow without being at fault
     upstream.script = fault
     answer = gateway.ask(CHAT)
     assert answer.status == 200
@@ -90,7 +90,7 @@ def test_another_upstream_answers_when_the_first_one_fails(two, upstream, anothe
 
 @pytest.mark.parametrize("fault", [hangs, closes, garbage, server_error, busy], ids=lambda fault: fault.__name__)
 def test_another_upstream_streams_when_the_first_one_fails_before_its_first_token(two, upstream, fault):
-    gateway = two()
+    gateway = two(timeouts=FAST if fault is hangs else {})
     upstream.script = fault
     answer = gateway.ask(STREAM)
     assert answer.body.count(b"data: ") == 3

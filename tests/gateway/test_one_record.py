@@ -172,6 +172,33 @@ def test_whatever_happens_each_request_leaves_one_record_and_holds_nothing(shipp
         assert (record.cost_pico_usd is None) == (record.cost_basis == "unknown")
 
 
+@pytest.mark.parametrize("body", [b'{"model":"other"}', b'{"model":"chat","messages":[]}'], ids=["refused", "too late"])
+def test_a_refusal_that_is_on_its_way_is_not_stopped_by_the_end_of_the_requests_time(shipped, body):
+    entries = {"own": UpstreamEntry(url="http://own", usd_per_hour=3)}
+    file = GatewayFile(upstreams=entries, models={"chat": ("own",)}, limits=Limits(request_s=0.01))
+    books = Books([])
+    upstreams = {"own": Upstream("own", [("whole", "hangs")])}
+    door = Door(rules=rules_of(file), upstreams=upstreams, ledger=books, prices=prices_of(shipped))
+    messages = [{"type": "http.request", "body": body, "more_body": False}]
+    sent, gone = [], asyncio.Event()
+
+    async def receive():
+        if messages:
+            return messages.pop()
+        await gone.wait()
+        return {"type": "http.disconnect"}
+
+    async def send(message):
+        gone.set()  # and the caller does not wait for it either
+        await asyncio.sleep(0.05)
+        sent.append(message["type"])
+
+    asyncio.run(Gateway(door)(SCOPE, receive, send))
+    assert sent == ["http.response.start", "http.response.body"]
+    assert len(books.records) == 1
+    assert books.held == 0
+
+
 def test_requests_leave_nothing_for_the_collector(shipped):
     """Or it would look through all that lives, over and over, in the path of requests."""
     file = GatewayFile(upstreams={"own": UpstreamEntry(url="http://own")}, models={"chat": ("own",)})

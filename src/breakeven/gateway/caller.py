@@ -151,7 +151,7 @@ class Caller:
             self._task.cancel()
 
     def stop_watching(self) -> None:
-        """The request is over."""
+        """The request is over, or being refused. May be called more than once."""
         self._finished = True
         if self._timer is not None:
             self._timer.cancel()
@@ -159,6 +159,7 @@ class Caller:
             self._watch.cancel()
         elif self._hears is not None and self._task is not None:
             self._hears.remove(self._hung_up)
+            self._hears = None
 
     async def start(self, status: int, headers: list[tuple[bytes, bytes]]) -> None:
         """Send status and headers."""

@@ -197,6 +197,7 @@ class Exchange:
         if tally.outcome == "failed":
             tally.status = refused.status
             tally.outcome = "refused" if tally.attempts == 0 and refused.status < 500 else "failed"
+        self._caller.stop_watching()  # a refusal on its way is short, and not to be stopped in the middle
         if not self._caller.started:
             headers = [*refusal.headers_of(refused), (b"x-request-id", tally.id.encode())]
             await self._caller.whole(refused.status, headers, refusal.body_of(refused))
