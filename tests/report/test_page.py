@@ -19,6 +19,7 @@ from breakeven.cli import main
 from breakeven.cli.plans import plans_of
 from breakeven.errors import SpecError
 from breakeven.report import page as page_module
+from breakeven.report.answer import bill_band
 from breakeven.report.page import html_page
 from breakeven.report.spread import band_of, target_words
 from breakeven.workload.policy import FixedCost, People, Policy
@@ -237,6 +238,16 @@ def test_the_answer_is_one_sentence_with_its_dollars(pages, cases):
     assert winner.option.model in sentence
     assert f"${float(winner.bill.usd_per_day):,.2f} a day" in sentence
     assert "a month" in sentence
+
+
+def test_the_band_of_a_bill_stands_in_the_answer_and_on_its_card():
+    examples = Path(__file__).parents[2] / "examples"
+    plans = plans_of(examples / "chat-assistant.yaml", {"": {}})
+    read, band = Read(html_page(plans, [3]).decode()), bill_band(plans[0].winner)
+    assert "80 % band: $" in band
+    lead, _, card = read.text.split("Answer", 2)[2].partition("the cheapest way")
+    assert band in lead
+    assert band in card
 
 
 def test_without_a_floor_each_class_has_its_cheapest_and_there_is_no_winner(pages, cases):

@@ -116,8 +116,14 @@ def _right(verdict: Verdict) -> str:
 
 
 def _band(verdict: Verdict) -> str:
+    told = bill_band(verdict)
+    return f" ({told})" if told else ""
+
+
+def bill_band(verdict: Verdict) -> str:
+    """The band of a bill that the speed's band makes; nothing where none is known."""
     low, high = verdict.usd_per_day_low, verdict.usd_per_day_high
-    return "" if low is None or high is None else f" (80 % band: {usd_range(low, high)} a day)"
+    return "" if low is None or high is None else f"80 % band: {usd_range(low, high)} a day"
 
 
 def _halves(plan: Plan) -> list[str]:

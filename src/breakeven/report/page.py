@@ -18,6 +18,7 @@ from breakeven.evidence import Source
 from breakeven.planner import Plan
 from breakeven.planner.spread import Ranges
 from breakeven.report import words
+from breakeven.report.answer import bill_band
 from breakeven.report.cited import Sources
 from breakeven.report.right_answers import success_words, thousand_words
 from breakeven.report.sections import cost_table, heading, load_table, section
@@ -106,7 +107,7 @@ def environment(loader: "BaseLoader | None" = None) -> "Environment":
         signed=signed_usd,
         share=words.share,
     )
-    found.globals.update(band_words=band_words, range_foot=range_foot)
+    found.globals.update(band_words=band_words, bill_band=bill_band, range_foot=range_foot)
     found.globals.update(
         cost_table=cost_table,
         success_words=success_words,

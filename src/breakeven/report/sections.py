@@ -10,7 +10,7 @@ from breakeven.options.success import UNKNOWN_SUCCESS
 from breakeven.planner import Plan
 from breakeven.planner.spread import ClassRange, Ranges
 from breakeven.planner.verdict import Option, Verdict
-from breakeven.report.answer import answer
+from breakeven.report.answer import answer, bill_band
 from breakeven.report.cited import Figure, Sources, figures
 from breakeven.report.document import usd_per_mtok
 from breakeven.report.figures import Bars, CostLines, Load, best_load, bill_bars, cost_lines
@@ -194,11 +194,12 @@ def _lead(plan: Plan) -> str | None:
     right = ""
     if winner.success is not None:
         right = f", {thousand_words(winner)} for 1,000 right answers"
+    band = f"; {bill_band(winner)}" if bill_band(winner) else ""
     known = "known or predicted to keep the latency target " if plan.workload.slo.named else ""
     measure = "for a right answer " if plan.by_success else ""
     return (
-        f"{what} costs {least}{usd(bill.usd_per_day)} a day ({least}{usd(bill.usd_per_month)} a month{right}): the "
-        f"cheapest way {known}{measure}with {plan.floor_words}."
+        f"{what} costs {least}{usd(bill.usd_per_day)} a day ({least}{usd(bill.usd_per_month)} a month{right}{band}): "
+        f"the cheapest way {known}{measure}with {plan.floor_words}."
     )
 
 
