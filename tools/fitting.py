@@ -30,7 +30,7 @@ FIXED = 1e8
 """Precision of the levels that others are beside."""
 BESIDE = ("direct", "1 in a row")
 """What is measured directly has no effect of its path, and layers on one device none of being spread."""
-ROUNDS = 12
+ROUNDS = 20
 ALIKE = 0.5
 """Rows of one group share what the equations miss: n of them count as n^(1 - this)."""
 SAME = ("gpu", "model", "engine", "engine_version", "compute_format", "mode")
@@ -145,7 +145,9 @@ class Problem:
         sizes = [len(labels) for labels in self.levels]
         ends = np.cumsum([0, *sizes])
         widths = zip(self.levels, self.terms, strict=True)
-        prior = np.array([FIXED if level[-1:] and level[-1] in BESIDE else t.width**-2 for labels, t in widths for level in labels])
+        prior = np.array(
+            [FIXED if level[-1:] and level[-1] in BESIDE else t.width**-2 for labels, t in widths for level in labels]
+        )
         best = self._loss(effects, rows, prior)
         for _ in range(rounds):
             matrix, right = self._normal_equations(effects, rows, ends, prior)

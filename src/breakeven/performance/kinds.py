@@ -133,13 +133,12 @@ class Kinds:
     def _axis(self, axis: str) -> tuple[Sequence[str], Ints]:
         if axis == "attention":
             return ("whole", "parted"), (self.data_parallel > 1).astype(np.int64)
-        if axis == "stages":
-            stages = np.unique(self.pipeline_parallel)
-            return [f"{n:g} in a row" for n in stages], np.searchsorted(stages, self.pipeline_parallel)
-        if axis == "degree":
-            count = self.tensor_parallel * self.data_parallel * self.pipeline_parallel
-            degrees = np.unique(count)
-            return [f"x{n:g}" for n in degrees], np.searchsorted(degrees, count)
+        if axis in ("stages", "degree"):
+            ranks = self.tensor_parallel * self.data_parallel if axis == "degree" else 1.0
+            count = self.pipeline_parallel * ranks
+            distinct = np.unique(count)
+            told = "x{:g}" if axis == "degree" else "{:g} in a row"
+            return [told.format(n) for n in distinct], np.searchsorted(distinct, count)
         if axis in OF_DEVICE:
             return [str(getattr(d, OF_DEVICE[axis])) for d in self.devices], self.device
         if axis in OF_STACK:

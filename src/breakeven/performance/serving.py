@@ -192,7 +192,7 @@ def arriving(
     """Arrivals at a rate for a number of requests (``load``); beyond what fits, a queue grows until the run ends.
 
     The figures are those of the run's middle request, because such runs are published by their medians: it waits for
-    those before it that have found no place yet.
+    the prompts before it, where they come faster than they are prefilled, and for a place.
     """
     rate, requests = load
     prompt = prompt_of(replica, input_tokens, p)
@@ -202,8 +202,9 @@ def arriving(
 
     in_flight = concurrency_at(rate, most, lambda n: _met(rate * at(n).held_s, requests) / rate)
     found, carried = at(in_flight), most / at(most).held_s
-    wait = np.maximum(requests / 2 - entering_of(most, input_tokens, output_tokens), 0.0)
-    wait = wait * np.maximum(1 / carried - 1 / rate, 0.0)
+    let_in = np.minimum(requests / 2, entering_of(most, input_tokens, output_tokens))
+    wait = (requests / 2 - let_in) * np.maximum(1 / carried - 1 / rate, 0.0)
+    wait += let_in * np.maximum((prompt.compute_s + prompt.wire_s) * replica.pace - 1 / rate, 0.0)
     served = np.minimum(rate, carried) * output_tokens
     return Served(output_tokens_per_s=served, ttft_s=found.ttft_s + wait, tpot_s=found.tpot_s)
 
