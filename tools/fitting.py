@@ -27,8 +27,10 @@ TURN = 0.05
 NOISE = {"output_tokens_per_s": 0.08, "ttft_s": 0.12, "tpot_s": 0.07}
 """Log error that no parameter can explain: reruns, averaging, load generators."""
 FIXED = 1e8
-"""Precision of the level that the others are beside: what is measured directly has no effect of its path."""
-ROUNDS = 12
+"""Precision of the levels that others are beside."""
+BESIDE = ("direct", "1 in a row")
+"""What is measured directly has no effect of its path, and layers on one device none of being spread."""
+ROUNDS = 20
 ALIKE = 0.5
 """Rows of one group share what the equations miss: n of them count as n^(1 - this)."""
 SAME = ("gpu", "model", "engine", "engine_version", "compute_format", "mode")
@@ -74,12 +76,13 @@ TERMS = _terms(
     step: stack=1.0 stack|version=.3 generation|stack=.3 mode=.3 path=.47
     request: path=1.5 stack=1.0 stack|version=.5 stack|mode=.4 generation|stack=.3
     interference: all=.3 stack=.5 mode=.3
-    queueing: all=1.0 stack=.3 mode=.5
-    burst: all=1.0 stack=1.0 stack|version=.4
-    cohort: all=.7 stack=.5 mode=.5
+    queueing: all=1.0 stack=.3 mode=.5 lengths=.5
+    burst: all=1.0 stack=1.0 stack|version=.4 lengths=1.0
+    cohort: all=.7 stack=.5 mode=.5 lengths=.7
     prompt: shape=.3 stack=.3 stack|version=.2 stack|shape=.2 generation|stack=.2 generation|format=.2 model=.1
     pace: path=.06 attention=.2 gpu=.03 gpu|stack=.05 stack|version=.05 model=.03 model|stack=.025 stack|degree=.03
       stack|format=.03 generation|format=.03 generation|stack|format=.03 shape=.06 mode=.06
+      generation|stack|stages=.4
       gpu|model|stack=.05
     first: stack=.2 stack|version=.12 gpu|stack=.1 mode=.2 mode|stack=.12 shape=.06 gpu|model|stack=.045
     bulk: mode=.3 stack=.2 stack|version=.15 mode|model=.15 gpu|stack=.1 mode|stack=.2
@@ -142,7 +145,9 @@ class Problem:
         sizes = [len(labels) for labels in self.levels]
         ends = np.cumsum([0, *sizes])
         widths = zip(self.levels, self.terms, strict=True)
-        prior = np.array([FIXED if level == ("direct",) else t.width**-2 for labels, t in widths for level in labels])
+        prior = np.array(
+            [FIXED if level[-1:] and level[-1] in BESIDE else t.width**-2 for labels, t in widths for level in labels]
+        )
         best = self._loss(effects, rows, prior)
         for _ in range(rounds):
             matrix, right = self._normal_equations(effects, rows, ends, prior)

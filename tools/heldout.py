@@ -18,7 +18,7 @@ from fitting import Problem, cross_validated, folds_of
 
 RUNS = ("gpu", "model", "engine", "engine_version", "compute_format", "mode")
 """Held out together to learn how a pair does that was measured otherwise."""
-ROUNDS = 6
+ROUNDS = 10
 ROWS_TIMED = 1_000_000
 FEWEST = 4
 """Rows a group needs to be asked what one of its rows tells of the rest."""
@@ -130,6 +130,8 @@ class Scatter:
     groups: int
     median: float
     mean: float
+    regret: float
+    """Mean dollar regret of choosing the configuration by those medians: repeats of one row differ."""
 
 
 def scatter_of(table: Table) -> Scatter:
@@ -140,13 +142,24 @@ def scatter_of(table: Table) -> Scatter:
     figures += [runs.input_tokens, runs.output_tokens, runs.concurrency, runs.requests, runs.replicas]
     names = ("gpu", "model", "engine", "engine_version", "compute_format", "mode", "scenario")
     keys = zip(*(table.texts[n] for n in names), *([f"{v:g}" for v in f] for f in figures), strict=True)
-    groups: dict[tuple[str, ...], list[float]] = {}
-    for key, value in zip(keys, table.observed[TARGETS[0]], strict=True):
-        if np.isfinite(value):
-            groups.setdefault(key, []).append(float(value))
-    several = [np.array(values) for values in groups.values() if len(values) > 1]
-    far = np.concatenate([np.abs(np.median(values) / values - 1) for values in several])
-    return Scatter(rows=len(far), groups=len(several), median=float(np.median(far)), mean=float(far.mean()))
+    observed = table.observed[TARGETS[0]]
+    groups: dict[tuple[str, ...], list[int]] = {}
+    for row, key in enumerate(keys):
+        if np.isfinite(observed[row]):
+            groups.setdefault(key, []).append(row)
+    middle = np.full(len(observed), np.nan)
+    for rows in groups.values():
+        middle[rows] = np.median(observed[rows])
+    several = [rows for rows in groups.values() if len(rows) > 1]
+    far = np.abs(middle / observed - 1)[np.concatenate(several)]
+    found = regrets(table, middle, usd_per_device_hour(load_catalogue()))["configuration"]
+    return Scatter(
+        rows=len(far),
+        groups=len(several),
+        median=float(np.median(far)),
+        mean=float(far.mean()),
+        regret=found.mean or 0.0,
+    )
 
 
 def configurations_per_s(table: Table, parameters: Parameters) -> float:

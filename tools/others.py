@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from banding import INSIDE
+from banding import STATED
 from breakeven import load_catalogue
 from breakeven.options.columns import Floats, Ints
 from breakeven.performance.calibration import Parameters
@@ -127,5 +127,5 @@ def held_out_others(runs: list[Other]) -> dict[str, Floats]:
 
 def pass_widths(runs: list[Other]) -> dict[str, float]:
     """Half the 80 % band of a pass, in the logarithm; without evidence never narrower than with it."""
-    widths = {name: float(np.quantile(np.abs(errors), INSIDE)) for name, errors in held_out_others(runs).items()}
+    widths = {name: float(np.quantile(np.abs(errors), STATED)) for name, errors in held_out_others(runs).items()}
     return widths | {"none": max(widths.values())}

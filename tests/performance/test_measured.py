@@ -27,6 +27,21 @@ def test_the_shipped_table_is_read_whole_and_every_row_of_it_is_covered(shipped)
     assert table.runs.covered.mean() >= 0.98
 
 
+def test_devices_beyond_the_degrees_hold_layers_one_after_another(shipped, runs_csv):
+    rows = runs_csv({}, {"gpus_used": "4"}, {"gpus_used": "4", "tensor_parallel": "2"}, {"gpus_used": ""})
+    kinds = table_of(csv.DictReader(io.StringIO(rows)), shipped, "table.csv").runs.kinds
+    assert kinds.pipeline_parallel.tolist() == [1, 4, 2]
+
+
+def test_how_lengths_differ_is_read_off_their_means(shipped, runs_csv):
+    varied = {"input_tokens": "281.7", "output_tokens": "354.2"}
+    drawn = {"input_tokens": "7372.8", "output_tokens": "921.6"}
+    rows = runs_csv({}, varied, drawn, {"mode": "static"})
+    runs = table_of(csv.DictReader(io.StringIO(rows)), shipped, "table.csv").runs
+    stacks = [runs.kinds.stacks[n] for n in runs.kinds.stack[runs.kind]]
+    assert [stack.lengths for stack in stacks] == ["alike", "varied", "drawn", "varied"]
+
+
 def test_rows_of_an_unknown_model_or_device_are_not_covered_and_no_error(shipped, runs_csv):
     rows = runs_csv({}, {"model": "llama-9"}, {"gpu": "RTX9090"})
     table = table_of(csv.DictReader(io.StringIO(rows)), shipped, "table.csv")

@@ -59,6 +59,27 @@ def test_a_request_of_a_short_open_run_meets_fewer_others(predicted):
     assert many == pytest.approx(endless, rel=0.05)
 
 
+def test_lengths_drawn_up_to_a_nominal_one_are_counted_at_the_nominal_one(predicted):
+    found = predicted({**FREE, "input_tokens": "921.6", "output_tokens": "460.8"})
+    response = found.ttft_s + 459.8 * found.tpot_s
+    assert found.output_tokens_per_s == pytest.approx(16 * 512 / response)
+
+
+def test_layers_on_several_devices_in_a_row_pay_for_more_memory_with_no_more_speed(predicted):
+    plain = replace(typical_parameters(), effects={}, bands={})
+    one, four = {**FREE, "concurrency": "1"}, {**FREE, "concurrency": "1", "gpus_used": "4"}
+    found = predicted(one, four, parameters=plain)
+    assert found.tpot_s[1] == pytest.approx(found.tpot_s[0])
+
+
+def test_the_middle_request_of_an_open_run_waits_only_for_what_came_before_it(predicted):
+    base = {**FREE, "mode": "open", "concurrency": "", "request_rate_per_s": "200", "requests": "300"}
+    shorter, longer = predicted(base, {**base, "requests": "900"}).ttft_s
+    slower = predicted({**base, "request_rate_per_s": "5"}).ttft_s
+    assert longer > 2 * shorter
+    assert shorter > 2 * slower
+
+
 def test_clients_that_move_together_wait_longer_and_then_decode_undisturbed(predicted):
     plain = replace(typical_parameters(), cohort=0.0, effects={}, bands={})
     apart = predicted({**FREE}, parameters=plain)

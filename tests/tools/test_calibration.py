@@ -4,6 +4,7 @@ import csv
 import io
 import sys
 from pathlib import Path
+from statistics import NormalDist
 
 import numpy as np
 import pytest
@@ -81,12 +82,12 @@ def test_the_gate_tells_what_got_worse_by_more_than_it_may(tools):
     assert worse(committed, {"unseen / total all / ttft_s": 0.1}) == ["unseen / mode open / ttft_s: no longer there"]
 
 
-def test_widths_make_eighty_percent_lie_inside(tools):
+def test_widths_are_read_off_to_hold_a_little_more_than_is_stated(tools):
     random = np.random.default_rng(1)
     errors = np.abs(random.normal(0, 0.2, 4000))
     groups = (np.repeat(["a", "b"], 2000), np.repeat("x", 4000))
     width, factor = tools["banding"]._widths(errors, np.zeros(4000, dtype=np.int64), groups)
-    assert width["pair"] * factor["a"] * factor["x"] == pytest.approx(1.2816 * 0.2, rel=0.06)
+    assert width["pair"] * factor["a"] * factor["x"] == pytest.approx(NormalDist().inv_cdf(0.915) * 0.2, rel=0.06)
 
 
 def test_every_effect_that_ships_is_of_a_known_quantity_and_counts_its_evidence():

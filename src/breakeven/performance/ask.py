@@ -209,6 +209,7 @@ def _runs(question: Question, device: str, number_format: str, degree: int, cata
         "tensor_parallel": float(degree),
         "data_parallel": 1.0,
         "pipeline_parallel": 1.0,
+        "gpus_used": float("nan"),
         "replicas": 1.0,
         "input_tokens": question.input_tokens,
         "output_tokens": question.output_tokens,

@@ -21,13 +21,20 @@ AXES = (
     "stack",
     "version",
     "mode",
+    "lengths",
     "degree",
     "path",
     "attention",
+    "stages",
 )
 """What a calibrated effect may depend on."""
 ENDPOINTS = ("tgi", "djl-neuron", "djl-trt")
 """Stacks that were measured from a client, behind a cloud endpoint, in waves that wait for their last answer."""
+VARIED, ALIKE, DRAWN = "varied", "alike", "drawn"
+"""A load's requests differ in length, as a plan's do, all have one, or are drawn from 80 to 100 % of a nominal one."""
+DRAWN_MEAN = 0.9
+"""Mean of such lengths over the nominal one. Tokens per second are published for the nominal length: on 1,104 rows of
+2026 they are clients x nominal length / response to the last digit, 1/0.9 of what the mean length gives."""
 WIDE_BYTES = 2.0
 """Embeddings, output head and activations stay 16 bits wide."""
 
@@ -69,6 +76,7 @@ class Stack:
     name: str
     version: str = ""
     mode: str = "closed"
+    lengths: str = VARIED
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -125,10 +133,12 @@ class Kinds:
     def _axis(self, axis: str) -> tuple[Sequence[str], Ints]:
         if axis == "attention":
             return ("whole", "parted"), (self.data_parallel > 1).astype(np.int64)
-        if axis == "degree":
-            count = self.tensor_parallel * self.data_parallel * self.pipeline_parallel
-            degrees = np.unique(count)
-            return [f"x{n:g}" for n in degrees], np.searchsorted(degrees, count)
+        if axis in ("stages", "degree"):
+            ranks = self.tensor_parallel * self.data_parallel if axis == "degree" else 1.0
+            count = self.pipeline_parallel * ranks
+            distinct = np.unique(count)
+            told = "x{:g}" if axis == "degree" else "{:g} in a row"
+            return [told.format(n) for n in distinct], np.searchsorted(distinct, count)
         if axis in OF_DEVICE:
             return [str(getattr(d, OF_DEVICE[axis])) for d in self.devices], self.device
         if axis in OF_STACK:
@@ -143,6 +153,7 @@ OF_STACK: dict[str, Callable[[Stack], str]] = {
     "stack": lambda s: s.name,
     "version": lambda s: s.version,
     "mode": lambda s: s.mode,
+    "lengths": lambda s: s.lengths,
     "path": lambda s: "endpoint" if s.name in ENDPOINTS else "direct",
 }
 """Axes that are fields of a device, and what of a stack each of its axes is."""

@@ -17,18 +17,22 @@ from breakeven.catalogue.schema import ModelSpec
 from breakeven.errors import SpecError
 from breakeven.options.columns import Floats, Ints, Mask
 from breakeven.performance.hardware import measured_devices, measured_models
-from breakeven.performance.kinds import Device, Kinds, Precision, Stack, weight_bytes
+from breakeven.performance.kinds import ALIKE, DRAWN, DRAWN_MEAN, VARIED, Device, Kinds, Precision, Stack, weight_bytes
 
 MODES = ("static", "closed", "offline", "open")
 TARGETS = ("output_tokens_per_s", "ttft_s", "tpot_s")
 TEXTS = ("id", "source", "date", "mode", "scenario", "gpu", "model", "compute_format", "engine", "engine_version")
 COUNTS = ("tensor_parallel", "data_parallel", "pipeline_parallel", "replicas")
 FIGURES = ("weight_bytes_per_param", "kv_bytes_per_element", *COUNTS, "input_tokens", "output_tokens")
-MAY_BE_EMPTY = ("concurrency", "request_rate_per_s", "requests", *TARGETS)
-COLUMNS = (*TEXTS, "gpus_used", *FIGURES, "parallelism_basis", *MAY_BE_EMPTY)
+USED = "gpus_used"
+"""More devices than the degrees multiply to: the layers are spread over them one after another (llama.cpp)."""
+MAY_BE_EMPTY = (USED, "concurrency", "request_rate_per_s", "requests", *TARGETS)
+COLUMNS = (*TEXTS, *FIGURES, "parallelism_basis", *MAY_BE_EMPTY)
 COMPUTE = {"bf16": "bf16", "fp8": "fp8", "fp4": "fp4", "int8": "int8", "w4a16": "bf16", "w8a16": "bf16", "fp32": "fp32"}
 IMPOSSIBLE = 1.25
 """How much faster than the datasheet's bandwidth a row may be before it is refused: datasheets are rounded."""
+LEAST_PART = 1e-6
+"""A number this near to a whole one is whole."""
 REASONS_TOLD = 8
 
 
@@ -116,7 +120,8 @@ def table_of(reader: Any, catalogue: Catalogue, name: str) -> Table:  # noqa: AN
             wrong.setdefault(n, problem)
     _refuse(wrong, name)
     texts = {column: [row[column] or "" for row in rows] for column in TEXTS}
-    table = Table(texts=texts, observed={t: numbers[t] for t in TARGETS}, runs=runs_of(texts, numbers, catalogue))
+    runs = runs_of(texts, numbers, catalogue, _lengths(texts, numbers))
+    table = Table(texts=texts, observed={t: numbers[t] for t in TARGETS}, runs=runs)
     _refuse(_impossible(table), name)
     return table
 
@@ -192,18 +197,39 @@ def _refuse(wrong: dict[int, str], name: str) -> None:
     )
 
 
-def runs_of(texts: dict[str, list[str]], numbers: dict[str, Floats], catalogue: Catalogue) -> Runs:
-    """Columns of runs; equal combinations of model, device, format, stack and parallelism share one kind."""
+def _lengths(texts: dict[str, list[str]], numbers: dict[str, Floats]) -> list[str]:
+    """How the lengths of a closed run's requests differ, as its means tell.
+
+    All the same where the means are whole, because the mean over varied lengths is hardly ever a whole number; drawn
+    up to a nominal length where they are nine tenths of a whole number.
+    """
+    means = np.stack([numbers["input_tokens"], numbers["output_tokens"]])
+    nominal = means / DRAWN_MEAN
+    same, drawn = (np.all(np.abs(x - np.round(x)) < LEAST_PART, axis=0) for x in (means, nominal))
+    names = np.where(same, ALIKE, np.where(drawn, DRAWN, VARIED))
+    return [str(n) if mode == "closed" else VARIED for n, mode in zip(names, texts["mode"], strict=True)]
+
+
+def runs_of(
+    texts: dict[str, list[str]], numbers: dict[str, Floats], catalogue: Catalogue, lengths: list[str] | None = None
+) -> Runs:
+    """Columns of runs; equal combinations of model, device, format, stack and parallelism share one kind.
+
+    ``lengths``: how those of each run's requests differ; varied, as a user's do, unless told.
+    """
     models, devices = measured_models(catalogue), measured_devices(catalogue)
     models = {name: row for name, row in models.items() if row.kind != "encoder"}  # they put out no tokens
     pool = _Pool()
-    degrees = [numbers[c] for c in ("tensor_parallel", "data_parallel", "pipeline_parallel")]
+    degrees = [numbers[c] for c in ("tensor_parallel", "data_parallel")] + [_stages(numbers)]
     kind = [
         pool.kind(
             models.get(texts["model"][n]),
             devices.get(texts["gpu"][n]),
             (texts["compute_format"][n], numbers["weight_bytes_per_param"][n], numbers["kv_bytes_per_element"][n]),
-            (texts["engine"][n], texts["engine_version"][n], f"{texts['mode'][n]} {texts['scenario'][n]}".strip()),
+            (
+                *(texts["engine"][n], texts["engine_version"][n], f"{texts['mode'][n]} {texts['scenario'][n]}".strip()),
+                lengths[n] if lengths else VARIED,
+            ),
             tuple(float(d[n]) for d in degrees),
         )
         for n in range(len(texts["id"]))
@@ -219,6 +245,14 @@ def runs_of(texts: dict[str, list[str]], numbers: dict[str, Floats], catalogue: 
         requests=numbers["requests"],
         replicas=numbers["replicas"],
     )
+
+
+def _stages(numbers: dict[str, Floats]) -> Floats:
+    """Pipeline stages, and where more devices were used than the degrees multiply to, those that layers lie on."""
+    stages = numbers["pipeline_parallel"]
+    apart = numbers[USED] / (numbers["tensor_parallel"] * numbers["data_parallel"] * stages * numbers["replicas"])
+    found: Floats = stages * np.where(apart > 1, np.maximum(np.floor(apart), 1.0), 1.0)
+    return found
 
 
 class _Pool:
@@ -237,7 +271,7 @@ class _Pool:
         model: ModelSpec | None,
         device: Device | None,
         number_format: tuple[str, float, float],
-        stack: tuple[str, str, str],
+        stack: tuple[str, str, str, str],
         degrees: tuple[float, ...],
     ) -> int:
         if model is None or device is None:
@@ -257,7 +291,9 @@ class _Pool:
                 self._models.setdefault(model, len(self._models)),
                 place[0],
                 self._precisions.setdefault(precision, len(self._precisions)),
-                self._stacks.setdefault(Stack(name=stack[0], version=stack[1], mode=stack[2]), len(self._stacks)),
+                self._stacks.setdefault(
+                    Stack(name=stack[0], version=stack[1], mode=stack[2], lengths=stack[3]), len(self._stacks)
+                ),
             )
             self._seen[key] = len(self._seen)
             self._rows.append((*found, *degrees))

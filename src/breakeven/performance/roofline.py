@@ -149,7 +149,7 @@ def decode_step(replica: Replica, concurrency: Floats, parameters: Parameters) -
     (b/dp) KV/(shards BW_kv), against 2 P b/(n F). A token passes the stages one after another.
     """
     r, bandwidth = replica, replica.bandwidth_bytes_per_s
-    stage = concurrency / r.pipeline_parallel
+    stage = np.maximum(concurrency / r.pipeline_parallel, 1.0)
     each = stage / r.data_parallel
     ranks = r.tensor_parallel * r.data_parallel
     within = np.minimum(r.context_tokens, r.window_tokens)

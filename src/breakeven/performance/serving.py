@@ -144,7 +144,7 @@ def closed(
     in_flight = np.clip(clients, 1.0, most)
     found, ridden = _steady(replica, in_flight, output_tokens, prompt, p)
     waiting = found.response_s * np.maximum(clients / in_flight - 1, 0.0)
-    entering = most * (input_tokens + output_tokens / 2) / (input_tokens + ROOM_AT_START * output_tokens)
+    entering = entering_of(most, input_tokens, output_tokens)
     before = np.minimum(found.response_s * np.maximum(clients / np.maximum(entering, 1.0) - 1, 0.0), waiting)
     others = in_flight - 1
     before_mine = replica.burst * others / 2 + replica.cohort * np.minimum(others / FULL_COHORT, 1.0)
@@ -189,7 +189,11 @@ def arriving(
     output_tokens: Floats,
     p: Parameters,
 ) -> Served:
-    """Arrivals at a rate for a number of requests (``load``); beyond what fits, a queue grows until the run ends."""
+    """Arrivals at a rate for a number of requests (``load``); beyond what fits, a queue grows until the run ends.
+
+    The figures are those of the run's middle request, because such runs are published by their medians: it waits for
+    the prompts before it, where they come faster than they are prefilled, and for a place.
+    """
     rate, requests = load
     prompt = prompt_of(replica, input_tokens, p)
 
@@ -198,18 +202,26 @@ def arriving(
 
     in_flight = concurrency_at(rate, most, lambda n: _met(rate * at(n).held_s, requests) / rate)
     found, carried = at(in_flight), most / at(most).held_s
-    wait = np.maximum(requests - most, 0.0) / 2 * np.maximum(1 / carried - 1 / rate, 0.0)
+    let_in = np.minimum(requests / 2, entering_of(most, input_tokens, output_tokens))
+    wait = (requests / 2 - let_in) * np.maximum(1 / carried - 1 / rate, 0.0)
+    wait += let_in * np.maximum((prompt.compute_s + prompt.wire_s) * replica.pace - 1 / rate, 0.0)
     served = np.minimum(rate, carried) * output_tokens
     return Served(output_tokens_per_s=served, ttft_s=found.ttft_s + wait, tpot_s=found.tpot_s)
 
 
-def _met(lasting: Floats, requests: Floats) -> Floats:
-    """How many others a request of a short run meets: arrivals that would last at ``lasting`` in flight, but end.
+def entering_of(most: Floats, input_tokens: Floats, output_tokens: Floats) -> Floats:
+    """How many requests an engine lets in where ``most`` fit at their mean length: it wants room for the prompt."""
+    found: Floats = most * (input_tokens + output_tokens / 2) / (input_tokens + ROOM_AT_START * output_tokens)
+    return found
 
-    N requests at a rate that would keep A in flight: A (1 - A/(3N)) where A <= N, else N (1 - N/(3A)), the mean over
-    the life of each request of a flow that begins and ends. 0 requests: the run is long.
+
+def _met(lasting: Floats, requests: Floats) -> Floats:
+    """How many others the middle request of a run meets: arrivals that would last at ``lasting`` in flight, but end.
+
+    Of N requests at a rate that would keep A in flight: A where A <= N/2, else A - (A - N/2)^2/A, the mean over the
+    life of the middle one of a flow that begins and ends. 0 requests: the run is long.
     """
     total = np.where(requests > 0, requests, np.inf)
-    less = np.minimum(lasting, total)
-    found: Floats = less * (1 - less / (3 * np.maximum(lasting, total)))
+    less = np.maximum(lasting - total / 2, 0.0)
+    found: Floats = lasting - less * less / np.maximum(lasting, TINY)
     return found

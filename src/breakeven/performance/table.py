@@ -7,7 +7,7 @@ import numpy as np
 
 from breakeven.options.columns import Floats, Ints
 from breakeven.performance.calibration import Parameters, typical_parameters
-from breakeven.performance.kinds import Kinds, weight_bytes
+from breakeven.performance.kinds import DRAWN, DRAWN_MEAN, Kinds, weight_bytes
 from breakeven.performance.measured import MODES, Runs
 from breakeven.performance.replica import replicas
 from breakeven.performance.roofline import Replica
@@ -26,6 +26,8 @@ class Prepared:
     room_bytes: Floats
     """Memory for KV cache, divided by the share of it that a request takes up."""
     batch_limit: Floats
+    counted: Floats
+    """Tokens that a benchmark counts for each one put out."""
 
 
 def prepared(kinds: Kinds, parameters: Parameters, replica: Replica | None = None) -> Prepared:
@@ -41,6 +43,7 @@ def prepared(kinds: Kinds, parameters: Parameters, replica: Replica | None = Non
         replica=replica,
         room_bytes=free * replica.kv_shards * kinds.data_parallel * kinds.pipeline_parallel,
         batch_limit=kinds.by_stack(lambda s: p.bulk_batch_limit.get(s.name, p.batch_limit)) * kinds.data_parallel,
+        counted=kinds.by_stack(lambda s: 1 / DRAWN_MEAN if s.lengths == DRAWN else 1.0),
     )
 
 
@@ -73,7 +76,8 @@ def _served(mode: str, runs: Runs, ready: Prepared, p: Parameters) -> Served:
         requests = np.where(np.isnan(runs.requests), 0.0, runs.requests)
         load = (runs.request_rate_per_s / runs.replicas, requests / runs.replicas)
         part = arriving(replica, load, most, *size, p)
-    return Served(output_tokens_per_s=part.output_tokens_per_s * runs.replicas, ttft_s=part.ttft_s, tpot_s=part.tpot_s)
+    counted = part.output_tokens_per_s * runs.replicas * ready.counted[runs.kind]
+    return Served(output_tokens_per_s=counted, ttft_s=part.ttft_s, tpot_s=part.tpot_s)
 
 
 def rows_of(runs: Runs, ready: Prepared) -> tuple[Replica, Floats]:
