@@ -145,7 +145,7 @@ def test_a_tail_begins_after_the_last_break():
 
 
 def test_a_break_even_lies_between_those_of_the_fast_and_the_slow_end_of_the_speed(shipped):
-    base = Workload.of(requests_per_day=1e5, input_tokens=1500, output_tokens=400)
+    base = Workload.of(requests_per_day=1e5, input_tokens=4000, output_tokens=800)
     found = [c for c in plan(base, shipped, Policy()).crossovers if c.requests_per_day and c.low and c.high]
     assert found
     assert all(c.low <= c.requests_per_day <= c.high for c in found)

@@ -29,7 +29,7 @@ def answer(requests_per_day=1e6, weights=BUSY_DAYS, slo=None, **policy):
 
 @pytest.fixture(scope="module")
 def usual():
-    return answer(only=Only(models=("gpt-oss-20b", "gpt-oss-120b", "*gemma-3-12b-it")))
+    return answer(2e6, only=Only(models=("gpt-oss-20b", "gpt-oss-120b", "*gemma-3-12b-it")))
 
 
 def test_there_are_hybrids_to_test(usual):
@@ -144,7 +144,7 @@ def test_a_commitment_is_a_base_under_the_machines_of_every_hour_and_all_others_
 
 
 def test_the_base_never_falls_below_the_replicas_that_must_stand():
-    found = answer(1e6, min_replicas=2)
+    found = answer(2e6, min_replicas=2)
     replicas = found.hybrids.machines * found.curves.per_machine[found.hybrids.hosted][:, None]
     assert len(replicas)
     assert replicas.min() >= 2
@@ -160,7 +160,7 @@ def test_a_hybrid_whose_api_is_not_known_to_keep_the_target_is_not_counted_as_ke
 
 def test_people_and_fixed_costs_of_both_halves_are_paid_once():
     costs = tuple(FixedCost(name=name, usd_per_month=Decimal(73), applies_to=name) for name in ("api", "hosted", "all"))
-    found = answer(2e6, people=People(hours_per_month=Decimal(1), usd_per_hour=Decimal(10)), fixed_costs=costs)
+    found = answer(5e6, people=People(hours_per_month=Decimal(1), usd_per_hour=Decimal(10)), fixed_costs=costs)
     contender = next(c for c in found.ranking.contenders if c.kind == "hybrid")
     names = [line.name for line in found.verdict(contender).bill.lines]
     assert [names.count(name) for name in ("api", "hosted", "all", "people, 1 hours a month")] == [1, 1, 1, 1]
