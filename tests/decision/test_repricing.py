@@ -59,8 +59,11 @@ def test_longer_requests_cost_about_what_a_plan_of_longer_requests_says(shipped,
     there = plan(scaled(WORK, **more), shipped, FLOOR)
     longer = replace(middle(len(contest.contenders)), **{log: np.log(np.array([1.2]))})
     read = contest.usd_per_day(longer, np.zeros(1))[:, 0]
+    formed = {there.option_id(c) for c in there.ranking.contenders}
     for n, contender in enumerate(contest.contenders):
         name = answer.option_id(contender)
+        if contender.kind == "hybrid" and name not in formed:  # not every hybrid pays at longer requests too
+            continue
         exact = float(there.explain(name).bill.usd_per_day)
         assert read[n] == pytest.approx(exact, rel=1e-6 if contender.kind == "api" else 0.15), name
 
