@@ -196,16 +196,18 @@ def _within_target(speed: Speed, grid: HostedGrid, slo: Slo, ruling: Ruling) -> 
 
 def _largest_within(speed: Speed, slo: Slo) -> Floats:
     """The largest whole concurrency that keeps the target and leaves prefill its limit, by bisection."""
-    low, high = np.ones_like(speed.largest_concurrency), speed.largest_concurrency.copy()
+    found = speed.largest_concurrency.copy()
     if speed.stated is not None:
-        return high
-    keeps = _keeps(speed, high, slo)
-    low = np.where(keeps, high, low)
+        return found
+    late = np.flatnonzero(~_keeps(speed, found, slo))
+    low, high = np.ones(len(late)), found[late]
+    part = take(speed, late, high)
     while np.any(high - low > 1):
         middle = np.floor((low + high) / 2)
-        good = _keeps(speed, middle, slo)
+        good = _keeps(part, middle, slo)
         low, high = np.where(good, middle, low), np.where(good, high, middle)
-    return low
+    found[late] = low
+    return found
 
 
 def _keeps(speed: Speed, concurrency: Floats, slo: Slo) -> Mask:
