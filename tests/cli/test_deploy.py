@@ -52,6 +52,7 @@ def test_without_yes_and_without_credentials_it_says_what_would_be_created_and_t
     ):
         assert word in told
     assert "Nothing was called" in run("destroy", "chat")
+    assert "Not run on AWS" in run("destroy", "chat")
 
 
 @pytest.fixture
@@ -170,6 +171,7 @@ def test_how_a_stack_stands_is_told_without_its_secret(monkeypatch):
     monkeypatch.setattr(boto3, "client", lambda *_, **__: client)
     with stub:
         told = run("status", "chat")
+        assert "Not run on AWS" in told
         for word in ("chat create complete", OPTION, "2027-01-31T18:00:00", "https://example.com/v1"):
             assert word in told
         assert "HuggingFaceToken" not in told

@@ -107,6 +107,21 @@ def test_the_machines_are_a_request_that_botocore_takes_with_values_that_its_mod
         assert variant[field] in client.meta.service_model.shape_for(shape).enum
 
 
+def test_but_for_the_kind_of_machine_the_configuration_and_the_endpoint_are_kept_as_asked(aws, properties):
+    client, endpoint = aws("sagemaker"), properties("Endpoint")
+    asked = properties("EndpointConfig") | {"EndpointConfigName": endpoint["EndpointConfigName"]}
+    (variant,) = asked["ProductionVariants"]
+    client.create_model(**properties("Model") | {"ModelName": variant["ModelName"]})
+    variant["InstanceType"] = "ml.p3.2xlarge"  # the newest machine with a GPU that moto takes
+    client.create_endpoint_config(**asked)
+    (kept,) = client.describe_endpoint_config(EndpointConfigName=asked["EndpointConfigName"])["ProductionVariants"]
+    assert {field: kept[field] for field in variant} == variant
+    endpoint.pop("RetainAllVariantProperties")  # goes with an update alone
+    client.create_endpoint(**endpoint)
+    found = client.describe_endpoint(EndpointName=endpoint["EndpointName"])
+    assert found["EndpointConfigName"] == asked["EndpointConfigName"]
+
+
 def test_the_copies_that_scale_to_zero_are_a_request_that_botocore_takes(aws, resources_of, by_lambda):
     from botocore.stub import Stubber
 

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from breakeven.deploy.quotas import Standing
 
 NOT_RUN = "Not run on AWS: no stack of this kind has been created by its authors. Read the template first."
+NOT_TRIED = "Not run on AWS: its authors tried this against stand-ins alone. Look into the console too."
 SECRET = "HuggingFaceToken"
 SOON: dict[str, Any] = {"connect_timeout": 5, "read_timeout": 20, "retries": {"total_max_attempts": 3}}
 """Seconds and attempts, for what a dry run asks: it is worth no long wait."""
@@ -90,6 +91,7 @@ def status(
             typer.echo(f"no stack {stack!r} in {region}" if stack else f"no stack of breakeven in {region}")
 
     _with_aws(region, lambda client: show(client("cloudformation")))
+    typer.echo(NOT_TRIED)
 
 
 def destroy(
@@ -106,8 +108,10 @@ def destroy(
         typer.echo(
             f"would remove the stack {stack!r} in {region}, and the role that removes it. Nothing was called; --yes"
         )
+        typer.echo(NOT_TRIED)
         return
     _with_aws(region, lambda client: remove(client("cloudformation"), client("iam"), stack, typer.echo, sleep))
+    typer.echo(NOT_TRIED)
 
 
 def _check_name(stack: str) -> None:
