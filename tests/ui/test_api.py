@@ -1,12 +1,17 @@
 """The API: what it gives fits its own document, and agrees with the pages and with the command."""
 
 import json
+import re
+from pathlib import Path
 from urllib.parse import urlencode
 
 import jsonschema
 import pytest
 
+import breakeven.ui
 from breakeven.ui.api import OPERATIONS, V1
+from breakeven.ui.app import GET
+from breakeven.ui.openapi import PARTS
 from breakeven.ui.scenario import Scenario
 
 ASKED = {f"{V1}/history/{{name}}": f"{V1}/history/ml.p5.48xlarge", f"{V1}/option": f"{V1}/option?option=llama-3.3-70b"}
@@ -69,6 +74,26 @@ def test_the_document_is_one_that_others_can_read(document):
     ids = [one["operationId"] for methods in document["paths"].values() for one in methods.values()]
     assert len(ids) == len(set(ids))
     assert document["openapi"].startswith("3.1")
+
+
+def test_all_that_the_pages_ask_stands_in_the_document(document):
+    """A page's own address and a plain form apart: they are the page."""
+    asked = {path for path in GET if path.startswith(("/part/", "/download/"))}
+    assert asked == set(PARTS)
+    assert asked <= set(document["paths"])
+    templates = Path(breakeven.ui.__file__).parent
+    texts = [path.read_text() for path in (*templates.glob("templates/*.html"), *templates.glob("assets/app.js"))]
+    for address in re.findall(r"/(?:part|download|api/v1)/[a-z/._-]+", " ".join(texts)):
+        known = [path for path in document["paths"] if address.rstrip("/").startswith(path.split("/{")[0])]
+        assert known or address.startswith("/api/v1/docs") or address.endswith("openapi.json"), address
+
+
+@pytest.mark.parametrize(("path", "kind"), [(path, kind) for path, (_, kind, _) in PARTS.items() if "{" not in path])
+def test_a_part_gives_the_kind_that_the_document_names(client, planner, path, kind):
+    option = planner.answer(Scenario()).section.groups[0].rows[0].verdict.option.id
+    found = client.get(path, params={"option": option} if path in {"/part/bill", "/download/stack.yaml"} else {})
+    assert found.status_code in {200, 422}  # an option of which no stack can be made is told as such
+    assert found.headers["content-type"].startswith(kind if found.status_code == 200 else "text/")
 
 
 def test_prices_over_time_are_asked_for_by_region_span_and_kind(client):

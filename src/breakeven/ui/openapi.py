@@ -9,6 +9,7 @@ from breakeven import __version__
 from breakeven.report.document import schema_of_money
 from breakeven.ui.address import FIELDS
 from breakeven.ui.api import OPERATIONS, V1, Operation, Problem, Uploaded
+from breakeven.ui.downloads import FILES
 from breakeven.workload.spec import Spec
 
 FORMS = {
@@ -19,6 +20,19 @@ FORMS = {
     "json": "JSON",
 }
 UPLOAD = f"{V1}/workload"
+HTML, SVG, FILE = "text/html", "image/svg+xml", "application/octet-stream"
+OPTION = ("option", "the id of an option that is shown")
+STACK = (OPTION, ("weights", "where the weights lie"), ("quantized", "whether they are quantized already"))
+PARTS: dict[str, tuple[str, str, tuple[tuple[str, str], ...]]] = {
+    "/part/answer": ("The answer of a scenario, as the part of the page that is replaced", HTML, ()),
+    "/part/step": ("The answer in a few figures at another traffic, while it is dragged", HTML, ()),
+    "/part/bill": ("The bill of an option, unfolded", HTML, (OPTION,)),
+    "/part/picture/{name}": ("A picture of the answer", SVG, (("width", "wide or narrow"),)),
+    "/part/out": ("What was ruled out and why", HTML, (("find", "text that a reason must hold, or a model"),)),
+    "/download/{name}": (f"A file to take along: {', '.join(FILES)}", FILE, ()),
+    "/download/stack.yaml": ("The CloudFormation document of an option", "application/yaml", STACK),
+}
+"""What the pages ask beside the API's JSON: the same answers, drawn. What it does, what it gives, what it asks."""
 
 
 @cache
@@ -29,6 +43,7 @@ def document() -> bytes:
     shape_of = dict(zip([*OPERATIONS, "problem", "uploaded"], map(schema_of_money, schemas), strict=True))
     paths = {path: {"get": _get(path, one, shape_of)} for path, one in OPERATIONS.items()}
     paths[UPLOAD] = {"post": _post(shape_of)}
+    paths |= {path: {"get": _part(path, *told)} for path, told in PARTS.items()}
     made = {
         "openapi": "3.1.0",
         "info": {
@@ -57,6 +72,22 @@ def _get(path: str, operation: Operation, shape_of: dict[str, Any]) -> dict[str,
         "summary": operation.does,
         "parameters": [*own, *fields],
         "responses": _responses(operation.does, shape_of[path], shape_of) | _away(operation, shape_of),
+    }
+
+
+def _part(path: str, does: str, kind: str, asks: tuple[tuple[str, str], ...]) -> dict[str, Any]:
+    own = [_parameter(name, words, "query") for name, words in asks]
+    if "{name}" in path:
+        own.append(_parameter("name", "the name", "path") | {"required": True})
+    drawn = {"schema": {"type": "string"}}
+    return {
+        "operationId": path.strip("/").replace("/{name}", "").replace("/", "-").replace(".", "-"),
+        "summary": does,
+        "parameters": [*own, *({"$ref": f"#/components/parameters/{name}"} for name in FIELDS)],
+        "responses": {
+            "200": {"description": does, "content": {kind: drawn}},
+            "422": {"description": "The request cannot be answered; the page says why", "content": {HTML: drawn}},
+        },
     }
 
 
