@@ -354,7 +354,7 @@ def encoded(value: Any) -> bytes:  # noqa: ANN401 - any structure
 def refusal(wrong: BreakevenError, status: int = 422) -> JSONResponse:
     """What is wrong with a request, as JSON."""
     told = Problem(error=str(wrong), given=wrong.given, expected=wrong.expected, do=wrong.do)
-    return JSONResponse(msgspec.to_builtins(told), status)
+    return JSONResponse(msgspec.to_builtins(told, enc_hook=plain), status)
 
 
 async def upload(site: Site, request: Request) -> Response:

@@ -11,6 +11,7 @@ from typing import Literal
 import msgspec
 
 from breakeven.errors import BreakevenError, SpecError
+from breakeven.wording import plain
 from breakeven.workload.spec import Spec, read_specs
 
 CPU_S, MEMORY_BYTES, WRITTEN_BYTES, OPEN_FILES = 60, 6 << 30, 512 << 20, 128
@@ -93,7 +94,7 @@ def main() -> None:
     """Read the file that is named and write what was found."""
     confined()
     path = Path(sys.argv[1])
-    path.with_name(ANSWER).write_bytes(msgspec.json.encode(read(path)))
+    path.with_name(ANSWER).write_bytes(msgspec.json.encode(read(path), enc_hook=plain))
 
 
 if __name__ == "__main__":
