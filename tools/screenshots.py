@@ -8,18 +8,15 @@ Chromium gets a profile of its own and asks no other host for anything.
 """
 
 import shutil
-import socket
 import subprocess
 import sys
 import tempfile
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import date
 from pathlib import Path
 from urllib.parse import urlencode
 
-import uvicorn
 from playwright.sync_api import sync_playwright
 
 from breakeven.catalogue.load import load_catalogue
@@ -29,6 +26,7 @@ from breakeven.ui.address import query_of
 from breakeven.ui.answers import Planner
 from breakeven.ui.app import application
 from breakeven.ui.guard import Door
+from breakeven.ui.serve import served_beside
 from breakeven.ui.site import Site
 from breakeven.workload.spec import read_specs
 
@@ -86,15 +84,9 @@ def addresses() -> dict[str, str]:
 @contextmanager
 def served() -> Iterator[str]:
     """The address of the pages, while they are served."""
-    listening = socket.create_server(("127.0.0.1", 0))
     site = Site(Planner(load_catalogue(), today=lambda: date.fromisoformat(PICTURED_DAY)))
-    app = application(site, Door(host="127.0.0.1"))
-    server = uvicorn.Server(uvicorn.Config(app, http="h11", ws="none", lifespan="off", log_level="critical"))
-    thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]}, daemon=True)
-    thread.start()
-    yield f"http://127.0.0.1:{listening.getsockname()[1]}"
-    server.should_exit = True
-    thread.join(SECONDS)
+    with served_beside(application(site, Door(host="127.0.0.1"))) as address:
+        yield address
 
 
 def photograph_pages(chromium: str) -> list[Path]:

@@ -3,8 +3,6 @@
 import json
 import re
 import shutil
-import socket
-import threading
 import zipfile
 from datetime import date
 from pathlib import Path
@@ -38,14 +36,13 @@ PATHS = (
 @pytest.fixture(scope="module")
 def address(shipped, tmp_path_factory):
     """A server on a port of the system's choice, over the shipped catalogue on a fixed day."""
-    import uvicorn
     from tests.ui.metered import NOW, write_store
 
     from breakeven.ui.answers import Planner
     from breakeven.ui.app import application
     from breakeven.ui.guard import Door
     from breakeven.ui.meter import Meter
-    from breakeven.ui.serve import warm
+    from breakeven.ui.serve import served_beside, warm
     from breakeven.ui.site import Site
 
     store = str(tmp_path_factory.mktemp("books") / "gateway.db")
@@ -53,15 +50,8 @@ def address(shipped, tmp_path_factory):
     meter = Meter(place=store, now=lambda: NOW)
     site = Site(Planner(shipped, today=lambda: date(2026, 11, 24)), meter=meter)
     warm(site)
-    listening = socket.create_server(("127.0.0.1", 0))
-    app = application(site, Door(host="127.0.0.1"))
-    server = uvicorn.Server(uvicorn.Config(app, http="h11", ws="none", lifespan="off", log_level="critical"))
-    thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]}, daemon=True)
-    thread.start()
-    yield f"http://127.0.0.1:{listening.getsockname()[1]}"
-    server.should_exit = True
-    thread.join(20)
-    assert not thread.is_alive()
+    with served_beside(application(site, Door(host="127.0.0.1"))) as found:
+        yield found
 
 
 @pytest.fixture(scope="module")

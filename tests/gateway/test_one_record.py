@@ -97,17 +97,22 @@ class Books(OpenBooks):
         super().settle(admission, record)
 
 
-async def one_request(gateway, body, leaves_after):
-    """A request of a caller who hangs up after so many turns of the loop (``None``: never)."""
-    sent = []
+def caller(body, gone):
+    """What a caller sends: a body, and that it hangs up once it is ``gone``."""
     messages = [{"type": "http.request", "body": body, "more_body": False}]
-    gone = asyncio.Event()
 
     async def receive():
         if messages:
             return messages.pop()
         await gone.wait()
         return {"type": "http.disconnect"}
+
+    return receive
+
+
+async def one_request(gateway, body, leaves_after):
+    """A request of a caller who hangs up after so many turns of the loop (``None``: never)."""
+    sent, gone = [], asyncio.Event()
 
     async def send(message):
         await asyncio.sleep(0)
@@ -119,7 +124,7 @@ async def one_request(gateway, body, leaves_after):
         gone.set()
 
     leaver = asyncio.create_task(leave()) if leaves_after is not None else None
-    await gateway(SCOPE, receive, send)
+    await gateway(SCOPE, caller(body, gone), send)
     if leaver is not None:
         await leaver
     return sent
@@ -179,21 +184,14 @@ def test_a_refusal_that_is_on_its_way_is_not_stopped_by_the_end_of_the_requests_
     books = Books([])
     upstreams = {"own": Upstream("own", [("whole", "hangs")])}
     door = Door(rules=rules_of(file), upstreams=upstreams, ledger=books, prices=prices_of(shipped))
-    messages = [{"type": "http.request", "body": body, "more_body": False}]
     sent, gone = [], asyncio.Event()
-
-    async def receive():
-        if messages:
-            return messages.pop()
-        await gone.wait()
-        return {"type": "http.disconnect"}
 
     async def send(message):
         gone.set()  # and the caller does not wait for it either
         await asyncio.sleep(0.05)
         sent.append(message["type"])
 
-    asyncio.run(Gateway(door)(SCOPE, receive, send))
+    asyncio.run(Gateway(door)(SCOPE, caller(body, gone), send))
     assert sent == ["http.response.start", "http.response.body"]
     assert len(books.records) == 1
     assert books.held == 0

@@ -4,6 +4,7 @@ import contextlib
 import logging
 import socket
 import threading
+from collections.abc import Iterator
 
 import uvicorn
 from starlette.types import ASGIApp
@@ -16,13 +17,37 @@ from breakeven.ui.texts import texts
 
 LONGEST_HEADERS_BYTES = 131_072
 """A scenario with a measured profile is a long address."""
-GRACE_S = 3
+GRACE_S, ENDING_S = 3, 20
 
 
 def serve(app: ASGIApp, site: Site, listening: socket.socket) -> None:
     """Answer requests on a socket until a signal says stop."""
     threading.Thread(target=warm, args=(site,), daemon=True).start()
-    server = uvicorn.Server(
+    with contextlib.suppress(KeyboardInterrupt):
+        _server(app).run(sockets=[listening])
+
+
+@contextlib.contextmanager
+def served_beside(app: ASGIApp) -> Iterator[str]:
+    """The address of pages that are served on this machine, on a port of the system's choice, while other work goes on.
+
+    Raises:
+        RuntimeError: if they cannot be ended.
+    """
+    listening, server = socket.create_server(("127.0.0.1", 0)), _server(app)
+    thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]}, daemon=True)
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{listening.getsockname()[1]}"
+    finally:
+        server.should_exit = True
+        thread.join(ENDING_S)
+    if thread.is_alive():
+        raise RuntimeError("the pages are still being served")
+
+
+def _server(app: ASGIApp) -> uvicorn.Server:
+    return uvicorn.Server(
         uvicorn.Config(
             app,
             http="h11",
@@ -35,8 +60,6 @@ def serve(app: ASGIApp, site: Site, listening: socket.socket) -> None:
             timeout_graceful_shutdown=GRACE_S,
         )
     )
-    with contextlib.suppress(KeyboardInterrupt):
-        server.run(sockets=[listening])
 
 
 def warm(site: Site) -> None:
