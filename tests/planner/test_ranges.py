@@ -127,7 +127,9 @@ def test_what_overflows_costs_what_the_api_asks_by_then(with_hybrids):
     (group,) = with_hybrids.ranking.groups
     members = _members(with_hybrids, group, 24)
     contest, _ = contest_of(drawing_of(with_hybrids, members, 0, 64), group, members)
-    alone = replace(contest, hosted=replace(contest.hosted, table=replace(contest.hosted.table, overflow=None)))
+    table = contest.hosted.table
+    none = replace(table, overflow=np.zeros_like(table.overflow))
+    alone = replace(contest, hosted=replace(contest.hosted, table=none))
     place, today = next(n for n, c in enumerate(members) if c.kind == "hybrid"), middle(len(members))
     api = contest.apis - 1
 

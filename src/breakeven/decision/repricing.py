@@ -28,6 +28,10 @@ from breakeven.workload.usage import TokenMix, TokenShape, TokenUsage
 
 FEWER = 0.8
 """Token counts are made smaller by this factor to see what they weigh: what fits still fits."""
+BY_OPTION = ("slowest", "fastest", "committed", "machines", "overflow", "rest")
+"""The columns of a table."""
+BY_LINE = ("options", "input_weight", "output_weight", "committed_years", "overflow_input_share")
+"""And of what is charged by it."""
 BEYOND = 1e15
 """USD a day that stand for "there are not so many machines" in the table."""
 
@@ -46,9 +50,9 @@ class CostTable:
     """Machines that are committed to or owned: options x paces x volumes."""
     machines: Floats
     """Machines by the hour."""
+    overflow: Floats
+    """What hybrids pay a paid API for its tokens, at today's prices."""
     rest: Floats
-    overflow: Floats | None = None
-    """What hybrids pay a paid API for its tokens at today's prices; ``None``: there are none."""
 
     @property
     def half(self) -> int:
@@ -57,16 +61,13 @@ class CostTable:
 
     def take(self, options: Ints) -> "CostTable":
         """Some of the options."""
-        names = ("slowest", "fastest", "committed", "machines", "rest")
-        overflow = None if self.overflow is None else self.overflow[options]
-        return replace(self, overflow=overflow, **{name: getattr(self, name)[options] for name in names})
+        return replace(self, **{name: getattr(self, name)[options] for name in BY_OPTION})
 
     def with_hybrids(self, hybrids: "CostTable") -> "CostTable":
         """These options, and hybrids after them over the same volumes and as many paces."""
-        names = ("slowest", "fastest", "committed", "machines", "rest")
-        overflow = np.concatenate([np.zeros_like(self.rest), _or_none(hybrids.overflow, hybrids.rest)])
-        both = {name: np.concatenate([getattr(self, name), getattr(hybrids, name)]) for name in names}
-        return replace(self, overflow=overflow, **both)
+        return replace(
+            self, **{name: np.concatenate([getattr(self, name), getattr(hybrids, name)]) for name in BY_OPTION}
+        )
 
     def at(
         self, volumes: tuple[Floats, Floats], log_pace: Floats, rents: tuple[Floats, Floats], api: Floats | None = None
@@ -82,7 +83,7 @@ class CostTable:
         usd = _read(self.machines, now) * rents[0] + _read(self.rest, now)
         if self.committed.any():
             usd += _read(self.committed, self._corners(volumes[1], pace)) * rents[1]
-        if self.overflow is not None and api is not None:
+        if api is not None and self.overflow.any():
             usd += _read(self.overflow, now) * api
         return np.where(usd > BEYOND / 1e6, np.inf, usd)
 
@@ -131,10 +132,6 @@ def _read(table: Floats, around: tuple[list[Ints], tuple[Floats, ...]]) -> Float
     return found
 
 
-def _or_none(overflow: Floats | None, like: Floats) -> Floats:
-    return np.zeros_like(like) if overflow is None else overflow
-
-
 def paces_of(ends: tuple[Floats, Floats], steps: int) -> tuple[Floats, Floats, Floats]:
     """The fastest and the slowest log pace of each option, and all paces of its table, options x paces.
 
@@ -161,7 +158,13 @@ def cost_table(curves: Curves, options: Ints, ends: tuple[Floats, Floats], volum
     charged = _charged(curves, np.repeat(options, paces.shape[1] * len(volumes)), speed, np.tile(volumes, len(rows)))
     committed, machines, rest = (column.reshape(shape) for column in charged)
     return CostTable(
-        volumes=volumes, slowest=slowest, fastest=fastest, committed=committed, machines=machines, rest=rest
+        volumes=volumes,
+        slowest=slowest,
+        fastest=fastest,
+        committed=committed,
+        machines=machines,
+        overflow=np.zeros_like(rest),
+        rest=rest,
     )
 
 
@@ -199,13 +202,11 @@ class HostedLines:
 
     def take(self, options: Ints) -> "HostedLines":
         """Some of the options."""
-        names = ("options", "input_weight", "output_weight", "committed_years", "overflow_input_share")
-        return replace(self, table=self.table.take(options), **{name: getattr(self, name)[options] for name in names})
+        return replace(self, table=self.table.take(options), **{name: getattr(self, name)[options] for name in BY_LINE})
 
     def with_hybrids(self, hybrids: "HostedLines") -> "HostedLines":
         """These options, and hybrids after them."""
-        names = ("options", "input_weight", "output_weight", "committed_years", "overflow_input_share")
-        both = {name: np.concatenate([getattr(self, name), getattr(hybrids, name)]) for name in names}
+        both = {name: np.concatenate([getattr(self, name), getattr(hybrids, name)]) for name in BY_LINE}
         return replace(self, table=self.table.with_hybrids(hybrids.table), **both)
 
     def rent_since(self, at_years: float) -> Floats:
