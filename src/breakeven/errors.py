@@ -6,13 +6,16 @@
     ├── NoDataError      the name is known, but not on that day or in that region
     └── CatalogueError   a row of facts that the schema refuses
 
-Each error says what was given, what was expected and what to do, in one sentence each.
+Each error says what was given, what was expected and what to do, in one sentence each. What carries a name or a figure
+is ``quoting(...)``, so that a page can say the sentence in another language.
 """
 
 import difflib
 import math
 from collections.abc import Iterable
 from decimal import Decimal
+
+from breakeven.wording import Quoted, Wording, quoting, worded
 
 LARGEST_NUMBER = 1e18
 """No tokens, requests, seconds or dollars of a workload are more; beyond it sums would overflow."""
@@ -31,7 +34,13 @@ class BreakevenError(ValueError):
         self.given = given
         self.expected = expected
         self.do = do
-        super().__init__(f"{_sentence(given)} Expected: {_sentence(expected)} {_sentence(do)}")
+        super().__init__(str(self.told))
+
+    @property
+    def told(self) -> Wording:
+        """The whole message, which remembers what it was made of."""
+        parts = {"given": self.given, "expected": self.expected, "do": self.do}
+        return worded("{given} Expected: {expected} {do}", **{name: _sentence(part) for name, part in parts.items()})
 
 
 class SpecError(BreakevenError):
@@ -57,11 +66,11 @@ class UnknownNameError(BreakevenError):
         names = sorted(set(known))
         near = near_matches(name, names)
         self.near = near
-        look = f"`{search}` lists them" if search else "Check the spelling"
+        look = quoting("`{search}` lists them", search=search) if search else "Check the spelling"
         super().__init__(
-            f"{kind} {name!r} is not in the catalogue",
-            expected=f"one of {len(names)} known {kind}s",
-            do=f"Did you mean: {', '.join(near)}?" if near else look,
+            worded("{kind} {name} is not in the catalogue", kind=kind, name=Quoted(repr(name))),
+            expected=worded("one of {count} known {kind}s", count=len(names), kind=kind),
+            do=quoting("Did you mean: {names}?", names=", ".join(near)) if near else look,
         )
 
 
@@ -78,12 +87,14 @@ def refuse_odd_number(name: str, value: float | Decimal | None, *, above_zero: b
         wanted = "more than 0" if above_zero else "0 or more"
         endless = finite and value > LARGEST_NUMBER
         raise SpecError(
-            f"{name} is {value}", expected=f"at most {LARGEST_NUMBER:g}" if endless else wanted, do="Correct it"
+            quoting("{field} is {value}", field=name, value=value),
+            expected=quoting("at most {most:g}", most=LARGEST_NUMBER) if endless else wanted,
+            do="Correct it",
         )
 
 
 def _sentence(text: str) -> str:
-    return text if text.endswith((".", "?", "!")) else f"{text}."
+    return text if text.endswith((".", "?", "!")) else worded("{said}.", said=text)
 
 
 def near_matches(name: str, known: Iterable[str], limit: int = 4) -> list[str]:

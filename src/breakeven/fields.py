@@ -2,11 +2,12 @@
 
 import re
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any, TypeGuard, TypeVar
 
 import msgspec
 
 from breakeven.errors import BreakevenError, SpecError, near_matches
+from breakeven.wording import Quoted, Wording, joined, quoting, worded
 
 T = TypeVar("T")
 Steps = list[str | int]
@@ -51,8 +52,9 @@ def typed(document: object, kind: type[T], place: Callable[[Steps], str]) -> T:
     except msgspec.ValidationError as wrong:
         steps = _steps(document, str(wrong), refusal)
         steps, given, expected, do = _told(document, kind, steps, wrong)
-        field = ".".join(str(step) for step in steps) or "the document"
-        raise SpecError(f"{place(steps)}{field}: {given}", expected=expected, do=do) from wrong
+        field = Quoted(".".join(str(step) for step in steps)) or "the document"
+        told = worded("{place}{field}: {given}", place=place(steps), field=field, given=given)
+        raise SpecError(told, expected=expected, do=do) from wrong
 
 
 def _told(document: object, kind: type, steps: Steps, wrong: msgspec.ValidationError) -> tuple[Steps, str, str, str]:
@@ -63,19 +65,22 @@ def _told(document: object, kind: type, steps: Steps, wrong: msgspec.ValidationE
     if unknown := re.match(r"Object contains unknown field `(.*?)`( - at `\$.*)?$", message, re.DOTALL):
         names = [field.encode_name for field in getattr(_info(kind, steps), "fields", ())]
         near = near_matches(unknown[1], names, limit=1)
-        do = f"Did you mean: {near[0]}?" if near else "Leave it out"
-        return [*steps, unknown[1]], "there is no such field", f"one of {', '.join(names)}", do
+        do = quoting("Did you mean: {names}?", names=near[0]) if near else "Leave it out"
+        expected = quoting("one of {names}", names=", ".join(names))
+        return [*steps, unknown[1]], "there is no such field", expected, do
     if missing := re.match("Object missing required field `(.*?)`", message):
-        wanted = _wanted(_info(kind, [*steps, missing[1]]))
-        return steps, f"the field {missing[1]} is missing", f"{missing[1]}: {wanted}", f"Add {missing[1]}"
+        name, wanted = Quoted(missing[1]), _wanted(_info(kind, [*steps, missing[1]]))
+        expected = worded("{name}: {wanted}", name=name, wanted=wanted)
+        return steps, worded("the field {name} is missing", name=name), expected, worded("Add {name}", name=name)
     if " - at `key` in `$" in message:
         odd = next((key for key in _fields(_at(document, steps)) if not isinstance(key, str)), None)
-        return steps, f"the name {_quoted(odd)} is not text", "a name that is text", "Put the name in quotes"
+        told = worded("the name {value} is not text", value=_quoted(odd))
+        return steps, told, "a name that is text", "Put the name in quotes"
     value = _at(document, steps)
     choices = [str(choice) for choice in getattr(_info(kind, steps), "values", ())]
     near = near_matches(str(value), choices)
-    do = f"Did you mean: {', '.join(near)}?" if near else "Mend that field"
-    return steps, f"this is {_quoted(value)}", _wanted(_info(kind, steps)), do
+    do = quoting("Did you mean: {names}?", names=", ".join(near)) if near else "Mend that field"
+    return steps, worded("this is {value}", value=_quoted(value)), _wanted(_info(kind, steps)), do
 
 
 def _blamed(document: object, steps: Steps, given: str) -> tuple[Steps, str]:
@@ -83,7 +88,13 @@ def _blamed(document: object, steps: Steps, given: str) -> tuple[Steps, str]:
     name, _, rest = given.partition(" ")
     ways: tuple[Steps, Steps] = [*steps, name.rpartition(".")[2]], [*name.split(".")]
     way = next((way for way in ways if _at(document, way) is not None), steps)
-    return way, f"this {rest}" if way is not steps and rest.startswith("is ") else given
+    if way is steps or not rest.startswith("is "):
+        return way, given
+    return way, worded(given.pattern, **{**given.places, "field": "this"}) if _of_field(given) else f"this {rest}"
+
+
+def _of_field(given: str) -> TypeGuard[Wording]:
+    return isinstance(given, Wording) and given.pattern.startswith("{field} is ")
 
 
 def _steps(document: object, message: str, refusal: Callable[[object], str | None]) -> Steps:
@@ -129,20 +140,20 @@ def _quoted(value: object) -> str:
     if value is None:
         return "empty"
     if isinstance(value, bool):
-        return str(value).lower()
+        return Quoted(str(value).lower())
     if isinstance(value, dict | list):
         return "fields" if isinstance(value, dict) else "a list"
     text = str(value) if len(str(value)) <= LONGEST_QUOTE else f"{str(value)[:LONGEST_QUOTE]}..."
-    return f"the text {text!r}" if isinstance(value, str) else text
+    return quoting("the text {text}", text=repr(text)) if isinstance(value, str) else Quoted(text)
 
 
 def _wanted(info: Any) -> str:  # noqa: ANN401 - msgspec's own type descriptions
     """What a field takes, in words."""
     kinds = _choices(info)
     if len(kinds) != 1:
-        return " or ".join(dict.fromkeys(_wanted(one) for one in kinds)) or OF_ANY_KIND
+        return joined(" or ", dict.fromkeys(_wanted(one) for one in kinds)) if kinds else OF_ANY_KIND
     if isinstance(kinds[0], msgspec.inspect.LiteralType):
-        return " or ".join(str(value) for value in kinds[0].values)
+        return joined(" or ", (Quoted(value) for value in kinds[0].values))
     return KINDS.get(type(kinds[0]).__name__, OF_ANY_KIND)
 
 

@@ -1,6 +1,7 @@
 """Words that remember their pattern and what fills its places, so that they can be said again in another language."""
 
 from collections.abc import Callable, Iterable, Mapping
+from numbers import Integral, Real
 
 MILLION, DIGITS = 1e6, 3
 Say = Callable[[str], str]
@@ -41,6 +42,12 @@ class Volume(float):
         return format(float(self), spec) if spec else str(self)
 
 
+class Quoted(str):
+    """A name that somebody gave, or words of somebody else's: they are the same in every language."""
+
+    __slots__ = ()
+
+
 def worded(pattern: str, **places: object) -> Wording:
     """A pattern with its places filled in.
 
@@ -49,6 +56,25 @@ def worded(pattern: str, **places: object) -> Wording:
     ('llama costs 3.00', '{model} costs {usd:.2f}')
     """
     return _made(pattern.format(**places), pattern, places, ())
+
+
+def quoting(pattern: str, **places: object) -> Wording:
+    """A pattern with what somebody gave in its places: names and numbers stay as they are, only words are said anew.
+
+    >>> found = quoting("{name} has {count:,} rows", name="day", count=1200)
+    >>> found, type(found.places["name"]).__name__
+    ('day has 1,200 rows', 'Quoted')
+    """
+    return worded(pattern, **{name: _as_given(value) for name, value in places.items()})
+
+
+def _as_given(value: object) -> object:
+    """A number that any document can hold, words with a memory, or everything else as a quotation of it."""
+    if isinstance(value, Wording | Volume | Quoted):
+        return value
+    if isinstance(value, Integral) and not isinstance(value, bool):
+        return int(value)
+    return float(value) if isinstance(value, Real) and not isinstance(value, bool) else Quoted(value)
 
 
 def joined(between: str, parts: Iterable[str]) -> Wording:

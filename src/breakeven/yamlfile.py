@@ -7,6 +7,7 @@ import yaml
 
 from breakeven.errors import SpecError, near_matches
 from breakeven.fields import Steps, typed
+from breakeven.wording import quoting
 
 try:
     from yaml import CSafeLoader as SafeLoader
@@ -38,7 +39,9 @@ def read_yaml(path: Path, kind: type[T]) -> tuple[T, ...]:
     """
     documents = _documents(path, _text(path))
     if not documents:
-        raise SpecError(f"{path} is empty", expected="a YAML document", do="See docs/reference/spec.md")
+        raise SpecError(
+            quoting("{path} is empty", path=path), expected="a YAML document", do="See docs/reference/spec.md"
+        )
     return tuple(_typed(document, kind, path, node) for node, document in documents)
 
 
@@ -48,25 +51,29 @@ def _text(path: Path) -> str:
             beside = [p.name for p in path.parent.glob("*.y*ml")] if path.parent.exists() else []
             near = near_matches(path.name, beside)
             raise SpecError(
-                f"there is no file {path}",
+                quoting("there is no file {path}", path=path),
                 expected="a YAML file",
-                do=f"Did you mean: {', '.join(near)}?" if near else "Check the path",
+                do=quoting("Did you mean: {names}?", names=", ".join(near)) if near else "Check the path",
             )
         if path.is_dir():
-            raise SpecError(f"{path} is a folder", expected="a YAML file", do="Name the file in it")
+            raise SpecError(quoting("{path} is a folder", path=path), expected="a YAML file", do="Name the file in it")
         if path.stat().st_size > LARGEST_FILE_BYTES:
             raise SpecError(
-                f"{path} is {path.stat().st_size:,} bytes",
-                expected=f"at most {LARGEST_FILE_BYTES:,}",
+                quoting("{path} is {size:,} bytes", path=path, size=path.stat().st_size),
+                expected=quoting("at most {most:,}", most=LARGEST_FILE_BYTES),
                 do="Give a spec, not a log",
             )
         return path.read_text(encoding="utf-8")
     except OSError as wrong:
         raise SpecError(
-            f"{path} cannot be read: {wrong.strerror}", expected="a file you may read", do="Check the path"
+            quoting("{path} cannot be read: {why}", path=path, why=wrong.strerror),
+            expected="a file you may read",
+            do="Check the path",
         ) from wrong
     except UnicodeDecodeError as wrong:
-        raise SpecError(f"{path} cannot be read: {wrong}", expected="UTF-8 text", do="Save it as UTF-8") from wrong
+        raise SpecError(
+            quoting("{path} cannot be read: {why}", path=path, why=wrong), expected="UTF-8 text", do="Save it as UTF-8"
+        ) from wrong
 
 
 def _documents(path: Path, text: str) -> list[tuple[yaml.Node, Any]]:
@@ -79,15 +86,21 @@ def _documents(path: Path, text: str) -> list[tuple[yaml.Node, Any]]:
             found.append((node, loader.construct_document(node)))
     except yaml.YAMLError as wrong:
         mark = getattr(wrong, "problem_mark", None)
-        where = f", line {mark.line + 1}, column {mark.column + 1}" if mark else ""
+        place: object = path
+        if mark:
+            place = quoting(
+                "{path}, line {line}, column {column}", path=path, line=mark.line + 1, column=mark.column + 1
+            )
         problem = getattr(wrong, "problem", None) or getattr(wrong, "reason", None) or wrong
         raise SpecError(
-            f"{path}{where} is not YAML: {problem}",
+            quoting("{place} is not YAML: {problem}", place=place, problem=problem),
             expected="`field: value` lines, indented by spaces",
             do="Mend that line",
         ) from wrong
     except RecursionError as wrong:
-        raise SpecError(f"{path} is nested too deep", expected="a spec", do="See docs/reference/spec.md") from wrong
+        raise SpecError(
+            quoting("{path} is nested too deep", path=path), expected="a spec", do="See docs/reference/spec.md"
+        ) from wrong
     return [(node, document) for node, document in found if document is not None]
 
 
@@ -109,7 +122,13 @@ def _refuse_twice(top: yaml.Node, path: Path) -> None:
                 line = key.start_mark.line + 1
                 if key.value in lines:
                     raise SpecError(
-                        f"{path}, line {line}: {key.value} is given twice, first in line {lines[key.value]}",
+                        quoting(
+                            "{path}, line {line}: {field} is given twice, first in line {first}",
+                            path=path,
+                            line=line,
+                            field=key.value,
+                            first=lines[key.value],
+                        ),
                         expected="each field once",
                         do="Leave one of them out",
                     )
@@ -117,7 +136,7 @@ def _refuse_twice(top: yaml.Node, path: Path) -> None:
 
 
 def _typed(document: object, kind: type[T], path: Path, node: yaml.Node) -> T:
-    return typed(document, kind, lambda steps: f"{path}, line {_line(node, steps)}, ")
+    return typed(document, kind, lambda steps: quoting("{path}, line {line}, ", path=path, line=_line(node, steps)))
 
 
 def _line(node: yaml.Node, steps: Steps) -> int:

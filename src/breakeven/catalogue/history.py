@@ -14,7 +14,7 @@ from breakeven.catalogue.schema import ApiPrice, MachinePrice, PriceRow, Service
 from breakeven.catalogue.search import Fact, called
 from breakeven.errors import NoDataError, SpecError
 from breakeven.evidence import Source
-from breakeven.wording import joined, worded
+from breakeven.wording import joined, quoting, worded
 
 PRICED = ("offers", "machines", "services")
 """The kinds that have prices of their own."""
@@ -87,7 +87,11 @@ class Span(msgspec.Struct, frozen=True, kw_only=True):
     def __post_init__(self) -> None:
         for flag, given, known in (("tier", self.tier, TIERS), ("kind", self.token_kind, TOKEN_KINDS)):
             if given is not None and given not in known:
-                raise SpecError(f"--{flag} is {given}", expected=f"one of {', '.join(known)}", do="Correct it")
+                raise SpecError(
+                    quoting("{field} is {value}", field=f"--{flag}", value=given),
+                    expected=quoting("one of {names}", names=", ".join(known)),
+                    do="Correct it",
+                )
         if self.since and self.since > self.as_of:
             raise wrong_order(self.since, self.as_of)
 
@@ -115,7 +119,9 @@ def change(old: PriceRow, new: PriceRow) -> Decimal | None:
 def wrong_order(first: date, second: date) -> SpecError:
     """The error that says that two days stand in the wrong order."""
     return SpecError(
-        f"{first} lies after {second}", expected="the earlier day first", do=f"Turn them round: {second} {first}"
+        quoting("{first} lies after {second}", first=first, second=second),
+        expected="the earlier day first",
+        do=quoting("Turn them round: {first} {second}", first=second, second=first),
     )
 
 
@@ -181,8 +187,8 @@ def history(catalogue: Catalogue, name: str, span: Span) -> Histories:
     if not any(rows for _, rows in begun):
         first = min(row.effective_from for _, rows in kept for row in rows)
         raise NoDataError(
-            f"no price of {wanted} is known on {span.as_of}",
-            expected=f"a day from {first} on, the first for which one is",
+            quoting("no price of {name} is known on {day}", name=wanted, day=span.as_of),
+            expected=quoting("a day from {first} on, the first for which one is", first=first),
             do="Take a later --as-of",
         )
     entries = tuple(
@@ -224,9 +230,9 @@ def _priced(catalogue: Catalogue, facts: Sequence[Fact], name: str) -> list[Fact
         return named
     kinds = " and ".join(dict.fromkeys(fact.kind for fact in facts))
     raise NoDataError(
-        f"{name} is one of the {kinds}, which have no price of their own",
+        quoting("{name} is one of the {kinds}, which have no price of their own", name=name, kinds=kinds),
         expected="an API offer, a machine or a service",
-        do=f"`breakeven catalogue show {name}` tells what is known of it",
+        do=quoting("`breakeven catalogue show {name}` tells what is known of it", name=name),
     )
 
 
@@ -236,9 +242,13 @@ def _no_prices(name: str, rows: Sequence[PriceRow], span: Span) -> NoDataError:
     regions = sorted({row.region for row in rows if isinstance(row, MachinePrice | ServicePrice)})
     asked = " ".join(word for word in (span.tier, span.token_kind) if word) if tiers else span.region
     return NoDataError(
-        f"no {asked} price of {name} is known" if asked else f"no price of {name} is known",
-        expected=f"one of: {', '.join(tiers or regions)}" if rows else "a price in the catalogue",
-        do="Name another tier, kind or region" if rows else f"`breakeven catalogue show {name}` tells what is known",
+        quoting("no {asked} price of {name} is known", asked=asked, name=name)
+        if asked
+        else quoting("no price of {name} is known", name=name),
+        expected=quoting("one of: {names}", names=", ".join(tiers or regions)) if rows else "a price in the catalogue",
+        do="Name another tier, kind or region"
+        if rows
+        else quoting("`breakeven catalogue show {name}` tells what is known", name=name),
     )
 
 

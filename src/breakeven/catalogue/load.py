@@ -28,6 +28,7 @@ from breakeven.catalogue.schema import (
 )
 from breakeven.errors import CatalogueError, NoDataError, UnknownNameError
 from breakeven.evidence import Source
+from breakeven.wording import quoting
 
 BUILT_FILE = "catalogue.msgpack"
 DIGEST_LENGTH = 16
@@ -177,7 +178,7 @@ def catalogue_of(raw: bytes) -> Catalogue:
         tables = msgspec.msgpack.decode(raw, type=CatalogueFile)
     except (msgspec.MsgspecError, UnicodeDecodeError) as wrong:
         raise CatalogueError(
-            f"the catalogue file cannot be read: {wrong}",
+            quoting("the catalogue file cannot be read: {why}", why=wrong),
             expected="a file built by `make catalogue`",
             do="Build it again or reinstall breakeven",
         ) from wrong
@@ -203,15 +204,15 @@ def _snapshot(catalogue: Catalogue, as_of: date, region: str) -> Snapshot:
     tables = catalogue.tables
     if as_of < catalogue.first_day:
         raise NoDataError(
-            f"--as-of {as_of} lies before the first known price",
-            expected=f"a day from {catalogue.first_day} on",
-            do=f"Take a later day; the history begins on {catalogue.first_day}",
+            quoting("--as-of {day} lies before the first known price", day=as_of),
+            expected=quoting("a day from {first} on", first=catalogue.first_day),
+            do=quoting("Take a later day; the history begins on {first}", first=catalogue.first_day),
         )
     regions = {row.region for row in tables.machine_prices}
     if region not in regions and ANYWHERE not in regions:
         raise NoDataError(
-            f"no machine price is known in the region {region!r}",
-            expected=f"one of: {', '.join(sorted(regions))}",
+            quoting("no machine price is known in the region {region}", region=repr(region)),
+            expected=quoting("one of: {names}", names=", ".join(sorted(regions))),
             do="Bring your own machines and prices for it in an overlay (docs/guides/overlay.md)",
         )
     tariffs, not_yet = _tariffs(catalogue, as_of)

@@ -13,6 +13,7 @@ from breakeven.catalogue.load import ANYWHERE, Catalogue, Snapshot
 from breakeven.catalogue.schema import PriceRow, Score
 from breakeven.errors import NoDataError, SpecError, UnknownNameError, near_matches
 from breakeven.evidence import Source
+from breakeven.wording import quoting
 
 NOT_SEARCHED = ("source", "released_source", "licence_source")
 """Columns that hold ids of sources: a source is found by its own title."""
@@ -147,8 +148,8 @@ def find(catalogue: Catalogue, snapshot: Snapshot, name: str, scale: str) -> Fou
     if not known:
         first = min(later.values())
         raise NoDataError(
-            f"{name} is not known on {snapshot.as_of}",
-            expected=f"a day from {first} on, the first for which a row is known",
+            quoting("{name} is not known on {day}", name=name, day=snapshot.as_of),
+            expected=quoting("a day from {first} on, the first for which a row is known", first=first),
             do="Take a later --as-of",
         )
     same_model = _same_model(catalogue, snapshot, known, scale)
@@ -333,9 +334,9 @@ def _nothing(text: str, words: list[str], everything: list[Fact]) -> NoDataError
     known |= {fact.record["family"] for fact in everything if fact.kind == "models"}
     near = dict.fromkeys(match for part in (text, *words) for match in near_matches(part, sorted(known)))
     return NoDataError(
-        f"nothing in the catalogue matches {text!r}",
+        quoting("nothing in the catalogue matches {text}", text=repr(text)),
         expected="words of a name, family, provider or note, all of which match",
-        do=f"Did you mean: {', '.join(list(near)[:NEAR])}?"
+        do=quoting("Did you mean: {names}?", names=", ".join(list(near)[:NEAR]))
         if near
         else "`breakeven catalogue list` shows what there is",
     )

@@ -13,6 +13,7 @@ from breakeven.options.tuned import as_measured, is_offer, result_name
 from breakeven.performance.calibration import Parameters
 from breakeven.performance.training import LARGEST_CLUSTER, Run, run_on
 from breakeven.units import DAYS_PER_MONTH, HOURS_PER_MONTH, TOKENS_PER_MTOK
+from breakeven.wording import quoting
 from breakeven.workload.fine_tuning import FineTuning
 
 TERMS = ("on-demand", "owned")
@@ -133,9 +134,15 @@ def _cheapest(
                 found.append((usd, run.hours, instance.name, price, run))
     if not found:
         raise NoDataError(
-            f"no machine {f'{tuning.machine} ' if tuning.machine else ''}with a price on {snapshot.as_of} holds the "
-            f"fine-tuning of {tuning.model} and ends it in time",
-            expected=f"at most {LARGEST_CLUSTER} machines with GPUs that hold weights, gradients and optimiser",
+            quoting(
+                "no machine {machine}with a price on {day} holds the fine-tuning of {model} and ends it in time",
+                machine=f"{tuning.machine} " if tuning.machine else "",
+                day=snapshot.as_of,
+                model=tuning.model,
+            ),
+            expected=quoting(
+                "at most {most} machines with GPUs that hold weights, gradients and optimiser", most=LARGEST_CLUSTER
+            ),
             do="Take method: lora, another machine, more hours, or a smaller model",
         )
     _, _, name, price, run = min(found, key=lambda one: one[:3])

@@ -17,6 +17,7 @@ from math import fsum, inf, isfinite
 import numpy as np
 
 from breakeven.errors import SpecError
+from breakeven.wording import quoting
 
 SOLVER = "scipy"
 
@@ -54,7 +55,7 @@ def cheapest_cover(fleets: Sequence[Fleet], kinds: int) -> Cover | None:
     """
     if find_spec(SOLVER) is None:
         raise SpecError(
-            f"{SOLVER} is not installed, and mixed machine types need it",
+            quoting("{package} is not installed, and mixed machine types need it", package=SOLVER),
             expected="the extra `fleets`",
             do="pip install 'breakeven[fleets]'",
         )

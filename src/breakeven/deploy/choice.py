@@ -6,6 +6,7 @@ from typing import Literal
 
 from breakeven.deploy.plan import Capacity, Plan, Setup, Verdict
 from breakeven.errors import NoDataError, SpecError, UnknownNameError
+from breakeven.wording import joined, quoting, worded
 
 Path = Literal["lambda", "direct"]
 PATHS: dict[Path, str] = {"lambda": "lambda-rest-stream", "direct": "direct"}
@@ -67,15 +68,21 @@ def on_sagemaker(plans: tuple[Plan, ...], name: str, path: Path | None = None) -
     option = verdict.option
     if option.provider != "aws-sagemaker":
         raise SpecError(
-            f"{option.id} runs on {option.provider}, not on SageMaker",
+            quoting("{option} runs on {provider}, not on SageMaker", option=option.id, provider=option.provider),
             expected="an option of SageMaker, or `--target kubernetes`",
             do=_instead(plan, verdict, path or "direct"),
         )
     if path_of(verdict) is None or (path and path_of(verdict) != path):
         asked = path or ("lambda" if str(option.serving_path).startswith("lambda") else "direct")
         raise SpecError(
-            f"{option.id} is planned and priced on the path {option.serving_path}",
-            expected=f"{' or '.join(PATHS.values())}" if path is None else f"`--path {path}` is {PATHS[path]}",
+            quoting(
+                "{option} is planned and priced on the path {serving_path}",
+                option=option.id,
+                serving_path=option.serving_path,
+            ),
+            expected=joined(" or ", PATHS.values())
+            if path is None
+            else quoting("`--path {path}` is {serving_path}", path=path, serving_path=PATHS[path]),
             do=_instead(plan, verdict, asked),
         )
     return _chosen(plan, verdict)
@@ -104,7 +111,7 @@ def _found(plans: tuple[Plan, ...], name: str) -> tuple[Plan, Verdict]:
     if len(found) > 1:
         names = ", ".join(plan.workload.name for plan, _ in found)
         raise SpecError(
-            f"{name} stands in several plans of this file: {names}",
+            quoting("{name} stands in several plans of this file: {names}", name=name, names=names),
             expected="one plan",
             do="Plan a spec with one document",
         )
@@ -116,34 +123,52 @@ def _refuse_others(plan: Plan, verdict: Verdict) -> None:
     option = verdict.option
     if option.kind == "api":
         raise SpecError(
-            f"{option.id} is a paid API: there is nothing to deploy",
+            quoting("{option} is a paid API: there is nothing to deploy", option=option.id),
             expected="a self-hosted option (host:...)",
-            do=f"`breakeven gateway --plan` routes to it as it is. {_cheapest_hosted(plan)}",
+            do=worded("`breakeven gateway --plan` routes to it as it is. {cheapest}", cheapest=_cheapest_hosted(plan)),
         )
     if verdict.hybrid:
         raise SpecError(
-            f"{option.id} is a hybrid of own machines and a paid API",
+            quoting("{option} is a hybrid of own machines and a paid API", option=option.id),
             expected="the machines alone",
-            do=f"Deploy its base, `--option {verdict.hybrid.base}`{_if_absent(plan, verdict.hybrid.base)}; the gateway "
-            f"sends the overflow to {verdict.hybrid.overflow_to}",
+            do=quoting(
+                "Deploy its base, `--option {base}`{absent}; the gateway sends the overflow to {overflow_to}",
+                base=verdict.hybrid.base,
+                absent=_if_absent(plan, verdict.hybrid.base),
+                overflow_to=verdict.hybrid.overflow_to,
+            ),
         )
     if verdict.cascade:
         raise SpecError(
-            f"{option.id} is a cascade of two options",
+            quoting("{option} is a cascade of two options", option=option.id),
             expected="one self-hosted option",
-            do=f"Deploy its halves one by one: {verdict.cascade.first}, {verdict.cascade.fallback}",
+            do=quoting(
+                "Deploy its halves one by one: {first}, {fallback}",
+                first=verdict.cascade.first,
+                fallback=verdict.cascade.fallback,
+            ),
         )
     if verdict.setup is None:
         raise NoDataError(
-            f"the plan does not say how {option.id} is set up",
+            quoting("the plan does not say how {option} is set up", option=option.id),
             expected="a plan written by this version",
             do="Write it again with `breakeven compare SPEC --json plan.json`",
         )
     if option.engine != GPU_ENGINE or verdict.setup.generation not in GPU_GENERATIONS or plan.workload.task == "encode":
         raise SpecError(
-            f"{option.id} runs on {option.engine} on {option.accelerator} (task: {plan.workload.task})",
-            expected=f"text generation on {GPU_ENGINE} on GPUs of NVIDIA, which is what the images carry",
-            do="Choose such an option" + (f": {found}" if (found := _deployable(plan)) else ""),
+            quoting(
+                "{option} runs on {engine} on {accelerator} (task: {task})",
+                option=option.id,
+                engine=option.engine,
+                accelerator=option.accelerator,
+                task=plan.workload.task,
+            ),
+            expected=quoting(
+                "text generation on {engine} on GPUs of NVIDIA, which is what the images carry", engine=GPU_ENGINE
+            ),
+            do=quoting("Choose such an option: {option}", option=found)
+            if (found := _deployable(plan))
+            else "Choose such an option",
         )
 
 
@@ -151,7 +176,7 @@ def _chosen(plan: Plan, verdict: Verdict) -> Chosen:
     option, setup, most = verdict.option, verdict.setup, verdict.performance.largest_concurrency
     if setup is None or option.machine is None or most is None or not verdict.capacity.replicas_by_hour:
         raise NoDataError(
-            f"the plan does not say how {option.id} is set up",
+            quoting("the plan does not say how {option} is set up", option=option.id),
             expected="machines and a concurrency",
             do="Plan it again",
         )
@@ -174,11 +199,15 @@ def _instead(plan: Plan, verdict: Verdict, path: Path) -> str:
         machine = f"ml.{machine}"
     twin = f"host:{option.model}:{option.number_format}:{machine}:tp{option.tensor_parallel}:{PATHS[path]}"
     if any(other.option.id == twin for other in plan.verdicts):
-        return f"Take `--option {twin}`"
+        return quoting("Take `--option {option}`", option=twin)
     if option.provider != "own":
-        return f"Plan its twin: `breakeven compare SPEC --explain {twin} --json plan.json`"
+        return quoting("Plan its twin: `breakeven compare SPEC --explain {option} --json plan.json`", option=twin)
     found = _deployable(plan, option.model) or _deployable(plan)
-    return f"Nearest: {found}" if found else "`breakeven compare SPEC --machine 'ml.*' --json plan.json` plans such"
+    return (
+        quoting("Nearest: {option}", option=found)
+        if found
+        else "`breakeven compare SPEC --machine 'ml.*' --json plan.json` plans such"
+    )
 
 
 def _deployable(plan: Plan, model: str | None = None) -> str | None:
@@ -191,7 +220,8 @@ def _cheapest_hosted(plan: Plan) -> str:
     fit = list(_hosted(plan))
     if not fit:
         return "No self-hosted option stands in this plan"
-    return f"The cheapest of one's own: {min(fit, key=lambda verdict: verdict.bill.usd_per_day).option.id}"
+    cheapest = min(fit, key=lambda verdict: verdict.bill.usd_per_day)
+    return quoting("The cheapest of one's own: {option}", option=cheapest.option.id)
 
 
 def _hosted(plan: Plan) -> Iterator[Verdict]:
@@ -201,4 +231,4 @@ def _hosted(plan: Plan) -> Iterator[Verdict]:
 def _if_absent(plan: Plan, name: str) -> str:
     if any(verdict.option.id == name for verdict in plan.verdicts):
         return ""
-    return f" (`breakeven compare SPEC --explain {name} --json plan.json` puts it into the plan)"
+    return quoting(" (`breakeven compare SPEC --explain {name} --json plan.json` puts it into the plan)", name=name)

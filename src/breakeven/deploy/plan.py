@@ -7,6 +7,7 @@ import msgspec
 
 from breakeven.errors import SpecError
 from breakeven.units import SECONDS_PER_HOUR
+from breakeven.wording import quoting
 
 READS = "1."
 """Schema versions that begin with this are read: within one, fields are only added."""
@@ -185,7 +186,7 @@ def _check_version(path: Path, version: str | None) -> None:
 
 def _no_plan(path: Path, why: str) -> SpecError:
     return SpecError(
-        f"{path} {why}",
+        quoting("{path} {why}", path=path, why=why),
         expected="the document of a plan",
         do="`breakeven compare SPEC --json plan.json` writes one",
     )

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from breakeven.deploy.choice import Chosen
 from breakeven.deploy.text import Node, said
 from breakeven.errors import NoDataError, SpecError
+from breakeven.wording import quoting
 
 CONTEXT_STEP = 1024
 ROOM_FOR_LONGER = 2
@@ -34,13 +35,15 @@ def place_of(chosen: Chosen, weights: Weights) -> str:
     found = weights.place or chosen.setup.weights
     if found is None:
         raise NoDataError(
-            f"where the weights of {chosen.verdict.option.model} are published is not known here",
+            quoting("where the weights of {model} are published is not known here", model=chosen.verdict.option.model),
             expected="a repository on the Hugging Face hub, or a folder in a bucket",
             do="Give it with `--weights owner/name` or `--weights s3://bucket/folder/`",
         )
     if found.startswith(BUCKET) and not found.endswith("/"):
         raise SpecError(
-            f"--weights {found} is not a folder", expected="s3://bucket/folder/ with its last /", do="Add the /"
+            quoting("--weights {found} is not a folder", found=found),
+            expected="s3://bucket/folder/ with its last /",
+            do="Add the /",
         )
     return found
 
@@ -75,9 +78,14 @@ def _quantization(chosen: Chosen, weights: Weights) -> str | None:
     if wanted == "fp8" and native == "bf16":
         return "fp8"
     raise SpecError(
-        f"the plan serves {chosen.verdict.option.model} in {wanted}; its weights are published in {native}, and "
-        "vLLM does not turn one into the other while loading",
-        expected=f"weights in {wanted}",
+        quoting(
+            "the plan serves {model} in {wanted}; its weights are published in {native}, and "
+            "vLLM does not turn one into the other while loading",
+            model=chosen.verdict.option.model,
+            wanted=wanted,
+            native=native,
+        ),
+        expected=quoting("weights in {wanted}", wanted=wanted),
         do="Give them with `--weights PLACE --quantized`, or plan with `only: {formats: [bf16, fp8]}`",
     )
 
@@ -88,8 +96,10 @@ def _context(chosen: Chosen, asked: int | None) -> Node:
     limits = [limit for limit in (setup.model_context_tokens, setup.kv_cache_tokens) if limit is not None]
     if asked is not None and limits and not 0 < asked <= min(limits):
         raise SpecError(
-            f"--max-model-len is {asked}",
-            expected=f"1 to {min(limits)}, what the model takes and the memory beside its weights holds",
+            quoting("--max-model-len is {asked}", asked=asked),
+            expected=quoting(
+                "1 to {most}, what the model takes and the memory beside its weights holds", most=min(limits)
+            ),
             do="Correct it",
         )
     steps = -(-setup.longest_request_tokens * ROOM_FOR_LONGER // CONTEXT_STEP)

@@ -12,6 +12,7 @@ from breakeven.logs.files import Compression
 from breakeven.logs.layouts import LAYOUTS, Layout, Role, TimeForm, layout_of
 from breakeven.logs.problems import Problems
 from breakeven.logs.samples import Form, Sample
+from breakeven.wording import Quoted, Wording, joined, quoting, worded
 
 NEAR = 0.5
 """A file that holds this share of what a form needs is told to look like it."""
@@ -106,7 +107,8 @@ def _layout(one: Sample, named: Layout | None, problems: Problems) -> Layout | N
         if not paths:
             return named
         held = ", ".join((one.columns or sorted(one.paths))[:8])
-        problems.add("files", f"it has no column {' and no '.join(sorted(paths))} (it has {held})", [one.file.path])
+        reason = quoting("it has no column {missing} (it has {held})", missing=_without(paths), held=held)
+        problems.add("files", reason, [one.file.path])
         return None
     found = next((layout for layout in LAYOUTS if any(needs <= one.paths for needs in layout.needs)), None)
     if found is None:
@@ -120,11 +122,16 @@ def _in(one: Sample, path: str) -> bool:
     return any(value_at(record, path) is not None for record in one.records) or path in one.paths
 
 
+def _without(names: Iterable[str]) -> Wording:
+    return joined(" and no ", map(Quoted, sorted(names)))
+
+
 def _unknown(one: Sample) -> str:
     shares = [(len(needs & one.paths) / len(needs), layout, needs) for layout in LAYOUTS for needs in layout.needs]
     share, layout, needs = max(shares, key=lambda found: found[0])
     if share >= NEAR and share * len(needs) > 1:
-        return f"it looks like a {layout.name}, but has no {' and no '.join(sorted(needs - one.paths))}"
+        missing = _without(needs - one.paths)
+        return quoting("it looks like a {layout}, but has no {missing}", layout=layout.name, missing=missing)
     return "its columns are of no known log: name them with --columns time=...,input=...,output=..."
 
 
@@ -181,11 +188,17 @@ def check_zone(found: Iterable[Batch], zone: str | None) -> None:
     for batch in found:
         if not batch.zoned and zone is None:
             raise SpecError(
-                f"the times in {batch.paths[0]} carry no time zone, and {_whose(batch)} says none",
+                worded(
+                    "the times in {path} carry no time zone, and {whose} says none",
+                    path=Quoted(batch.paths[0]),
+                    whose=_whose(batch),
+                ),
                 expected="a zone, so that the hours of the day are the right ones",
                 do="Add --time-zone UTC, or the zone that the clock had, for example --time-zone Europe/Berlin",
             )
 
 
 def _whose(batch: Batch) -> str:
-    return "nothing" if batch.layout.name == "columns as named" else f"the description of the {batch.layout.name}"
+    if batch.layout.name == "columns as named":
+        return "nothing"
+    return quoting("the description of the {layout}", layout=batch.layout.name)

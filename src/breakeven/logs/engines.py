@@ -11,6 +11,7 @@ from breakeven.logs.batches import Batch
 from breakeven.logs.extras import load
 from breakeven.logs.fields import field
 from breakeven.logs.problems import EXAMPLES
+from breakeven.wording import quoting
 
 EngineName = Literal["duckdb", "spark"]
 LONGEST_LINE_BYTES = 16_000_000
@@ -21,7 +22,7 @@ PAIRS = "array<struct<key: string, value: struct<stringValue: string, intValue: 
 WRONG_COUNT = "the line has more or fewer fields than the header, or its quotes never close"
 REJECTED: Mapping[str, str] = {
     "INVALID ENCODING": "the line is not UTF-8",
-    "LINE SIZE OVER MAXIMUM": f"the line is longer than {LONGEST_LINE_BYTES:,} bytes",
+    "LINE SIZE OVER MAXIMUM": quoting("the line is longer than {most:,} bytes", most=LONGEST_LINE_BYTES),
 }
 
 

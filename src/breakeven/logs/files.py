@@ -13,6 +13,7 @@ from breakeven.errors import SpecError, near_matches
 from breakeven.logs import remote
 from breakeven.logs.extras import load
 from breakeven.logs.problems import Problems
+from breakeven.wording import Quoted, quoting, worded
 
 Compression = Literal["none", "gzip", "zstd"]
 HEAD_BYTES = 1 << 18
@@ -79,9 +80,9 @@ def _missing(argument: str, what: str) -> SpecError:
     beside = [path.name for path in folder.iterdir()] if folder.is_dir() else []
     near = near_matches(Path(argument).name, beside)
     return SpecError(
-        f"{what} {argument}",
+        worded("{what} {name}", what=what, name=Quoted(argument)),
         expected="usage logs: files, globs, folders or s3:// paths",
-        do=f"Did you mean: {', '.join(near)}?" if near else "Check the path",
+        do=quoting("Did you mean: {names}?", names=", ".join(near)) if near else "Check the path",
     )
 
 
@@ -90,7 +91,7 @@ def _walk(folder: str, problems: Problems) -> Iterator[str]:
     seen: set[tuple[int, int]] = set()
 
     def refused(wrong: OSError) -> None:
-        problems.add("files", f"it cannot be read: {wrong.strerror}", [str(wrong.filename)])
+        problems.add("files", quoting("it cannot be read: {why}", why=wrong.strerror), [str(wrong.filename)])
 
     for here, inner, names in os.walk(folder, followlinks=True, onerror=refused):
         stat = Path(here).stat()
@@ -110,7 +111,7 @@ def _opened(path: str, problems: Problems) -> LogFile | None:
             raw = bytes(stream.read(HEAD_BYTES))
         size = _size_bytes(path)
     except OSError as wrong:
-        problems.add("files", f"it cannot be read: {wrong.strerror or wrong}", [path])
+        problems.add("files", quoting("it cannot be read: {why}", why=wrong.strerror or wrong), [path])
         return None
     if not raw:
         problems.add("files", "it is empty", [path])
@@ -118,7 +119,7 @@ def _opened(path: str, problems: Problems) -> LogFile | None:
     compression: Compression = next((kind for magic, kind in MAGIC.items() if raw.startswith(magic)), "none")
     head = decompressed_head(raw, compression)
     if not head:
-        problems.add("files", f"its {compression} data are damaged from the beginning", [path])
+        problems.add("files", quoting("its {form} data are damaged from the beginning", form=compression), [path])
         return None
     return LogFile(path=path, size_bytes=size, compression=compression, head=head)
 

@@ -20,6 +20,7 @@ from breakeven.logs.problems import Problems
 from breakeven.logs.rows import Wanted, request_rows
 from breakeven.logs.samples import Sample, sample
 from breakeven.logs.times import Table
+from breakeven.wording import joined, quoting
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,7 +103,7 @@ class Log:
             if isinstance(wrong, SpecError):
                 raise
             raise SpecError(
-                f"{self.asked.engine} cannot read the log: {_first_line(wrong)}",
+                quoting("{engine} cannot read the log: {why}", engine=self.asked.engine, why=_first_line(wrong)),
                 expected="files that stay as they are while they are read",
                 do="Leave out the file that is named, or try again",
             ) from wrong
@@ -159,9 +160,11 @@ def _parts(one: Batch, copies: Mapping[str, str], plain: Collection[str]) -> lis
 
 def nothing_usable(paths: Sequence[str], problems: Problems) -> SpecError:
     """The one message for a log without a single usable row: why, with the first example of each reason."""
-    reasons = [one.told for one in problems.found]
+    reasons, names = [one.told for one in problems.found], ", ".join(paths)
     return SpecError(
-        f"there is nothing usable in {', '.join(paths)}{': ' if reasons else ''}{'; '.join(reasons)}",
+        quoting("there is nothing usable in {names}: {reasons}", names=names, reasons=joined("; ", reasons))
+        if reasons
+        else quoting("there is nothing usable in {names}", names=names),
         expected="usage logs with a time and tokens for each request",
         do="See docs/guides/logs.md for the forms that are recognised, and for --columns",
     )

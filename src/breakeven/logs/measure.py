@@ -14,6 +14,7 @@ from breakeven.logs.problems import Problem
 from breakeven.logs.rows import Wanted
 from breakeven.logs.shapes import Kind, kinds, moments, quantiles
 from breakeven.logs.traffic import Period, Traffic, traffic
+from breakeven.wording import quoting
 
 QUANTILES = (0.5, 0.95, 0.99)
 MOST_GROUPS = 1000
@@ -76,7 +77,9 @@ def check_groups(groups: Sequence[str]) -> None:
     for name in groups:
         if name not in TEXTS:
             raise SpecError(
-                f"--group-by {name} is not known", expected=f"one or more of {', '.join(TEXTS)}", do="Correct it"
+                quoting("--group-by {name} is not known", name=name),
+                expected=quoting("one or more of {names}", names=", ".join(TEXTS)),
+                do="Correct it",
             )
 
 
@@ -119,17 +122,19 @@ def _check_has(log: Log, groups: Sequence[str]) -> None:
     for name in groups:
         if name not in log.has:
             raise SpecError(
-                f"--group-by {name}, but the log does not say {name}",
-                expected=f"one of {', '.join(sorted(set(TEXTS) & log.has)) or 'nothing: the log tells no groups'}",
-                do=f"Leave it out, or name the column: --columns {name}=...",
+                quoting("--group-by {name}, but the log does not say {name}", name=name),
+                expected=quoting("one of {names}", names=", ".join(told))
+                if (told := sorted(set(TEXTS) & log.has))
+                else "one of nothing: the log tells no groups",
+                do=quoting("Leave it out, or name the column: --columns {name}=...", name=name),
             )
 
 
 def _check_few(found: Sequence[Histogram], groups: Sequence[str]) -> None:
     if len(found) > MOST_GROUPS:
         raise SpecError(
-            f"--group-by {','.join(groups)} gives {len(found):,} groups",
-            expected=f"at most {MOST_GROUPS:,}, one workload each",
+            quoting("--group-by {names} gives {count:,} groups", names=",".join(groups), count=len(found)),
+            expected=quoting("at most {most:,}, one workload each", most=MOST_GROUPS),
             do="Group by something coarser, for example model or team",
         )
 

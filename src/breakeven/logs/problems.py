@@ -3,6 +3,8 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
+from breakeven.wording import Quoted, Wording, joined, worded
+
 EXAMPLES = 3
 """So many places are named for each reason."""
 
@@ -17,16 +19,16 @@ class Problem:
     examples: tuple[str, ...] = ()
 
     @property
-    def told(self) -> str:
+    def told(self) -> Wording:
         """The reason with its count and first places.
 
         >>> Problem(reason="it is empty", count=2, unit="files", examples=("a.csv",)).told
         '2 files: it is empty (a.csv, ...)'
         """
         unit = self.unit if self.count != 1 else self.unit.removesuffix("s")
-        more = ", ..." if self.count > len(self.examples) else ""
-        places = f" ({', '.join(self.examples)}{more})" if self.examples else ""
-        return f"{self.count:,} {unit}: {self.reason}{places}"
+        places = [*map(Quoted, self.examples), *(["..."] if self.count > len(self.examples) else [])]
+        where = worded(" ({places})", places=joined(", ", places)) if self.examples else ""
+        return worded("{count:,} {unit}: {reason}{where}", count=self.count, unit=unit, reason=self.reason, where=where)
 
 
 @dataclass(slots=True)

@@ -13,6 +13,7 @@ from breakeven.logs.extras import load
 from breakeven.logs.fields import paths_of, quoted
 from breakeven.logs.files import HEAD_BYTES, LogFile, longer_head
 from breakeven.logs.problems import Problems
+from breakeven.wording import quoting
 
 Form = Literal["csv", "lines", "array", "document", "parquet"]
 Record = dict[str, Any]
@@ -147,7 +148,9 @@ def _parquet(file: LogFile, problems: Problems) -> Sample | None:
         schema, rows = opened.schema_arrow, opened.metadata.num_rows
         first = next(opened.iter_batches(batch_size=SAMPLES), None)
     except (OSError, ValueError) as wrong:
-        problems.add("files", f"its Parquet data are damaged: {str(wrong).splitlines()[0]}", [file.path])
+        problems.add(
+            "files", quoting("its Parquet data are damaged: {why}", why=str(wrong).splitlines()[0]), [file.path]
+        )
         return None
     columns = tuple(column.name for column in schema)
     types = tuple(str(column.type) for column in schema)

@@ -16,6 +16,7 @@ from breakeven.logs import engines
 from breakeven.logs.extras import load
 from breakeven.logs.files import LogFile, open_binary
 from breakeven.logs.problems import Problems
+from breakeven.wording import quoting
 
 PIECE_BYTES = 1 << 20
 NEWLINE = b"\n"
@@ -41,7 +42,8 @@ def clean_copy(file: LogFile, name: str, folder: Path, problems: Problems) -> st
     flaws = _flaws(file, copy)
     if flaws.long_lines:
         named = [f"{name} line {number}" for number in flaws.long_lines]
-        problems.add("rows", f"the line is longer than {engines.LONGEST_LINE_BYTES:,} bytes", named)
+        reason = quoting("the line is longer than {most:,} bytes", most=engines.LONGEST_LINE_BYTES)
+        problems.add("rows", reason, named)
     if flaws.cut:
         problems.add("files", flaws.cut, [name])
     if flaws.long_lines or flaws.cut:

@@ -17,6 +17,7 @@ from breakeven.logs import remote
 from breakeven.logs.extras import load
 from breakeven.logs.files import LogFile, log_files
 from breakeven.logs.problems import Problems
+from breakeven.wording import quoting
 
 MAGIC = b"SQLite format 3\0"
 BESIDE = ("-wal", "-shm", "-journal")
@@ -94,7 +95,11 @@ def files_and_stores(
 def _from_sqlite(file: LogFile, folder: Path, copies: dict[str, str], problems: Problems) -> list[str]:
     """The copy of a SQLite file, or nothing and a problem."""
     if file.compression != "none":
-        problems.add("files", f"it is a SQLite database packed with {file.compression}: unpack it", [file.path])
+        problems.add(
+            "files",
+            quoting("it is a SQLite database packed with {form}: unpack it", form=file.compression),
+            [file.path],
+        )
         return []
     path = remote.fetched(file.path, folder) if file.remote else file.path
     try:
@@ -107,7 +112,7 @@ def _from_sqlite(file: LogFile, folder: Path, copies: dict[str, str], problems: 
             cursor = database.execute(QUERY)
             return _kept(iter(lambda: cursor.fetchmany(PIECE), []), folder, file.path, copies, problems)
     except sqlite3.Error as wrong:
-        problems.add("files", f"its SQLite data cannot be read: {wrong}", [file.path])
+        problems.add("files", quoting("its SQLite data cannot be read: {why}", why=wrong), [file.path])
         return []
 
 
@@ -128,7 +133,7 @@ def _from_postgres(address: str) -> Generator[list[Any], None, None]:
     except psycopg.Error as wrong:
         first = next(iter(str(wrong).splitlines()), type(wrong).__name__)
         raise SpecError(
-            f"{shown(address)} cannot be read: {first}",
+            quoting("{address} cannot be read: {first}", address=shown(address), first=first),
             expected="the address of the store of a gateway, and a user who may read it",
             do="Check the address and the password",
         ) from wrong

@@ -8,6 +8,7 @@ from breakeven.logs.histogram import Histogram, Ints, is_kept
 from breakeven.logs.times import US_PER_DAY, US_PER_HOUR, US_PER_MINUTE, US_PER_SECOND, hour_of_week_at
 from breakeven.options.columns import Floats
 from breakeven.units import DAYS_PER_WEEK, HOURS_PER_DAY, HOURS_PER_WEEK
+from breakeven.wording import quoting, worded
 
 NEARLY_A_DAY_US = US_PER_DAY - US_PER_HOUR
 """A log whose first and last request lie so far apart has seen every hour of the day (a week likewise)."""
@@ -84,19 +85,26 @@ def traffic(found: Histogram, period: Period, keep_every: int) -> Traffic:
 def _unsaid(period: Period, span_us: int) -> tuple[str, ...]:
     if not period.length_us:
         return ("how many requests there are a day, and when: all of them have the same time",)
-    found = []
+    found: list[str] = []
     if span_us:
-        found.append(f"bursts, and the lengths of single requests: its rows are sums over {span_us / US_PER_HOUR:g} h")
+        hours = span_us / US_PER_HOUR
+        found.append(
+            quoting("bursts, and the lengths of single requests: its rows are sums over {hours:g} h", hours=hours)
+        )
     if period.relative:
         found.append("which hour of the day it shows: its times count from its own beginning")
     elif span_us > US_PER_HOUR:
         found.append("the hours of the day: its rows are longer than an hour")
     elif period.length_us < NEARLY_A_DAY_US:
         found.append(
-            f"the other hours of the day: it covers {long(period.length_us)}, and the daily volume assumes them alike"
+            worded(
+                "the other hours of the day: it covers {time}, and the daily volume assumes them alike",
+                time=long(period.length_us),
+            )
         )
     elif period.length_us < NEARLY_A_WEEK_US:
-        found.append(f"the days of the week: it covers {long(period.length_us)}, and every day is taken as alike")
+        time = long(period.length_us)
+        found.append(worded("the days of the week: it covers {time}, and every day is taken as alike", time=time))
     return tuple(found)
 
 
@@ -107,12 +115,12 @@ def long(length_us: int) -> str:
     ('90 minutes', '30.0 hours', '9.0 days')
     """
     if length_us < 2 * US_PER_MINUTE:
-        return f"{length_us / US_PER_SECOND:.0f} seconds"
+        return worded("{n:.0f} seconds", n=length_us / US_PER_SECOND)
     if length_us < 2 * US_PER_HOUR:
-        return f"{length_us / US_PER_MINUTE:.0f} minutes"
+        return worded("{n:.0f} minutes", n=length_us / US_PER_MINUTE)
     if length_us < 2 * US_PER_DAY:
-        return f"{length_us / US_PER_HOUR:.1f} hours"
-    return f"{length_us / US_PER_DAY:.1f} days"
+        return worded("{n:.1f} hours", n=length_us / US_PER_HOUR)
+    return worded("{n:.1f} days", n=length_us / US_PER_DAY)
 
 
 def _by_minute(found: Histogram) -> tuple[Ints, Ints]:

@@ -6,6 +6,7 @@ from fnmatch import fnmatchcase
 from breakeven.catalogue.load import SAGEMAKER_PREFIX, Catalogue, Snapshot
 from breakeven.catalogue.schema import ApiOffer
 from breakeven.errors import NoDataError, UnknownNameError
+from breakeven.wording import quoting
 from breakeven.workload.policy import Policy
 from breakeven.workload.success import FORMAT_SIGN
 
@@ -78,8 +79,8 @@ def _check_models(catalogue: Catalogue, snapshot: Snapshot, names: tuple[str, ..
             raise UnknownNameError("model", name, model_names(catalogue), search=SEARCH)
         if not hosted and all(offer.key in later for offer in named):
             raise NoDataError(
-                f"{name} has no known price on {snapshot.as_of}",
-                expected=f"a day from {_first_known(catalogue, named)} on, its first known price",
+                quoting("{name} has no known price on {day}", name=name, day=snapshot.as_of),
+                expected=quoting("a day from {first} on, its first known price", first=_first_known(catalogue, named)),
                 do="Take a later --as-of, or leave the model out",
             )
 

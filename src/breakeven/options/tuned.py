@@ -8,6 +8,7 @@ from breakeven.catalogue.load import Catalogue
 from breakeven.catalogue.schema import ModelSpec
 from breakeven.errors import SpecError, UnknownNameError
 from breakeven.options.names import model_names
+from breakeven.wording import quoting
 from breakeven.workload.fine_tuning import FineTuning
 from breakeven.workload.policy import Policy
 from breakeven.workload.success import Answers
@@ -40,7 +41,7 @@ def with_tuned(catalogue: Catalogue, policy: Policy) -> tuple[Catalogue, Policy]
         name = result_name(tuning, catalogue)
         if name in rates or (not is_offer(tuning, catalogue) and name in model_names(catalogue)) or name in added:
             raise SpecError(
-                f"fine_tuning gives the name {name}, which is taken",
+                quoting("fine_tuning gives the name {name}, which is taken", name=name),
                 expected="a name of its own, and its success there alone",
                 do="Give it another name",
             )
@@ -69,7 +70,9 @@ def result_name(tuning: FineTuning, catalogue: Catalogue) -> str:
     if is_offer(tuning, catalogue):
         if tuning.usd_per_million_tokens is None:
             raise SpecError(
-                f"fine_tuning of {tuning.model} has no price of training, and the catalogue knows none",
+                quoting(
+                    "fine_tuning of {model} has no price of training, and the catalogue knows none", model=tuning.model
+                ),
                 expected="usd_per_million_tokens, as your provider lists it",
                 do="Add it",
             )
@@ -81,6 +84,8 @@ def result_name(tuning: FineTuning, catalogue: Catalogue) -> str:
         )
     if tuning.method is None:
         raise SpecError(
-            f"fine_tuning of {tuning.model} does not say how", expected="method: lora or method: full", do="Add it"
+            quoting("fine_tuning of {model} does not say how", model=tuning.model),
+            expected="method: lora or method: full",
+            do="Add it",
         )
     return tuning.called

@@ -41,6 +41,8 @@ from breakeven.planner.hybrid_verdict import cheaper_between, hybrid_id, hybrid_
 from breakeven.planner.mixed import MixedFleet, MixedMachines
 from breakeven.planner.setup import setup_of
 from breakeven.planner.verdict import Verdict, api_verdict, hosted_id, hosted_verdict
+from breakeven.wording import joined as in_one
+from breakeven.wording import worded
 from breakeven.workload.policy import Policy
 from breakeven.workload.profile import Workload
 
@@ -386,9 +388,12 @@ def _first_of_a_model(contender: Contender) -> tuple[bool, bool, bool, float]:
 
 
 def _nothing_left(ruling: Ruling) -> NoDataError:
-    reasons = "; ".join(f"{r.because} ({r.count:,})" for r in ruling.rejected[:4]) or "nothing was selected"
+    reasons = [worded("{reason} ({count:,})", reason=r.because, count=r.count) for r in ruling.rejected[:4]]
     return NoDataError(
-        f"no option is left to compare: {reasons}",
+        worded(
+            "no option is left to compare: {reasons}",
+            reasons=in_one("; ", reasons) if reasons else "nothing was selected",
+        ),
         expected="at least one option that passes the workload's demands",
         do="Loosen the latency target, the quality floor or the narrowing",
     )

@@ -24,6 +24,7 @@ from breakeven.report.right_answers import success_words, thousand_words
 from breakeven.report.sections import cost_table, heading, load_table, section
 from breakeven.report.spread import band_words, range_foot, signed_usd
 from breakeven.units import DAYS_PER_MONTH
+from breakeven.wording import quoting
 
 if TYPE_CHECKING:
     from jinja2 import BaseLoader, Environment
@@ -76,9 +77,9 @@ def check_extra(names: Sequence[str], what: str, extra: str) -> None:
     missing = [name for name in names if find_spec(name) is None]
     if missing:
         raise SpecError(
-            f"{' and '.join(missing)} is not installed, and {what} needs it",
-            expected=f"the extra `{extra}`",
-            do=f"pip install 'breakeven[{extra}]'",
+            quoting("{packages} is not installed, and {what} needs it", packages=" and ".join(missing), what=what),
+            expected=quoting("the extra `{extra}`", extra=extra),
+            do=quoting("pip install 'breakeven[{extra}]'", extra=extra),
         )
 
 

@@ -15,6 +15,7 @@ import msgspec
 
 from breakeven.errors import SpecError, UnknownNameError
 from breakeven.fields import typed
+from breakeven.wording import quoting
 from breakeven.workload.profile import Slo
 from breakeven.workload.spec import Spec, TokensSpec, TrafficSpec
 
@@ -108,10 +109,14 @@ def _check(name: str, text: str, seen: set[str]) -> None:
     if name not in FIELDS:
         raise UnknownNameError("address field", name, FIELDS)
     if name in seen:
-        raise SpecError(f"{name} is given twice", expected="each field once", do="Leave one of them out")
+        raise SpecError(
+            quoting("{name} is given twice", name=name), expected="each field once", do="Leave one of them out"
+        )
     if len(text) > LONGEST_VALUE:
         raise SpecError(
-            f"{name} is {len(text):,} characters long", expected=f"at most {LONGEST_VALUE:,}", do="Shorten it"
+            quoting("{name} is {count:,} characters long", name=name, count=len(text)),
+            expected=quoting("at most {most:,}", most=LONGEST_VALUE),
+            do="Shorten it",
         )
     if name == "overlay" and text.strip():
         raise SpecError(
@@ -185,7 +190,11 @@ def _read(name: str, text: str) -> Any:  # noqa: ANN401 - a JSON value
 def _as_json(name: str, text: str) -> Any:  # noqa: ANN401 - a JSON value
     found = _parsed(text)
     if found is None:
-        raise SpecError(f"{name} is {_short(text)}", expected="JSON", do="Write it as in a JSON document")
+        raise SpecError(
+            quoting("{field} is {value}", field=name, value=_short(text)),
+            expected="JSON",
+            do="Write it as in a JSON document",
+        )
     if name == "quality" and isinstance(found, dict) and found.get("evaluations"):
         raise SpecError(
             "quality.evaluations names files of the machine that plans",

@@ -16,6 +16,7 @@ from breakeven.gateway.books.hires import machines
 from breakeven.gateway.books.spend import BY, MOST_ROWS, spent
 from breakeven.gateway.books.sqlite import MAGIC
 from breakeven.gateway.books.store import Store
+from breakeven.wording import quoting
 
 WAIT_S, ANSWER_S = 2.0, 20.0
 """How long a page waits for a lock, and for PostgreSQL to add up."""
@@ -110,7 +111,7 @@ class Meter:
         missing = [name for name in NEEDED if name not in standing]
         if missing:
             raise StoreSilentError(
-                f"{self.shown} has no table {', '.join(missing)}",
+                quoting("{place} has no table {names}", place=self.shown, names=", ".join(missing)),
                 expected="the store of a gateway of this version",
                 do="Start the gateway with it once, or choose another --store",
             )
@@ -118,7 +119,7 @@ class Meter:
 
 def _silent(why: str) -> StoreSilentError:
     return StoreSilentError(
-        f"the store does not answer: {why}",
+        quoting("the store does not answer: {why}", why=why),
         expected="the store of a gateway, in reach",
         do="Check --store (or BREAKEVEN_STORE), and that the file or server is there; then load this again",
     )
@@ -178,11 +179,15 @@ def _known(pairs: Iterable[tuple[str, str]], names: Sequence[str]) -> dict[str, 
         if name not in names:
             raise UnknownNameError("address field", name, names)
         if name in found:
-            raise SpecError(f"{name} is given twice", expected="each field once", do="Leave one of them out")
+            raise SpecError(
+                quoting("{name} is given twice", name=name), expected="each field once", do="Leave one of them out"
+            )
         if len(text) > LONGEST_NAME or not (text.isprintable() or not text):
             raise SpecError(
-                f"{name} is {len(text):,} characters long or holds what cannot be printed",
-                expected=f"at most {LONGEST_NAME} characters of text",
+                quoting(
+                    "{name} is {count:,} characters long or holds what cannot be printed", name=name, count=len(text)
+                ),
+                expected=quoting("at most {most} characters of text", most=LONGEST_NAME),
                 do="Correct it",
             )
         if text.strip():
@@ -197,7 +202,7 @@ def _span(query: Mapping[str, str], now: datetime) -> Span:
     since = _moment(query, "since", until - timedelta(days=DAYS), whole_days=0)
     if since >= until:
         raise SpecError(
-            f"since is {since:%Y-%m-%d %H:%M} and until {until:%Y-%m-%d %H:%M}",
+            quoting("since is {since:%Y-%m-%d %H:%M} and until {until:%Y-%m-%d %H:%M}", since=since, until=until),
             expected="a span that begins before it ends",
             do="Swap them",
         )
@@ -215,7 +220,7 @@ def _moment(query: Mapping[str, str], name: str, otherwise: datetime, *, whole_d
         return _in_reach(msgspec.convert(text, shapes.Time))
     except (ValueError, OverflowError) as wrong:
         raise SpecError(
-            f"{name} is {text}",
+            quoting("{field} is {value}", field=name, value=text),
             expected="a day from 1970 on, like 2026-11-01, or a moment with its zone, like 2026-11-01T08:00:00Z",
             do="Correct it",
         ) from wrong

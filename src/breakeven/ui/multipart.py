@@ -4,6 +4,7 @@ import re
 from collections.abc import AsyncIterator
 
 from breakeven.errors import SpecError
+from breakeven.wording import quoting
 
 BOUNDARY = re.compile(r'multipart/form-data\s*;.*?\bboundary="?([^";,]{1,70})"?', re.IGNORECASE)
 FILENAME = re.compile(rb'\bfilename="((?:[^"\\]|\\.)*)"', re.IGNORECASE)
@@ -66,5 +67,7 @@ class FormFile:
 
 def _odd(what: str) -> SpecError:
     return SpecError(
-        f"the form has {what}", expected="multipart/form-data with one file", do="Choose a file and send it"
+        quoting("the form has {what}", what=what),
+        expected="multipart/form-data with one file",
+        do="Choose a file and send it",
     )

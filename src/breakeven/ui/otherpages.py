@@ -24,6 +24,7 @@ from breakeven.ui.pages import UNPROCESSABLE, now_values
 from breakeven.ui.scenario import Scenario, scenario_of
 from breakeven.ui.site import Site
 from breakeven.ui.texts import Texts
+from breakeven.wording import quoting
 from breakeven.workload.policy import Policy
 
 FIRST_SHOWN = "p5.48xlarge"
@@ -126,7 +127,9 @@ def _day(asked: Mapping[str, str], name: str) -> date | None:
     try:
         return date.fromisoformat(given)
     except ValueError:
-        raise SpecError(f"{name} is {given}", expected="a day as 2026-11-24", do="Correct it") from None
+        raise SpecError(
+            quoting("{field} is {value}", field=name, value=given), expected="a day as 2026-11-24", do="Correct it"
+        ) from None
 
 
 def priced_names(site: Site) -> list[str]:

@@ -11,7 +11,7 @@ from typing import Literal
 import msgspec
 
 from breakeven.errors import BreakevenError, SpecError
-from breakeven.wording import plain
+from breakeven.wording import plain, quoting
 from breakeven.workload.spec import Spec, read_specs
 
 CPU_S, MEMORY_BYTES, WRITTEN_BYTES, OPEN_FILES = 60, 6 << 30, 512 << 20, 128
@@ -63,8 +63,8 @@ def read(path: Path) -> Found:
 def _spec(path: Path) -> Found:
     if path.stat().st_size > LARGEST_SPEC_BYTES:
         raise SpecError(
-            f"{path.name} is {path.stat().st_size:,} bytes",
-            expected=f"a spec of at most {LARGEST_SPEC_BYTES:,}",
+            quoting("{path} is {size:,} bytes", path=path.name, size=path.stat().st_size),
+            expected=quoting("a spec of at most {most:,}", most=LARGEST_SPEC_BYTES),
             do="Give a log as JSONL, CSV or Parquet",
         )
     first, *others = read_specs(path)

@@ -10,6 +10,7 @@ from breakeven.decision.rank import By
 from breakeven.errors import SpecError
 from breakeven.ui.address import START, query_of, spec_of
 from breakeven.units import HOURS_PER_DAY
+from breakeven.wording import quoting
 from breakeven.workload.spec import Spec
 
 Language = Literal["en", "zh"]
@@ -62,13 +63,17 @@ def scenario_of(query: str) -> Scenario:
     """
     if len(query) > LONGEST_QUERY:
         raise SpecError(
-            f"the address is {len(query):,} characters long", expected=f"at most {LONGEST_QUERY:,}", do="Shorten it"
+            quoting("the address is {count:,} characters long", count=len(query)),
+            expected=quoting("at most {most:,}", most=LONGEST_QUERY),
+            do="Shorten it",
         )
     try:
         pairs = parse_qsl(query, keep_blank_values=True, strict_parsing=bool(query), max_num_fields=MOST_FIELDS)
     except ValueError as wrong:
         raise SpecError(
-            f"the address cannot be read: {wrong}", expected="name=value pairs with & between", do="Correct it"
+            quoting("the address cannot be read: {why}", why=wrong),
+            expected="name=value pairs with & between",
+            do="Correct it",
         ) from wrong
     own = {name: value for name, value in pairs if name in OWN and (value or name == "beside")}
     return Scenario(
@@ -85,7 +90,11 @@ def _of_spec(pairs: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
 
 def _one_of(name: str, given: str, known: object) -> Any:  # noqa: ANN401 - one of the literals in ``known``
     if given not in get_args(known):
-        raise SpecError(f"{name} is {given}", expected=f"one of {', '.join(get_args(known))}", do="Choose one of them")
+        raise SpecError(
+            quoting("{field} is {value}", field=name, value=given),
+            expected=quoting("one of {names}", names=", ".join(get_args(known))),
+            do="Choose one of them",
+        )
     return given
 
 

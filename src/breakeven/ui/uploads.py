@@ -14,6 +14,7 @@ from starlette.requests import Request
 from breakeven.errors import SpecError
 from breakeven.ui.reading import ANSWER, CPU_S, Found
 from breakeven.ui.scenario import Scenario
+from breakeven.wording import quoting
 from breakeven.workload.spec import Spec
 
 SUFFIXES = re.compile(r"(\.(?:jsonl|ndjson|json|csv|parquet|yaml|yml))?(\.(?:gz|zst))?$", re.IGNORECASE)
@@ -33,8 +34,8 @@ def refuse_long(request: Request, most_bytes: int) -> None:
     length = request.headers.get("content-length", "")
     if length.isdigit() and int(length) > most_bytes:
         raise SpecError(
-            f"the file is {int(length):,} bytes",
-            expected=f"at most {most_bytes:,}",
+            quoting("the file is {size:,} bytes", size=int(length)),
+            expected=quoting("at most {most:,}", most=most_bytes),
             do="Start with a larger --upload-megabytes, or use `breakeven workload` on it",
         )
 
@@ -53,7 +54,7 @@ async def received(body: AsyncIterator[bytes], name: str, most_bytes: int, folde
             size += len(part)
             if size > most_bytes:
                 raise SpecError(
-                    f"the file is larger than {most_bytes:,} bytes",
+                    quoting("the file is larger than {most:,} bytes", most=most_bytes),
                     expected="a smaller one",
                     do="Start with a larger --upload-megabytes, or use `breakeven workload` on it",
                 )
@@ -101,7 +102,7 @@ async def read_apart(path: Path) -> Found:
 
 def _unreadable(path: Path, why: str) -> SpecError:
     return SpecError(
-        f"the file ({path.suffix or 'of no known kind'}) {why}",
+        quoting("the file ({x}) {why}", x=path.suffix or "of no known kind", why=why),
         expected="a usage log (JSONL, CSV, Parquet) or a spec (YAML)",
         do="Use `breakeven workload` on it",
     )

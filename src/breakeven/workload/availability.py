@@ -7,6 +7,7 @@ import msgspec
 
 from breakeven.errors import SpecError, refuse_odd_number
 from breakeven.fields import said
+from breakeven.wording import quoting
 
 OnFailure = Literal["api", "replica", "lost"]
 
@@ -35,14 +36,19 @@ class Availability(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
             for key, share in shares.items():
                 if not 0 < share <= 1:
                     raise SpecError(
-                        f"availability.{name}.{key} is {share:g}",
+                        quoting("{field} is {value:g}", field=f"availability.{name}.{key}", value=share),
                         expected="a share of the time, above 0 and at most 1",
                         do="Write 0.999 for 99.9 %",
                     )
         refuse_odd_number("availability.lost_request_usd", self.lost_request_usd)
         if (self.failover == "lost") != (self.lost_request_usd is not None):
             raise SpecError(
-                f"availability.failover is {self.failover} and lost_request_usd is {self.lost_request_usd}",
+                quoting(
+                    "{field} is {failover} and lost_request_usd is {lost_request_usd}",
+                    field="availability.failover",
+                    failover=self.failover,
+                    lost_request_usd=self.lost_request_usd,
+                ),
                 expected="`failover: lost` with what a lost request costs, or neither",
                 do="Give both or leave lost_request_usd out",
             )

@@ -6,6 +6,7 @@ import msgspec
 
 from breakeven.errors import SpecError, refuse_odd_number
 from breakeven.fields import said
+from breakeven.wording import quoting
 from breakeven.workload.success import CountedSuccess, SuccessRate, refuse_odd_share, stated_rate
 
 Method = Literal["lora", "full"]
@@ -43,7 +44,7 @@ class FineTuning(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
         refuse_odd_share("fine_tuning.success", self.rate.rate)
         if self.flops_share is not None and not 0 < self.flops_share <= 1:
             raise SpecError(
-                f"fine_tuning.flops_share is {self.flops_share:g}",
+                quoting("{field} is {value:g}", field="fine_tuning.flops_share", value=self.flops_share),
                 expected="a share above 0, up to 1",
                 do="Write 0.4 for 40 %",
             )

@@ -10,6 +10,7 @@ import msgspec
 from breakeven.errors import SpecError, refuse_odd_number
 from breakeven.fields import said
 from breakeven.units import MINUTES_PER_HOUR
+from breakeven.wording import quoting, worded
 from breakeven.workload.availability import Availability
 from breakeven.workload.fine_tuning import FineTuning
 from breakeven.workload.profile import Slo
@@ -76,7 +77,11 @@ class LambdaConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     def __post_init__(self) -> None:
         low, high = LAMBDA_MEMORY_MB
         if not low <= self.memory_mb <= high:
-            raise SpecError(f"lambda.memory_mb is {self.memory_mb}", expected=f"{low} to {high} MB", do="Correct it")
+            raise SpecError(
+                quoting("{field} is {value}", field="lambda.memory_mb", value=self.memory_mb),
+                expected=quoting("{low} to {high} MB", low=low, high=high),
+                do="Correct it",
+            )
 
 
 class Spot(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -178,19 +183,32 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
         refuse_odd_number("hosting.startup_minutes", self.startup_minutes)
         if self.startup_minutes > LONGEST_STARTUP_MINUTES:
             raise SpecError(
-                f"hosting.startup_minutes is {self.startup_minutes:g}",
-                expected=f"up to {LONGEST_STARTUP_MINUTES:g} minutes: fleets are sized hour by hour",
+                quoting("{field} is {value:g}", field="hosting.startup_minutes", value=self.startup_minutes),
+                expected=quoting("up to {most:g} minutes: fleets are sized hour by hour", most=LONGEST_STARTUP_MINUTES),
                 do="Correct it, or take scaling: fixed",
             )
         if isinstance(self.at_least, float) and not math.isfinite(self.at_least):
-            raise SpecError(f"at_least is {self.at_least}", expected="a model or a score", do="Correct it")
+            raise SpecError(
+                quoting("{field} is {value}", field="at_least", value=self.at_least),
+                expected="a model or a score",
+                do="Correct it",
+            )
         for model, score in self.scores.items():
             if not math.isfinite(score):
-                raise SpecError(f"scores.{model} is {score}", expected="a number", do="Leave out what is not known")
+                raise SpecError(
+                    quoting("{field} is {value}", field=f"scores.{model}", value=score),
+                    expected="a number",
+                    do="Leave out what is not known",
+                )
         for provider, share in self.api_discount.items():
             if not 0 <= share < 1:
                 raise SpecError(
-                    f"prices.api_discount is {share} for {'all APIs' if provider == '*' else provider}",
+                    quoting(
+                        "{field} is {value} for {provider}",
+                        field="prices.api_discount",
+                        value=share,
+                        provider=worded("all APIs") if provider == "*" else provider,
+                    ),
                     expected="a share off, from 0 to below 1",
                     do="Write 0.1 for 10 %",
                 )

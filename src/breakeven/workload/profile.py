@@ -9,6 +9,7 @@ import msgspec
 from breakeven.errors import LARGEST_NUMBER, SpecError, refuse_odd_number
 from breakeven.fields import said
 from breakeven.units import HOURS_PER_DAY, HOURS_PER_WEEK
+from breakeven.wording import quoting
 from breakeven.workload.usage import TokenMix, TokenUsage
 
 Task = Literal["generate", "encode"]
@@ -29,7 +30,7 @@ class Slo(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
             refuse_odd_number(f"latency.{name}", getattr(self, name), above_zero=True)
         if not 0.5 <= self.quantile < 1:
             raise SpecError(
-                f"latency.quantile is {self.quantile}",
+                quoting("{field} is {value}", field="latency.quantile", value=self.quantile),
                 expected="a share from 0.5 to below 1, for example 0.95",
                 do="Write 0.95 for p95",
             )
@@ -69,7 +70,7 @@ class Batch(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
         refuse_odd_number("traffic.batch.requests_per_day", self.requests_per_day, above_zero=True)
         if not 1 <= self.within_h <= LARGEST_NUMBER:
             raise SpecError(
-                f"traffic.batch.within_h is {self.within_h:g}",
+                quoting("{field} is {value:g}", field="traffic.batch.within_h", value=self.within_h),
                 expected="1 hour or more",
                 do="Count work that cannot wait an hour among the requests of the hours",
             )
@@ -99,7 +100,12 @@ class Workload(msgspec.Struct, frozen=True, kw_only=True):
         refuse_odd_hours(self.requests_per_hour)
         if (self.task == "generate") != (self.mix.mean.output > 0):
             raise SpecError(
-                f"task is {self.task}, but a request has {self.mix.mean.output:g} output tokens",
+                quoting(
+                    "{field} is {task}, but a request has {tokens:g} output tokens",
+                    field="task",
+                    task=self.task,
+                    tokens=self.mix.mean.output,
+                ),
                 expected="output tokens above 0 for generate, and none for encode",
                 do="Correct task or tokens.output",
             )
@@ -170,15 +176,23 @@ def refuse_odd_hours(hours: Sequence[float]) -> None:
     """
     if len(hours) not in (HOURS_PER_DAY, HOURS_PER_WEEK):
         raise SpecError(
-            f"traffic has {len(hours)} hours",
+            quoting("{field} has {count} hours", field="traffic", count=len(hours)),
             expected="24 hours (a day) or 168 (a week from Monday 00:00 UTC)",
             do="Give one number an hour",
         )
     odd = next((rate for rate in hours if not 0 <= rate <= LARGEST_NUMBER), None)
     if odd is not None:
-        raise SpecError(f"traffic has an hour of {odd:g} requests", expected="0 or more", do="Correct it")
+        raise SpecError(
+            quoting("{field} has an hour of {odd:g} requests", field="traffic", odd=odd),
+            expected="0 or more",
+            do="Correct it",
+        )
     if not any(hours):
-        raise SpecError("traffic is 0 requests a day", expected="more than 0", do="Give traffic.requests_per_day")
+        raise SpecError(
+            quoting("{field} is 0 requests a day", field="traffic"),
+            expected="more than 0",
+            do="Give traffic.requests_per_day",
+        )
 
 
 def spread(requests_per_day: float, weights: Sequence[float]) -> tuple[float, ...]:

@@ -10,7 +10,7 @@ import msgspec
 from breakeven.errors import SpecError, UnknownNameError, refuse_odd_number
 from breakeven.fields import said
 from breakeven.units import HOURS_PER_DAY
-from breakeven.wording import worded
+from breakeven.wording import quoting, worded
 from breakeven.workload.availability import Availability
 from breakeven.workload.fine_tuning import FineTuning
 from breakeven.workload.policy import (
@@ -116,7 +116,7 @@ class TokensSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
         refuse_odd_number("tokens.words_per_request", self.words_per_request, above_zero=True)
         if self.output_share is not None and not 0 <= self.output_share <= 1:
             raise SpecError(
-                f"tokens.output_share is {self.output_share:g}",
+                quoting("{field} is {value:g}", field="tokens.output_share", value=self.output_share),
                 expected="a share from 0 to 1",
                 do="Write 0.2 for 20 %",
             )
@@ -160,7 +160,11 @@ class HostingSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     def __post_init__(self) -> None:
         if self.response_s is None and self.concurrency != 1:
             raise SpecError(
-                f"hosting.concurrency is {self.concurrency} without hosting.response_s",
+                quoting(
+                    "{field} is {concurrency} without hosting.response_s",
+                    field="hosting.concurrency",
+                    concurrency=self.concurrency,
+                ),
                 expected="both, or neither: a predicted speed comes with its own concurrency",
                 do="Add hosting.response_s or leave hosting.concurrency out",
             )
@@ -236,13 +240,17 @@ class Spec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
         task: Task = self.task or ("generate" if mix.mean.output > 0 else "encode")
         if task == "generate" and mix.mean.output == 0:
             raise SpecError(
-                "task is generate, but a request has no output tokens",
+                quoting("{field} is generate, but a request has no output tokens", field="task"),
                 expected="tokens.output above 0, or task: encode",
                 do="Give tokens.output",
             )
         if task == "encode" and mix.mean.output > 0:
             raise SpecError(
-                f"task is encode, but a request has {mix.mean.output:g} output tokens",
+                quoting(
+                    "{field} is encode, but a request has {tokens:g} output tokens",
+                    field="task",
+                    tokens=mix.mean.output,
+                ),
                 expected="no output, or task: generate",
                 do="Leave out one of the two",
             )

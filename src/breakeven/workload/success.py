@@ -8,6 +8,7 @@ import msgspec
 
 from breakeven.errors import SpecError, refuse_odd_number
 from breakeven.fields import said
+from breakeven.wording import quoting
 
 BAND = 0.8
 """Every interval is one of 80 %, as all bands of a plan."""
@@ -41,14 +42,20 @@ class CountedSuccess(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
         refuse_odd_number("answers", self.answers, above_zero=True)
         if (self.right is None) == (self.rate is None):
             raise SpecError(
-                f"a success rate has {'right and rate' if self.rate is not None else 'neither right nor rate'}",
+                "a success rate has right and rate"
+                if self.rate is not None
+                else "a success rate has neither right nor rate",
                 expected="answers with one of right (a count) and rate (a share)",
                 do="Give one of the two",
             )
         refuse_odd_number("right", self.right)
         if self.right is not None and self.right > self.answers:
             raise SpecError(
-                f"right is {self.right:g} of {self.answers} answers", expected="no more than answers", do="Correct it"
+                quoting(
+                    "{field} is {right:g} of {answers} answers", field="right", right=self.right, answers=self.answers
+                ),
+                expected="no more than answers",
+                do="Correct it",
             )
         if self.rate is not None:
             refuse_odd_share("rate", self.rate)
@@ -81,8 +88,13 @@ class Checker(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
         refuse_odd_number("checker.usd_per_answer", self.usd_per_answer)
         if self.sensitivity + self.specificity < 1:
             raise SpecError(
-                f"checker.sensitivity is {self.sensitivity:g} with a specificity of {self.specificity:g}: right "
-                "answers are sent back more often than wrong ones",
+                quoting(
+                    "{field} is {sensitivity:g} with a specificity of {specificity:g}: right "
+                    "answers are sent back more often than wrong ones",
+                    field="checker.sensitivity",
+                    sensitivity=self.sensitivity,
+                    specificity=self.specificity,
+                ),
                 expected="a sum of at least 1, which a coin reaches",
                 do="Correct them, or turn the checker's verdict round",
             )
@@ -106,7 +118,11 @@ class Answers(msgspec.Struct, frozen=True, kw_only=True):
         if self.shared_failures is not None:
             refuse_odd_share("quality.shared_failures", self.shared_failures)
         if not 0 <= self.retries <= LARGEST_RETRIES:
-            raise SpecError(f"quality.retries is {self.retries}", expected=f"0 to {LARGEST_RETRIES}", do="Correct it")
+            raise SpecError(
+                quoting("{field} is {value}", field="quality.retries", value=self.retries),
+                expected=quoting("0 to {most}", most=LARGEST_RETRIES),
+                do="Correct it",
+            )
 
     @property
     def repeats(self) -> bool:
@@ -190,4 +206,8 @@ def refuse_odd_share(name: str, value: float) -> None:
         SpecError: if it is not.
     """
     if not 0 <= value <= 1:
-        raise SpecError(f"{name} is {value:g}", expected="a share from 0 to 1", do="Write 0.92 for 92 %")
+        raise SpecError(
+            quoting("{field} is {value:g}", field=name, value=value),
+            expected="a share from 0 to 1",
+            do="Write 0.92 for 92 %",
+        )

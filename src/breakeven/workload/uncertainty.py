@@ -6,6 +6,7 @@ import msgspec
 
 from breakeven.errors import SpecError, refuse_odd_number
 from breakeven.fields import said
+from breakeven.wording import quoting
 
 LONGEST_MONTHS = 60
 
@@ -25,7 +26,13 @@ class Growth(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
             refuse_odd_number(f"uncertainty.growth.{name}", getattr(self, name), above_zero=True)
         if not self.low <= self.mid <= self.high:
             raise SpecError(
-                f"uncertainty.growth is {self.low:g}, {self.mid:g}, {self.high:g}",
+                quoting(
+                    "{field} is {low:g}, {mid:g}, {high:g}",
+                    field="uncertainty.growth",
+                    low=self.low,
+                    mid=self.mid,
+                    high=self.high,
+                ),
                 expected="low, mid and high in rising order, as factors a year",
                 do="Correct uncertainty.growth; 1 means that traffic stays as it is",
             )
@@ -47,14 +54,14 @@ class Uncertainty(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     def __post_init__(self) -> None:
         if not 1 <= self.horizon_months <= LONGEST_MONTHS:
             raise SpecError(
-                f"uncertainty.horizon_months is {self.horizon_months}",
-                expected=f"1 to {LONGEST_MONTHS} months",
+                quoting("{field} is {value}", field="uncertainty.horizon_months", value=self.horizon_months),
+                expected=quoting("1 to {most} months", most=LONGEST_MONTHS),
                 do="Write 12 for a year",
             )
         refuse_odd_number("uncertainty.tokens_spread", self.tokens_spread, above_zero=True)
         if self.tokens_spread < 1:
             raise SpecError(
-                f"uncertainty.tokens_spread is {self.tokens_spread:g}",
+                quoting("{field} is {value:g}", field="uncertainty.tokens_spread", value=self.tokens_spread),
                 expected="a factor of 1 or more (1: the token counts are exact)",
                 do="Write 1.2 for a fifth more or less",
             )

@@ -7,6 +7,7 @@ from functools import cached_property
 import msgspec
 
 from breakeven.errors import SpecError, refuse_odd_number
+from breakeven.wording import quoting
 
 ROUNDING = 1e-9
 TOKENS_PER_WORD = 1 / 0.75
@@ -35,14 +36,22 @@ class TokenUsage(msgspec.Struct, frozen=True, kw_only=True):
             raise SpecError("a request has no tokens", expected="input or output tokens", do="Give tokens.input")
         if self.cached_input + self.cache_write > self.input * (1 + ROUNDING):
             raise SpecError(
-                f"cached_input + cache_write is {self.cached_input + self.cache_write:g} of {self.input:g} input "
-                "tokens",
+                quoting(
+                    "cached_input + cache_write is {both:g} of {tokens:g} input tokens",
+                    both=self.cached_input + self.cache_write,
+                    tokens=self.input,
+                ),
                 expected="parts that are no larger than tokens.input",
                 do="tokens.input counts all input tokens, cached ones included",
             )
         if self.reasoning > self.output * (1 + ROUNDING):
             raise SpecError(
-                f"reasoning is {self.reasoning:g} of {self.output:g} output tokens",
+                quoting(
+                    "{field} is {reasoning:g} of {tokens:g} output tokens",
+                    field="reasoning",
+                    reasoning=self.reasoning,
+                    tokens=self.output,
+                ),
                 expected="a part that is no larger than tokens.output",
                 do="tokens.output counts all output tokens, reasoning included",
             )
@@ -74,7 +83,7 @@ class TokenMix(msgspec.Struct, frozen=True, kw_only=True, dict=True):
         total = math.fsum(shape.share for shape in self.shapes)
         if not all(shape.share > 0 for shape in self.shapes) or not abs(total - 1) <= 1e-3:
             raise SpecError(
-                f"the shares of the token shapes add up to {total:g}",
+                quoting("the shares of the token shapes add up to {total:g}", total=total),
                 expected="positive shares that add up to 1",
                 do="Correct tokens.shapes",
             )

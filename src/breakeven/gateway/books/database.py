@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from typing import Any, Protocol
 
 from breakeven.errors import SpecError
+from breakeven.wording import quoting
 
 Row = tuple[Any, ...]
 Values = Mapping[str, Any]
@@ -87,7 +88,9 @@ def connect(
             from breakeven.gateway.books.postgres import Postgres  # noqa: PLC0415 - an optional package
         except ImportError as wrong:
             raise SpecError(
-                f"{wrong.name or 'psycopg'} is not installed, and a store in PostgreSQL needs it",
+                quoting(
+                    "{package} is not installed, and a store in PostgreSQL needs it", package=wrong.name or "psycopg"
+                ),
                 expected="the extra `postgres`",
                 do="pip install 'breakeven[postgres]'",
             ) from wrong
