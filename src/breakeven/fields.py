@@ -7,7 +7,7 @@ from typing import Any, TypeGuard, TypeVar
 import msgspec
 
 from breakeven.errors import BreakevenError, SpecError, near_matches
-from breakeven.wording import Quoted, Wording, joined, quoting, worded
+from breakeven.wording import Quoted, Wording, joined, quoting, refilled, worded
 
 T = TypeVar("T")
 Steps = list[str | int]
@@ -90,7 +90,7 @@ def _blamed(document: object, steps: Steps, given: str) -> tuple[Steps, str]:
     way = next((way for way in ways if _at(document, way) is not None), steps)
     if way is steps or not rest.startswith("is "):
         return way, given
-    return way, worded(given.pattern, **{**given.places, "field": "this"}) if _of_field(given) else f"this {rest}"
+    return way, refilled(given, field="this") if _of_field(given) else f"this {rest}"
 
 
 def _of_field(given: str) -> TypeGuard[Wording]:

@@ -77,6 +77,15 @@ def _as_given(value: object) -> object:
     return float(value) if isinstance(value, Real) and not isinstance(value, bool) else Quoted(value)
 
 
+def refilled(words: Wording, **places: object) -> Wording:
+    """The same words with something else in some of their places.
+
+    >>> refilled(worded("{field} is {value}", field="ttft_s", value=-1), field="this")
+    'this is -1'
+    """
+    return worded(words.pattern, **{**words.places, **places})
+
+
 def joined(between: str, parts: Iterable[str]) -> Wording:
     """Several words with the same between each two.
 

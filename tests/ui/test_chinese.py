@@ -15,6 +15,7 @@ from breakeven.wording import Volume, joined, worded
 from breakeven.workload.spec import read_specs
 
 ROOT = Path(__file__).parents[2]
+NO_PATTERN = {"Quoted", "Volume", "refilled"}
 EXAMPLES = ("chat-assistant", "nightly-batch", "buying", "article-2023")
 CASCADE = (
     'quality={"success": {"gpt-4o": 0.95, "gpt-4o-mini": 0.7, "llama-3.3-70b": 0.8}, "floor": 0.9, "retries": 1, '
@@ -38,12 +39,15 @@ def _said(node):
 def _patterns():
     found = {}
     for path in sorted((ROOT / "src" / "breakeven").rglob("*.py")):
+        if path.name == "carried.py":  # puts together again what another process said
+            continue
         text = path.read_text(encoding="utf-8")
         tree = ast.parse(text)
         imports = [node for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)]
-        makers = {name.name for node in imports if node.module == "breakeven.wording" for name in node.names}
+        made = [name for node in imports if node.module == "breakeven.wording" for name in node.names]
+        makers = {name.asname or name.name for name in made if name.name not in NO_PATTERN}
         for node in ast.walk(tree):
-            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in makers - {"Volume"}:
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in makers:
                 patterns = _said(node.args[0])
                 assert patterns, f"{path.name}:{node.lineno}: the pattern must stand there as text"
                 found |= dict.fromkeys(patterns, f"{path.name}:{node.lineno}")
@@ -66,7 +70,7 @@ def test_chinese_words_fill_the_same_places_and_are_chinese():
         assert _places(words) == _places(pattern), pattern
         assert words.strip()
     alike = [pattern for pattern, words in texts("zh").said.items() if pattern == words]
-    assert set(alike) <= {"x{low:.2g} to x{high:.2g}", "{name}: {detail}"}
+    assert set(alike) <= {"API", "{what} {name}"}
 
 
 def test_words_within_words_and_volumes_are_said_too():

@@ -1,5 +1,8 @@
 """Who may enter: this machine, under its own name, or whoever knows the token."""
 
+import re
+from html import unescape
+
 import pytest
 
 from breakeven.ui.guard import Door
@@ -53,7 +56,7 @@ def test_the_token_opens_as_a_bearer_and_as_a_form(client_of):
     right = client.post("/enter", content=f"token={TOKEN}", follow_redirects=False)
     cookie = right.headers["set-cookie"]
     assert "HttpOnly" in cookie
-    assert "samesite=strict" in cookie.lower()
+    assert "samesite=lax" in cookie.lower()
     assert TOKEN not in cookie
     assert client.get("/accuracy").status_code == 200
 
@@ -72,3 +75,20 @@ def test_every_response_says_what_a_page_may_do(client):
         assert "frame-ancestors 'none'" in policy
         assert headers["x-content-type-options"] == "nosniff"
         assert headers["referrer-policy"] == "same-origin"
+
+
+def test_whoever_follows_a_link_comes_to_it_once_the_token_is_given(client_of):
+    client = client_of(Door(host="127.0.0.1", token=TOKEN))
+    asked = client.get("/?at_least=1400&lang=zh")
+    action = unescape(re.search(r'action="(/enter[^"]*)"', asked.text)[1])
+    assert client.post(action, data={"token": "no"}, follow_redirects=True).text.count("访问令牌不正确") == 1
+    right = client.post(action, data={"token": TOKEN}, follow_redirects=False)
+    assert right.headers["location"] == "/?at_least=1400&lang=zh"
+    elsewhere = client.post("/enter?to=//evil.example/", data={"token": TOKEN}, follow_redirects=False)
+    assert elsewhere.headers["location"] == "/"
+
+
+def test_a_refusal_at_the_door_is_in_the_reader_s_language_and_english_for_programs(client):
+    chinese = {"accept-language": "zh", "host": "evil.example"}
+    assert "此服务器" in client.get("/", headers=chinese).text
+    assert "This server" in client.get("/api/v1/accuracy", headers=chinese).text

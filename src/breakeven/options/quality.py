@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from breakeven.catalogue.load import Catalogue
 from breakeven.errors import UnknownNameError
-from breakeven.wording import worded
+from breakeven.wording import quoting, worded
 from breakeven.workload.policy import DEFAULT_SCALE, Policy
 
 CLASS_WIDTH = {DEFAULT_SCALE: 50.0}
@@ -66,7 +66,9 @@ def _floor(at_least: str | float | None, scores: Mapping[str, float], scale: str
         return None, ""
     if isinstance(at_least, str):
         if at_least not in scores:
-            raise UnknownNameError(f"scored model ({scale})", at_least, scores, search="breakeven catalogue search")
+            raise UnknownNameError(
+                quoting("scored model ({scale})", scale=scale), at_least, scores, search="breakeven catalogue search"
+            )
         return scores[at_least], worded(
             "at least {model} ({score:g} on {scale})", model=at_least, score=scores[at_least], scale=scale
         )

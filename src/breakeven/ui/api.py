@@ -21,6 +21,7 @@ from breakeven.report.document import PlanDocument, VerdictDocument, plan_docume
 from breakeven.report.figures import CostLines, Load, with_band
 from breakeven.report.pareto_chart import Point
 from breakeven.report.sections import shown_of
+from breakeven.ui.carried import again
 from breakeven.ui.measured import Accuracy, accuracy
 from breakeven.ui.meter import StoreSilentError
 from breakeven.ui.now import Now
@@ -29,7 +30,7 @@ from breakeven.ui.pages import matching
 from breakeven.ui.scenario import scenario_of
 from breakeven.ui.site import Site
 from breakeven.ui.spend import UNAVAILABLE, machines_document, spend_document
-from breakeven.ui.uploads import refuse_long, scenario_from
+from breakeven.ui.uploads import TooLargeError, refuse_long, scenario_from
 from breakeven.wording import plain
 from breakeven.workload.spec import Spec
 
@@ -366,6 +367,6 @@ async def upload(site: Site, request: Request) -> Response:
         scenario, found = await scenario_from(request.stream(), name, site.upload_bytes, base)
         site.planner.check(scenario_of(scenario.query))
     except BreakevenError as wrong:
-        return refusal(wrong, 413 if "bytes" in wrong.given else 422)
-    told = Uploaded(query=scenario.query, kind=found.kind, told=found.told, spec=scenario.spec)
+        return refusal(wrong, 413 if isinstance(wrong, TooLargeError) else 422)
+    told = Uploaded(query=scenario.query, kind=found.kind, told=tuple(map(again, found.told)), spec=scenario.spec)
     return Response(encoded(told), media_type="application/json")

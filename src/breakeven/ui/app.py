@@ -2,9 +2,12 @@
 
 import functools
 from collections.abc import Awaitable, Callable
+from http import HTTPStatus
+from urllib.parse import urlencode
 
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
+from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.middleware.gzip import GZipMiddleware
 from starlette.requests import Request
@@ -14,10 +17,10 @@ from starlette.types import ASGIApp, Scope
 
 from breakeven.ui import api, otherpages, pages, spend
 from breakeven.ui.downloads import download
-from breakeven.ui.guard import ENTER, Door, Guard
+from breakeven.ui.guard import ENTER, TO, Door, Guard, own_address
 from breakeven.ui.openapi import UPLOAD, document
-from breakeven.ui.sendform import FORM_UPLOAD, send_form
-from breakeven.ui.site import ASSETS, Site, asset
+from breakeven.ui.sendform import FORM_UPLOAD, PART_UPLOAD, send_form, send_part
+from breakeven.ui.site import ASSETS, DOCS, Site, asset, named
 from breakeven.ui.stackfile import stack
 
 Handler = Callable[[Site, Request], Response]
@@ -50,11 +53,14 @@ def application(site: Site, door: Door) -> ASGIApp:
     routes += [
         Route(UPLOAD, _uploading(site, api.upload), methods=["POST"]),
         Route(FORM_UPLOAD, _uploading(site, send_form), methods=["POST"]),
+        Route(PART_UPLOAD, _uploading(site, send_part), methods=["POST"]),
         Route(OPENAPI, _openapi, methods=["GET"]),
-        Route(f"{api.V1}/docs", _threaded(site, docs), methods=["GET"]),
+        Route(DOCS, _threaded(site, docs), methods=["GET"]),
     ]
-    app = Starlette(routes=routes, middleware=[Middleware(GZipMiddleware, minimum_size=SMALLEST_ZIPPED_BYTES)])
-    return Guard(app, door, lambda scope: _ask(site, scope))
+    lost = functools.partial(_nothing_there, site)
+    zipped = [Middleware(GZipMiddleware, minimum_size=SMALLEST_ZIPPED_BYTES)]
+    app = Starlette(routes=routes, middleware=zipped, exception_handlers={404: lost, 405: lost, 500: lost})
+    return Guard(app, door, lambda scope: _ask(site, scope), lambda scope: site.texts(Request(scope)))
 
 
 def _threaded(site: Site, handler: Handler) -> Callable[[Request], object]:
@@ -102,9 +108,30 @@ async def _asset(request: Request) -> Response:
 def ask(site: Site, request: Request) -> Response:
     """The page that asks for the token."""
     wrong = "wrong" in request.query_params
-    return site.render(request, "enter.html", site.texts(request), 401 if wrong else 200, wrong=wrong)
+    return _enter_page(site, request, request.query_params.get(TO, ""), wrong=wrong, status=401 if wrong else 200)
+
+
+def _enter_page(site: Site, request: Request, to: str, *, wrong: bool, status: int) -> Response:
+    lang = named(request)
+    query = urlencode(([("lang", lang)] if lang else []) + ([(TO, to)] if own_address(to) != "/" else []))
+    action = f"{ENTER}?{query}" if query else ENTER
+    return site.render(request, "enter.html", site.texts(request), status, wrong=wrong, action=action)
 
 
 def _ask(site: Site, scope: Scope) -> Response:
     request = Request(scope)
-    return site.render(request, "enter.html", site.texts(request), 401, wrong=False)
+    page = request.method == "GET" and not request.url.path.startswith("/part/")
+    to = f"{request.url.path}?{request.url.query}" if page else ""
+    return _enter_page(site, request, to, wrong=False, status=401)
+
+
+def _nothing_there(site: Site, request: Request, wrong: Exception) -> Response:
+    """What is said of an address that is none of the pages', or is asked in another way than it answers."""
+    status = wrong.status_code if isinstance(wrong, HTTPException) else 500
+    headers = wrong.headers if isinstance(wrong, HTTPException) else None
+    if request.url.path.startswith("/api/"):
+        return PlainTextResponse(f"{HTTPStatus(status).phrase}\n", status, headers=headers)
+    t = site.texts(request)
+    found = site.render(request, "lost.html", t, status, told=t("lost.broken" if status >= 500 else "lost.nothing"))
+    found.headers.update(headers or {})
+    return found

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 
-from breakeven.errors import BreakevenError
+from breakeven.errors import BreakevenError, SpecError
 from breakeven.planner.spread import Ranges
 from breakeven.report.page import html_page
 from breakeven.report.sections import shown_of
@@ -13,6 +13,7 @@ from breakeven.ui.answers import Answer
 from breakeven.ui.site import Site
 from breakeven.ui.specfile import spec_yaml
 from breakeven.ui.workbook import workbook
+from breakeven.wording import quoting
 
 XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 FILES: dict[str, tuple[str, Callable[[Answer, Callable[[], Ranges]], bytes]]] = {
@@ -28,13 +29,15 @@ FILES: dict[str, tuple[str, Callable[[Answer, Callable[[], Ranges]], bytes]]] = 
 def download(site: Site, request: Request) -> Response:
     """One file of a scenario."""
     name = request.path_params["name"]
+    t = site.texts(request)
     if name not in FILES:
-        return PlainTextResponse(f"There is no such file. Expected: one of {', '.join(FILES)}.\n", 404)
+        given, files = quoting("there is no file {path}", path=name), quoting("one of {names}", names=", ".join(FILES))
+        return PlainTextResponse(f"{t.say(SpecError(given, expected=files, do='Correct it').told)}\n", 404)
     kind, write = FILES[name]
     try:
         scenario = site.scenario(request)
         content = write(site.planner.answer(scenario), lambda: site.planner.ranges(scenario))
     except BreakevenError as wrong:
-        return PlainTextResponse(f"{wrong}\n", 422)
+        return PlainTextResponse(f"{t.say(wrong.told)}\n", 422)
     headers = {"Content-Disposition": f'attachment; filename="breakeven-{name}"'}
     return Response(content, media_type=kind, headers=headers)

@@ -2,7 +2,7 @@
 
 import math
 from typing import Any
-from urllib.parse import urlencode
+from urllib.parse import parse_qsl, urlencode
 
 import msgspec
 
@@ -68,7 +68,7 @@ def form_of(scenario: Scenario, catalogue: Catalogue, t: Texts) -> dict[str, Any
         "first_day": catalogue.first_day,
         "market_open": bool(given & set(MARKET)),
         "carried": [
-            (name, query[name], urlencode([pair for pair in query.items() if pair[0] != name]))
+            (name, query[name], urlencode([pair for pair in parse_qsl(scenario.query, True) if pair[0] != name]))
             for name in FIELDS
             if name in query and name not in SHOWN
         ],

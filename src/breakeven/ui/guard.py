@@ -6,15 +6,18 @@ import ipaddress
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from http.cookies import SimpleCookie
-from urllib.parse import urlsplit
+from urllib.parse import parse_qs, parse_qsl, urlencode, urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import PlainTextResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from breakeven.ui.texts import Texts, texts
+
 LOOPBACK_NAMES = ("localhost", "127.0.0.1", "[::1]")
 COOKIE = "breakeven-token"
-ENTER = "/enter"
+ENTER, TO = "/enter", "to"
+"""The page that asks for the token, and what its address says of where one wanted to be."""
 OPEN_PATHS = ("/enter", "/assets/")
 """What is answered without a token: the page that asks for it, and what that page is made of."""
 HEADERS = {
@@ -90,8 +93,10 @@ def _is_address(name: str) -> bool:
 class Guard:
     """Stands before the pages: refuses strangers, and lets browsers know what a page may do."""
 
-    def __init__(self, app: ASGIApp, door: Door, ask: Callable[[Scope], Response]) -> None:
-        self._app, self._door, self._ask = app, door, ask
+    def __init__(
+        self, app: ASGIApp, door: Door, ask: Callable[[Scope], Response], spoken: Callable[[Scope], Texts]
+    ) -> None:
+        self._app, self._door, self._ask, self._spoken = app, door, ask, spoken
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request, or refuse it."""
@@ -109,9 +114,9 @@ class Guard:
     def _refusal(self, scope: Scope) -> Response | None:
         headers = Headers(scope=scope)
         if not self._door.knows(headers.get("host", "")):
-            return PlainTextResponse("This server is not known by that name. See --name in `breakeven ui`.\n", 421)
+            return self._told(scope, "door.name", 421)
         if scope["method"] not in ("GET", "HEAD") and _is_foreign(headers):
-            return PlainTextResponse("That page is not one of this server.\n", 403)
+            return self._told(scope, "door.foreign", 403)
         if self._door.admits(headers) or scope["path"].startswith(OPEN_PATHS):
             return None
         if scope["path"].startswith("/api/"):
@@ -119,16 +124,34 @@ class Guard:
             return PlainTextResponse(text, 401, headers={"WWW-Authenticate": "Bearer"})
         return self._ask(scope)
 
-    async def _enter(self, scope: Scope, receive: Receive, send: Send) -> None:
-        from urllib.parse import parse_qs  # noqa: PLC0415
+    def _told(self, scope: Scope, key: str, status: int) -> Response:
+        """A refusal in a sentence: in the reader's language, to programs in English."""
+        t = texts("en") if scope["path"].startswith("/api/") else self._spoken(scope)
+        return PlainTextResponse(f"{t(key)}\n", status)
 
+    async def _enter(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Look at a token; whoever knows it goes on to where they wanted to be."""
         body = await _short_body(receive)
         given = parse_qs(body.decode("utf-8", "replace")).get("token", [""])[0]
         known = self._door.token is not None and hmac.compare_digest(given.encode(), self._door.token.encode())
-        response: Response = RedirectResponse("/" if known else f"{ENTER}?wrong=1", 303)
+        query = dict(parse_qsl(scope["query_string"].decode("latin-1")))
+        query.pop("wrong", None)
+        wrong = f"{ENTER}?{urlencode({**query, 'wrong': '1'})}"
+        response: Response = RedirectResponse(own_address(query.get(TO, "")) if known else wrong, 303)
         if known:
-            response.set_cookie(COOKIE, self._door.stamp(), httponly=True, samesite="strict", path="/")
+            # Lax: the cookie comes along with a link that somebody sent, not with what another site's page sends.
+            response.set_cookie(COOKIE, self._door.stamp(), httponly=True, samesite="lax", path="/")
         await response(scope, receive, send)
+
+
+def own_address(wanted: str) -> str:
+    """An address of this server, or where the pages begin.
+
+    >>> own_address("/?at_least=1400"), own_address("//evil.example/"), own_address("https://evil.example/")
+    ('/?at_least=1400', '/', '/')
+    """
+    own = wanted.startswith("/") and not wanted.startswith(("//", "/\\")) and wanted.isprintable()
+    return wanted if own else "/"
 
 
 async def _short_body(receive: Receive) -> bytes:

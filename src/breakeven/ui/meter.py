@@ -16,7 +16,7 @@ from breakeven.gateway.books.hires import machines
 from breakeven.gateway.books.spend import BY, MOST_ROWS, spent
 from breakeven.gateway.books.sqlite import MAGIC
 from breakeven.gateway.books.store import Store
-from breakeven.wording import quoting
+from breakeven.wording import quoting, worded
 
 WAIT_S, ANSWER_S = 2.0, 20.0
 """How long a page waits for a lock, and for PostgreSQL to add up."""
@@ -81,7 +81,7 @@ class Meter:
                 self._only_read(database)
                 return question(database)
         except StoreAway as wrong:
-            raise _silent(str(wrong)) from wrong
+            raise _silent(wrong.args[0]) from wrong
 
     def _refuse_strangers(self) -> None:
         """A file that is no store in WAL mode is left as it is: the gateway's way of opening would turn it into one."""
@@ -92,9 +92,9 @@ class Meter:
             with file.open("rb") as opened:
                 head = opened.read(HEAD_BYTES)
         except OSError as wrong:
-            raise _silent(f"{self.place}: {wrong.strerror}") from wrong
+            raise _silent(quoting("{path} cannot be read: {why}", path=self.place, why=wrong.strerror)) from wrong
         if not head.startswith(MAGIC) or head[-1] != WAL:
-            raise _silent(f"{self.place} is not a database that a gateway made")
+            raise _silent(quoting("{path} is not a database that a gateway made", path=self.place))
 
     def _only_read(self, database: Database) -> None:
         """Let the database itself refuse to write, and see one moment of it."""
@@ -119,7 +119,7 @@ class Meter:
 
 def _silent(why: str) -> StoreSilentError:
     return StoreSilentError(
-        quoting("the store does not answer: {why}", why=why),
+        worded("the store does not answer: {why}", why=why),
         expected="the store of a gateway, in reach",
         do="Check --store (or BREAKEVEN_STORE), and that the file or server is there; then load this again",
     )
@@ -202,7 +202,9 @@ def _span(query: Mapping[str, str], now: datetime) -> Span:
     since = _moment(query, "since", until - timedelta(days=DAYS), whole_days=0)
     if since >= until:
         raise SpecError(
-            quoting("since is {since:%Y-%m-%d %H:%M} and until {until:%Y-%m-%d %H:%M}", since=since, until=until),
+            quoting(
+                "since is {since} and until {until}", since=f"{since:%Y-%m-%d %H:%M}", until=f"{until:%Y-%m-%d %H:%M}"
+            ),
             expected="a span that begins before it ends",
             do="Swap them",
         )

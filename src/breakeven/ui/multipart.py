@@ -4,7 +4,7 @@ import re
 from collections.abc import AsyncIterator
 
 from breakeven.errors import SpecError
-from breakeven.wording import quoting
+from breakeven.wording import worded
 
 BOUNDARY = re.compile(r'multipart/form-data\s*;.*?\bboundary="?([^";,]{1,70})"?', re.IGNORECASE)
 FILENAME = re.compile(rb'\bfilename="((?:[^"\\]|\\.)*)"', re.IGNORECASE)
@@ -67,7 +67,7 @@ class FormFile:
 
 def _odd(what: str) -> SpecError:
     return SpecError(
-        quoting("the form has {what}", what=what),
+        worded("the form has {what}", what=what),
         expected="multipart/form-data with one file",
         do="Choose a file and send it",
     )

@@ -10,6 +10,7 @@ from breakeven.report.document import schema_of_money
 from breakeven.ui.address import FIELDS
 from breakeven.ui.api import OPERATIONS, V1, Operation, Problem, Uploaded
 from breakeven.ui.downloads import FILES
+from breakeven.ui.sendform import PART_UPLOAD
 from breakeven.workload.spec import Spec
 
 FORMS = {
@@ -35,6 +36,18 @@ PARTS: dict[str, tuple[str, str, tuple[tuple[str, str], ...]]] = {
 """What the pages ask beside the API's JSON: the same answers, drawn. What it does, what it gives, what it asks."""
 
 
+def _parameter(name: str, words: str, where: str) -> dict[str, Any]:
+    return {"name": name, "in": where, "description": words, "schema": {"type": "string"}}
+
+
+SENT = [
+    _parameter("name", "the file's name, whose ending says what it is", "query"),
+    _parameter("base", "the query of the scenario over which a log's traffic and tokens are laid", "query"),
+]
+SENT_FILE = {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}}
+"""How a file is sent."""
+
+
 @cache
 def document() -> bytes:
     """The document as JSON."""
@@ -44,6 +57,7 @@ def document() -> bytes:
     paths = {path: {"get": _get(path, one, shape_of)} for path, one in OPERATIONS.items()}
     paths[UPLOAD] = {"post": _post(shape_of)}
     paths |= {path: {"get": _part(path, *told)} for path, told in PARTS.items()}
+    paths[PART_UPLOAD] = {"post": _part_post()}
     made = {
         "openapi": "3.1.0",
         "info": {
@@ -92,16 +106,31 @@ def _part(path: str, does: str, kind: str, asks: tuple[tuple[str, str], ...]) ->
 
 
 def _post(shape_of: dict[str, Any]) -> dict[str, Any]:
-    file = {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}}
     return {
         "operationId": "workload",
         "summary": "The workload that a usage log or a spec shows, as the query of an address",
-        "parameters": [
-            _parameter("name", "the file's name, whose ending says what it is", "query"),
-            _parameter("base", "the query of the scenario over which a log's traffic and tokens are laid", "query"),
-        ],
-        "requestBody": {"required": True, "content": file},
+        "parameters": SENT,
+        "requestBody": {"required": True, "content": SENT_FILE},
         "responses": _responses("The workload", shape_of["uploaded"], shape_of),
+    }
+
+
+def _part_post() -> dict[str, Any]:
+    told = {HTML: {"schema": {"type": "string"}}}
+    there = {"HX-Redirect": {"description": "the address of its scenario", "schema": {"type": "string"}}}
+    return {
+        "operationId": "part-workload",
+        "summary": "What was read of a usage log or a spec, in words, and where its scenario stands",
+        "parameters": [
+            *SENT,
+            _parameter("size", "bytes of the file, which is refused by it before it is sent", "query"),
+        ],
+        "requestBody": {"required": True, "content": SENT_FILE},
+        "responses": {
+            "200": {"description": "What was read", "content": told, "headers": there},
+            "413": {"description": "The file is too large; the part says how large it may be", "content": told},
+            "422": {"description": "The file cannot be used; the part says why", "content": told},
+        },
     }
 
 
@@ -133,7 +162,3 @@ def _field(name: str) -> dict[str, Any]:
 
 def _metas(annotation: Any) -> list[msgspec.Meta]:  # noqa: ANN401 - any annotation
     return [meta for meta in getattr(annotation, "__metadata__", ()) if isinstance(meta, msgspec.Meta)]
-
-
-def _parameter(name: str, words: str, where: str) -> dict[str, Any]:
-    return {"name": name, "in": where, "description": words, "schema": {"type": "string"}}

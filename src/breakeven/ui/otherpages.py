@@ -21,8 +21,8 @@ from breakeven.ui.address import START, written_of
 from breakeven.ui.drawings import PAGE_WIDTHS, PIXELS, Drawn, Width, over_costs
 from breakeven.ui.measured import Accuracy, Pair, accuracy, of_gpu, scatter, scatter_in_words
 from breakeven.ui.pages import UNPROCESSABLE, now_values
-from breakeven.ui.scenario import Scenario, scenario_of
-from breakeven.ui.site import Site
+from breakeven.ui.scenario import Language, Scenario, scenario_of
+from breakeven.ui.site import Site, named
 from breakeven.ui.texts import Texts
 from breakeven.wording import quoting
 from breakeven.workload.policy import Policy
@@ -43,18 +43,21 @@ def beside(site: Site, request: Request) -> Response:
         if not any(name in request.query_params for name in ("left", "right")):
             scenarios[1] = scenarios[1].with_requests(FIRST_COMPARED * 10)
         left, right = scenarios
-        sides = [_side(site, "left", left, right, t), _side(site, "right", right, left, t)]
+        lang = named(request)
+        sides = [_side(site, "left", (left, right), t, lang), _side(site, "right", (right, left), t, lang)]
     except BreakevenError as wrong:
-        told = str(wrong)
+        told = wrong.told
         scenarios = []
     values = {"sides": sides, "differs": _differs(scenarios), "problem": told}
     return site.render(request, "beside.html", t, UNPROCESSABLE if told else 200, here="beside", **values)
 
 
-def _side(site: Site, place: str, scenario: Scenario, other: Scenario, t: Texts) -> dict[str, Any]:
+def _side(site: Site, place: str, both: tuple[Scenario, Scenario], t: Texts, lang: Language | None) -> dict[str, Any]:
+    """One scenario, which is changed beside the other one."""
+    scenario, other = both
     found = site.planner.answer(scenario)
     edit = msgspec.structs.replace(
-        scenario, lang=None, beside=msgspec.structs.replace(other, beside=None, lang=None).query
+        scenario, lang=lang, beside=msgspec.structs.replace(other, beside=None, lang=None).query
     )
     lines = found.section.costs[0] if found.section.costs else None
     drawn = None if lines is None else site.drawings.costs(lines, "half", t, place)
@@ -83,7 +86,7 @@ def prices(site: Site, request: Request) -> Response:
             (one, {width: _drawn_prices(site, one, found, width, t) for width in PAGE_WIDTHS}) for one in found.entries
         ]
     except BreakevenError as wrong:
-        told = str(wrong)
+        told = wrong.told
     values: dict[str, Any] = {"name": name, "entries": entries, "names": priced_names(site), "problem": told}
     values["asked"] = {one: request.query_params.get(one, "") for one in ("since", "as_of", "region")}
     values["regions"] = sorted({row.region for row in site.planner.catalogue.tables.machine_prices})
@@ -166,7 +169,7 @@ def speeds(site: Site, request: Request) -> Response:
         drawn = {width: _drawn_pairs(site, found, rows, gpu, width, t) for width in PAGE_WIDTHS}
         values = {"found": found, "drawn": drawn}
     except BreakevenError as wrong:
-        told, target = str(wrong), TARGETS[0]
+        told, target = wrong.told, TARGETS[0]
     values |= {"target": target, "gpu": gpu, "targets": TARGETS, "problem": told}
     values["gpus"] = [one.gpu for one in accuracy(target).gpus]
     return site.render(request, "accuracy.html", t, UNPROCESSABLE if told else 200, here="accuracy", **values)

@@ -22,7 +22,7 @@ from breakeven.ui.now import Now
 from breakeven.ui.offer import offered, on_sagemaker_id, stack_query
 from breakeven.ui.scenario import Scenario, scenario_of
 from breakeven.ui.sentences import lead_of, turns_of
-from breakeven.ui.site import Site
+from breakeven.ui.site import Site, named, named_in
 from breakeven.ui.texts import Texts, texts
 from breakeven.ui.tips import Tips
 
@@ -39,7 +39,7 @@ def decide(site: Site, request: Request) -> Response:
     try:
         scenario = site.scenario(request, *PAGES_OWN)
     except BreakevenError as wrong:
-        return _page(site, request, Scenario(), str(wrong))
+        return _page(site, request, Scenario(lang=named(request)), wrong.told)
     return _page(site, request, scenario)
 
 
@@ -48,8 +48,8 @@ def problem_page(site: Site, request: Request, query: str, wrong: BreakevenError
     try:
         scenario = scenario_of(query)
     except BreakevenError:
-        scenario = Scenario()
-    return _page(site, request, scenario, str(wrong))
+        scenario = Scenario(lang=named_in(query))
+    return _page(site, request, scenario, wrong.told)
 
 
 def _page(site: Site, request: Request, scenario: Scenario, told: str | None = None) -> Response:
@@ -60,7 +60,7 @@ def _page(site: Site, request: Request, scenario: Scenario, told: str | None = N
         if told is None:
             shown = _answer_values(site, scenario, t) | _unscripted(site, scenario, t, given)
     except BreakevenError as wrong:
-        told = str(wrong)
+        told = wrong.told
     values = form_of(scenario, site.planner.catalogue, t) | shown | {FIND: given[FIND]}
     return site.render(
         request,
@@ -71,6 +71,7 @@ def _page(site: Site, request: Request, scenario: Scenario, told: str | None = N
         scenario=scenario,
         problem=told,
         upload_megabytes=site.upload_bytes // 1_000_000,
+        upload_bytes=site.upload_bytes,
         query=scenario.query,
         **{name: value for name, value in values.items() if name != "query"},
     )
@@ -113,7 +114,7 @@ def answer(site: Site, request: Request) -> Response:
 
 
 def _problem(site: Site, request: Request, t: Texts, wrong: BreakevenError) -> HTMLResponse:
-    return site.render(request, "problem.html", t, UNPROCESSABLE, problem=str(wrong), stale=True)
+    return site.render(request, "problem.html", t, UNPROCESSABLE, problem=wrong.told, stale=True)
 
 
 def step(site: Site, request: Request) -> Response:
@@ -173,7 +174,10 @@ def _answer_values(site: Site, scenario: Scenario, t: Texts) -> dict[str, Any]:
         "query": scenario.query,
         "fixed_query": msgspec.structs.replace(scenario, spec=fixed).query,
         "kept_query": kept.query,
-        "beside_query": urlencode({"left": scenario.beside or "", "right": _alone(scenario).query}),
+        "beside_query": urlencode(
+            {"left": scenario.beside or "", "right": _alone(scenario).query}
+            | ({"lang": scenario.lang} if scenario.lang else {})
+        ),
         "pairs": parse_qsl(scenario.query, keep_blank_values=True),
         "find": "",
         "bill_query": lambda option: urlencode({"option": option}) + f"&{scenario.query}",
@@ -293,6 +297,6 @@ def why_not(site: Site, plan: Plan, name: str, t: Texts) -> str:
     try:
         found = plan.named(name)
     except (NoDataError, UnknownNameError) as refused:
-        return str(refused)
+        return refused.told
     option, cost = plan.option_id(found), usd(found.usd_per_day)
     return t("out.competes", model=name, option=option, usd=cost, rank=found.rank)

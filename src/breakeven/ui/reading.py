@@ -4,6 +4,7 @@
 shows, or why it cannot be used.
 """
 
+import os
 import sys
 from pathlib import Path
 from typing import Literal
@@ -11,7 +12,8 @@ from typing import Literal
 import msgspec
 
 from breakeven.errors import BreakevenError, SpecError
-from breakeven.wording import plain, quoting
+from breakeven.ui.carried import Carried, carried
+from breakeven.wording import plain, quoting, worded
 from breakeven.workload.spec import Spec, read_specs
 
 CPU_S, MEMORY_BYTES, WRITTEN_BYTES, OPEN_FILES = 60, 6 << 30, 512 << 20, 128
@@ -19,6 +21,8 @@ CPU_S, MEMORY_BYTES, WRITTEN_BYTES, OPEN_FILES = 60, 6 << 30, 512 << 20, 128
 ANSWER = "found.json"
 SPECS = (".yaml", ".yml")
 LARGEST_SPEC_BYTES = 1_000_000
+READABLE = "a usage log (JSONL, CSV, Parquet) or a spec (YAML)"
+INSTEAD = "Choose another, or use `breakeven workload` on it"
 
 
 class Found(msgspec.Struct, frozen=True, kw_only=True):
@@ -26,10 +30,9 @@ class Found(msgspec.Struct, frozen=True, kw_only=True):
 
     kind: Literal["spec", "log"] = "spec"
     spec: Spec | None = None
-    told: tuple[str, ...] = ()
-    given: str = ""
-    expected: str = "a usage log (JSONL, CSV, Parquet) or a spec (YAML)"
-    do: str = "Choose another, or use `breakeven workload` on it"
+    told: tuple[Carried, ...] = ()
+    wrong: tuple[Carried, ...] = ()
+    """What was given, what was expected, and what to do."""
 
 
 def confined() -> None:
@@ -50,14 +53,14 @@ def confined() -> None:
 
 
 def read(path: Path) -> Found:
-    """What a file holds."""
+    """What a file holds. What is said of it names it as ``path`` does."""
     try:
         return _spec(path) if path.suffix in SPECS else _log(path)
     except BreakevenError as wrong:
-        given, expected, do = (text.replace(f"{path.parent}/", "") for text in (wrong.given, wrong.expected, wrong.do))
-        return Found(given=given, expected=expected, do=do)
+        return Found(wrong=tuple(map(carried, (wrong.given, wrong.expected, wrong.do))))
     except MemoryError:
-        return Found(given=f"{path.name} needs more memory than reading a file may take")
+        given = quoting("{path} needs more memory than reading a file may take", path=path)
+        return Found(wrong=tuple(map(carried, (given, READABLE, INSTEAD))))
 
 
 def _spec(path: Path) -> Found:
@@ -68,8 +71,8 @@ def _spec(path: Path) -> Found:
             do="Give a log as JSONL, CSV or Parquet",
         )
     first, *others = read_specs(path)
-    told = (f"the first of {len(others) + 1} workloads in {path.name}",) if others else ()
-    return Found(spec=first, told=told)
+    told = [quoting("the first of {count} workloads in {path}", count=len(others) + 1, path=path)] if others else []
+    return Found(spec=first, told=tuple(map(carried, told)))
 
 
 def _log(path: Path) -> Found:
@@ -84,17 +87,18 @@ def _log(path: Path) -> Found:
     text = path.with_name("measured.yaml")
     text.write_text(spec_text(measured, (path.name,)), encoding="utf-8")
     requests = sum(one.requests for one in measured.workloads)
-    told = [f"{requests:,} requests, {', '.join(measured.layouts)}"]
-    told += [f"the log cannot tell {what}" for what in measured.workloads[0].traffic.cannot_tell]
+    told = [quoting("{count:,} requests, {layouts}", count=requests, layouts=", ".join(measured.layouts))]
+    told += [worded("the log cannot tell {what}", what=what) for what in measured.workloads[0].traffic.cannot_tell]
     told += [problem.told for problem in measured.problems]
-    return Found(kind="log", spec=read_specs(text)[0], told=tuple(told))
+    return Found(kind="log", spec=read_specs(text)[0], told=tuple(map(carried, told)))
 
 
 def main() -> None:
-    """Read the file that is named and write what was found."""
+    """Read the file that is named, from its folder, and write what was found."""
     confined()
     path = Path(sys.argv[1])
-    path.with_name(ANSWER).write_bytes(msgspec.json.encode(read(path), enc_hook=plain))
+    os.chdir(path.parent)
+    Path(ANSWER).write_bytes(msgspec.json.encode(read(Path(path.name)), enc_hook=plain))
 
 
 if __name__ == "__main__":

@@ -4,9 +4,8 @@ import hashlib
 from dataclasses import dataclass, field
 from importlib import resources
 from typing import Any
-from urllib.parse import urlencode
+from urllib.parse import parse_qsl, urlencode
 
-import msgspec
 from jinja2 import Environment, FunctionLoader
 from starlette.requests import Request
 from starlette.responses import HTMLResponse
@@ -26,6 +25,7 @@ PAGES = (
     ("accuracy", "/accuracy"),
     ("spend", "/spend"),
 )
+DOCS = "/api/v1/docs"
 ASSETS = {
     "report.css": "text/css; charset=utf-8",
     "ui.css": "text/css; charset=utf-8",
@@ -74,31 +74,39 @@ class Site:
 
     def texts(self, request: Request) -> Texts:
         """The texts of the language that an address names, else of the one that the browser asks for."""
-        named = request.query_params.get("lang", "")
-        if named in TAGS:
-            return texts(named)
-        return texts(preferred(request.headers.get("accept-language", "")))
+        return texts(named(request) or preferred(request.headers.get("accept-language", "")))
 
     def render(self, request: Request, template: str, t: Texts, status: int = 200, **values: Any) -> HTMLResponse:  # noqa: ANN401
         """A page, or a part of one."""
-        here = {"pages": self._pages(t, request), "here": "", "catalogue": self.planner.catalogue.digest, "t": t}
-        values = here | {"stale": False, "languages": _languages(request)} | values
+        lang = named(request)
+        here = {"pages": [(key, f"{path}?lang={lang}" if lang else path) for key, path in PAGES], "here": ""}
+        here |= {"api_docs": f"{DOCS}?lang={lang}" if lang else DOCS, "languages": _languages(request)}
+        values = here | {"t": t, "catalogue": self.planner.catalogue.digest, "stale": False} | values
         html = self.templates.get_template(template).render(values)
         return HTMLResponse(html, status, headers={"Vary": "Accept-Language, HX-Request", "Content-Language": t.tag})
 
-    def _pages(self, t: Texts, request: Request) -> list[tuple[str, str]]:
-        del t
-        lang = request.query_params.get("lang", "")
-        return [(key, f"{path}?lang={lang}" if lang in TAGS else path) for key, path in PAGES]
+
+def named(request: Request) -> Language | None:
+    """The language that an address names; ``None``: what the browser asks for."""
+    return _known(request.query_params.get("lang", ""))
+
+
+def named_in(query: str) -> Language | None:
+    """The language that the query of an address names.
+
+    >>> named_in("lang=zh&at_least=1400"), named_in("lang=xx")
+    ('zh', None)
+    """
+    return _known(dict(parse_qsl(query)).get("lang", ""))
+
+
+def _known(lang: str) -> Language | None:
+    return lang if lang in TAGS else None
 
 
 def _languages(request: Request) -> list[tuple[str, str, str]]:
     """Each language with the address of the same page in it."""
     rest = [(name, value) for name, value in request.query_params.multi_items() if name != "lang"]
     codes: list[Language] = list(NAMES)
-    return [(TAGS[code], NAMES[code], f"{request.url.path}?{urlencode([*rest, ('lang', code)])}") for code in codes]
-
-
-def with_lang(scenario: Scenario, lang: Language | None) -> Scenario:
-    """The same scenario in another language."""
-    return msgspec.structs.replace(scenario, lang=lang)
+    path = request.url.path if request.method == "GET" else "/"
+    return [(TAGS[code], NAMES[code], f"{path}?{urlencode([*rest, ('lang', code)])}") for code in codes]

@@ -86,7 +86,7 @@ def spend_page(site: Site, request: Request) -> Response:
             asked = asked_of(request.query_params.multi_items(), site.meter.now())
             found = site.meter.ask(lambda database: _shown(database, asked))
         except BreakevenError as wrong:
-            told, status = str(wrong), UNAVAILABLE if isinstance(wrong, StoreSilentError) else UNPROCESSABLE
+            told, status = wrong.told, UNAVAILABLE if isinstance(wrong, StoreSilentError) else UNPROCESSABLE
     values: dict[str, Any] = {"found": found, "given": given, "problem": told, "groupings": [*BY]}
     values |= {"place": None if site.meter is None else site.meter.shown, "drawn": None}
     if found is not None:

@@ -32,7 +32,7 @@ def stack(site: Site, request: Request) -> Response:
     except BreakevenError as wrong:
         t = site.texts(request)
         rest = [(name, value) for name, value in request.query_params.multi_items() if name not in OWN]
-        values = {"problem": str(wrong), "given": given, "rest": rest, "back": f"/?{urlencode(rest)}"}
+        values = {"problem": wrong.told, "given": given, "rest": rest, "back": f"/?{urlencode(rest)}"}
         return site.render(request, "stack.html", t, UNPROCESSABLE, **values)
     headers = {"Content-Disposition": 'attachment; filename="breakeven-stack.yaml"'}
     return Response(content, media_type="application/yaml; charset=utf-8", headers=headers)

@@ -1,5 +1,6 @@
 """The texts of the pages in each language, from one catalogue: a file a language, the same keys in all of them."""
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
@@ -7,16 +8,19 @@ from importlib import resources
 from typing import Any, get_args
 
 import yaml
+from markupsafe import Markup, escape
 
 from breakeven.report import words
 from breakeven.report.charts import WIDE_FROM
+from breakeven.report.page import sentence
 from breakeven.ui.scenario import Language
-from breakeven.wording import Volume, Wording, joined
+from breakeven.wording import Quoted, Volume, Wording, joined
 
 TAGS: dict[Language, str] = {"en": "en", "zh": "zh-Hans"}
 """What a page says its language is."""
 NAMES: dict[Language, str] = {"en": "English", "zh": "中文"}
 FASTEST = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+COMMAND = re.compile("`([^`]*)`")
 MYRIAD, MYRIAD_SQUARED = 1e4, 1e8
 
 
@@ -51,6 +55,8 @@ class Texts:
         """
         if self.lang == "en":
             return str(words)
+        if isinstance(words, Quoted):
+            return str(words)
         if not isinstance(words, Wording):
             return self.said.get(words, words)
         if words.parts:
@@ -62,6 +68,28 @@ class Texts:
         if isinstance(value, Volume):
             return self.count(value)
         return self.say(value) if isinstance(value, str) else value
+
+    def marked(self, words: str) -> Markup:
+        """The same as a part of a page: what is not in its language says so; commands and ids are set as code.
+
+        >>> from breakeven.wording import quoting
+        >>> str(texts("zh").marked(quoting("{path} is empty", path="a.csv")))
+        '<span lang="en">a.csv</span> 是空的'
+        """
+        if self.lang == "en":
+            return sentence(words)
+        if not isinstance(words, Wording):
+            said = words if isinstance(words, Quoted) else self.said.get(words, words)
+            tongue = self.foreign(said)
+            return Markup('<span lang="{}">{}</span>').format(tongue, sentence(said)) if tongue else sentence(said)
+        pattern = self.said.get(words.pattern, words.pattern)
+        if words.parts:
+            return Markup(escape(pattern)).join(map(self.marked, words.parts))
+        places = {
+            name: self.marked(value) if isinstance(value, str) else self._place(value)
+            for name, value in words.places.items()
+        }
+        return Markup(COMMAND.sub(r"<code>\1</code>", str(escape(pattern)))).format(**places)
 
     def foreign(self, words: str) -> str:
         """The language of words that are not in that of the page; empty where they are, or are in none."""

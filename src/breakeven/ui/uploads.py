@@ -12,32 +12,40 @@ import msgspec
 from starlette.requests import Request
 
 from breakeven.errors import SpecError
-from breakeven.ui.reading import ANSWER, CPU_S, Found
+from breakeven.ui.carried import again
+from breakeven.ui.reading import ANSWER, CPU_S, INSTEAD, READABLE, Found
 from breakeven.ui.scenario import Scenario
-from breakeven.wording import quoting
+from breakeven.wording import quoting, worded
 from breakeven.workload.spec import Spec
 
 SUFFIXES = re.compile(r"(\.(?:jsonl|ndjson|json|csv|parquet|yaml|yml))?(\.(?:gz|zst))?$", re.IGNORECASE)
 PLAIN, LONGEST_NAME = re.compile(r"[^\w .-]+"), 60
 """What a workload that is called after its file keeps of the name."""
-LONGEST_ANSWER_BYTES = 4_000_000
+LONGEST_ANSWER_BYTES, LONGEST_LENGTH = 4_000_000, 18
 AT_ONCE = asyncio.Semaphore(2)
 """So many files are read at a time; the others wait."""
+SMALLER = "Start with a larger --upload-megabytes, or use `breakeven workload` on it"
+
+
+class TooLargeError(SpecError):
+    """A file of more bytes than are taken in."""
 
 
 def refuse_long(request: Request, most_bytes: int) -> None:
     """Refuse a request that says of itself that it is too long, before it is read.
 
+    A page says in ``size`` what it would send, because a browser does not listen to an answer while it sends.
+
     Raises:
-        SpecError: if it does.
+        TooLargeError: if it does.
     """
-    length = request.headers.get("content-length", "")
-    if length.isdigit() and int(length) > most_bytes:
-        raise SpecError(
-            quoting("the file is {size:,} bytes", size=int(length)),
-            expected=quoting("at most {most:,}", most=most_bytes),
-            do="Start with a larger --upload-megabytes, or use `breakeven workload` on it",
-        )
+    for length in (request.headers.get("content-length", ""), request.query_params.get("size", "")):
+        if length.isdecimal() and len(length) <= LONGEST_LENGTH and int(length) > most_bytes:
+            raise TooLargeError(
+                quoting("the file is {size:,} bytes", size=int(length)),
+                expected=quoting("at most {most:,}", most=most_bytes),
+                do=SMALLER,
+            )
 
 
 async def received(body: AsyncIterator[bytes], name: str, most_bytes: int, folder: Path) -> Path:
@@ -53,10 +61,10 @@ async def received(body: AsyncIterator[bytes], name: str, most_bytes: int, folde
         async for part in body:
             size += len(part)
             if size > most_bytes:
-                raise SpecError(
+                raise TooLargeError(
                     quoting("the file is larger than {most:,} bytes", most=most_bytes),
                     expected="a smaller one",
-                    do="Start with a larger --upload-megabytes, or use `breakeven workload` on it",
+                    do=SMALLER,
                 )
             out.write(part)
     if not size:
@@ -86,26 +94,32 @@ async def read_apart(path: Path) -> Found:
         try:
             await asyncio.wait_for(process.wait(), CPU_S)
         except TimeoutError:
-            raise _unreadable(path, f"takes longer than {CPU_S} seconds to read") from None
+            why = quoting("the file ({kind}) takes longer than {most} seconds to read", kind=_kind(path), most=CPU_S)
+            raise _unreadable(why) from None
         finally:
             if process.returncode is None:
                 process.kill()
                 await process.wait()
     answer = path.with_name(ANSWER)
     if process.returncode or not answer.exists() or answer.stat().st_size > LONGEST_ANSWER_BYTES:
-        raise _unreadable(path, "takes more time or memory to read than it may")
-    found = msgspec.json.decode(answer.read_bytes(), type=Found)
+        raise _unreadable(quoting("the file ({kind}) takes more time or memory to read than it may", kind=_kind(path)))
+    try:
+        found = msgspec.json.decode(answer.read_bytes(), type=Found)
+    except msgspec.DecodeError:
+        raise SpecError("the file holds no workload", expected=READABLE, do=INSTEAD) from None
     if found.spec is None:
-        raise SpecError(found.given, expected=found.expected, do=found.do)
+        nothing = ("the file holds no workload", READABLE, INSTEAD)
+        given, expected, do = map(again, found.wrong) if len(found.wrong) == len(nothing) else nothing
+        raise SpecError(given, expected=expected, do=do)
     return found
 
 
-def _unreadable(path: Path, why: str) -> SpecError:
-    return SpecError(
-        quoting("the file ({x}) {why}", x=path.suffix or "of no known kind", why=why),
-        expected="a usage log (JSONL, CSV, Parquet) or a spec (YAML)",
-        do="Use `breakeven workload` on it",
-    )
+def _kind(path: Path) -> str:
+    return path.suffix or worded("of no known kind")
+
+
+def _unreadable(why: str) -> SpecError:
+    return SpecError(why, expected=READABLE, do="Use `breakeven workload` on it")
 
 
 def _environment(folder: Path) -> dict[str, str]:

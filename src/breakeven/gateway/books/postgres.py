@@ -10,6 +10,7 @@ from psycopg import sql
 
 from breakeven.gateway.books.database import Row, StoreAway, Values, shown
 from breakeven.units import MILLISECONDS_PER_SECOND
+from breakeven.wording import quoting
 
 CONNECT_S = 2
 SILENT_S = 5
@@ -81,7 +82,7 @@ class Postgres:
             yield
         except AWAY as wrong:
             first = next(iter(str(wrong).splitlines()), type(wrong).__name__)
-            raise StoreAway(f"{self._shown}: {first}") from wrong
+            raise StoreAway(quoting("{path}: {why}", path=self._shown, why=first)) from wrong
 
 
 def _written(statement: str) -> Any:  # noqa: ANN401 - psycopg takes literal text only; all statements are our own

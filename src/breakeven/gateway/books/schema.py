@@ -7,6 +7,7 @@ import msgspec
 from breakeven.gateway.books import hires, teams
 from breakeven.gateway.books.database import Database, StoreAway
 from breakeven.gateway.records import UsageRecord
+from breakeven.wording import quoting
 
 VERSION = 2
 UPGRADES = {2: teams.WITH_BUDGETS}
@@ -70,4 +71,10 @@ def set_up(database: Database) -> None:
         if found < VERSION:
             database.run("UPDATE books SET value = :version WHERE name = 'version'", {"version": VERSION})
     if found > VERSION:
-        raise StoreAway(f"the store has version {found}, and this breakeven knows version {VERSION}: upgrade it")
+        raise StoreAway(
+            quoting(
+                "the store has version {found}, and this breakeven knows version {known}: upgrade it",
+                found=found,
+                known=VERSION,
+            )
+        )

@@ -9,6 +9,7 @@ from typing import Any
 
 from breakeven.gateway.books.database import Row, StoreAway, Values
 from breakeven.units import MILLISECONDS_PER_SECOND
+from breakeven.wording import quoting
 
 AWAY = (sqlite3.OperationalError,)
 MAGIC = b"SQLite format 3\0"
@@ -22,11 +23,11 @@ class Sqlite:
 
     def __init__(self, path: str, *, wait_s: float, durable: bool, existing: bool) -> None:
         if existing and not Path(path).is_file():
-            raise StoreAway(f"there is no file {path}")
+            raise StoreAway(quoting("there is no file {path}", path=path))
         try:
             os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))  # records and hashes are nobody else's business
         except OSError as wrong:
-            raise StoreAway(f"{path}: {wrong.strerror}") from wrong
+            raise StoreAway(quoting("{path}: {why}", path=path, why=wrong.strerror)) from wrong
         try:
             self._connection = sqlite3.connect(
                 path, timeout=wait_s, isolation_level=None, check_same_thread=False, cached_statements=256
@@ -35,7 +36,7 @@ class Sqlite:
             self._connection.execute("PRAGMA journal_mode = WAL")
             self._connection.execute(f"PRAGMA synchronous = {'FULL' if durable else 'NORMAL'}")
         except sqlite3.DatabaseError as wrong:
-            raise StoreAway(f"{path}: {wrong}") from wrong
+            raise StoreAway(quoting("{path}: {why}", path=path, why=wrong)) from wrong
         self._path = path
 
     @contextmanager
@@ -84,8 +85,8 @@ class Sqlite:
         try:
             yield
         except AWAY as wrong:
-            raise StoreAway(f"{self._path}: {wrong}") from wrong
+            raise StoreAway(quoting("{path}: {why}", path=self._path, why=wrong)) from wrong
         except sqlite3.DatabaseError as wrong:
             if type(wrong) is sqlite3.DatabaseError:  # the file itself is damaged or no database
-                raise StoreAway(f"{self._path}: {wrong}") from wrong
+                raise StoreAway(quoting("{path}: {why}", path=self._path, why=wrong)) from wrong
             raise

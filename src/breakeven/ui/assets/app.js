@@ -117,21 +117,43 @@
   document.addEventListener("htmx:response:error", (event) => {
     if (event.target.id === "workload" && $("answer")) $("answer").classList.add("stale");
   });
+  // A server that is gone is told where a problem is told.
+  document.addEventListener("htmx:error", (event) => {
+    const form = event.target.closest && event.target.closest("#workload, #answer");
+    if (!form || !$("drop") || !lost(event.detail.error)) return;
+    $("problem").innerHTML = '<p class="problem"></p>';
+    $("problem").firstChild.textContent = $("drop").dataset.lost;
+    $("answer").classList.add("stale");
+  });
+  const lost = (wrong) => wrong instanceof TypeError || (wrong && wrong.name === "TimeoutError");
 
   // A log or a spec that is dropped or chosen is read by the server, which answers with an address.
   const upload = async (file) => {
     const drop = $("drop"), said = $("upload-told");
     said.textContent = drop.dataset.busy;
-    const query = new URLSearchParams({ name: file.name, base: window.location.search.slice(1) });
+    const query = new URLSearchParams({ name: file.name, size: file.size, base: window.location.search.slice(1) });
+    if (drop.dataset.lang) query.set("lang", drop.dataset.lang);
     try {
-      const response = await fetch(`/api/v1/workload?${query}`, { method: "POST", body: file });
-      const found = await response.json();
-      if (!response.ok) throw new Error(found.error);
-      window.location.assign(`/?${found.query}`);
-    } catch (wrong) {
-      said.textContent = `${drop.dataset.failed} ${wrong.message}`;
+      // What is too long is not sent: a browser does not listen to an answer while it sends.
+      const body = file.size > Number(drop.dataset.most) ? "" : file;
+      const response = await fetch(`/part/workload?${query}`, { method: "POST", body });
+      const told = await response.text(), there = response.headers.get("HX-Redirect");
+      if (there) {
+        sessionStorage.setItem(READ, told);
+        window.location.assign(there);
+      } else {
+        said.innerHTML = told;
+      }
+    } catch {
+      said.textContent = drop.dataset.lost;
     }
   };
+  // What was read of a file is told once, on the page of its scenario.
+  const READ = "breakeven-read";
+  if ($("upload-told") && sessionStorage.getItem(READ)) {
+    $("upload-told").innerHTML = sessionStorage.getItem(READ);
+    sessionStorage.removeItem(READ);
+  }
   document.addEventListener("change", (event) => {
     if (event.target.id === "file" && event.target.files.length) {
       event.stopPropagation();
