@@ -78,7 +78,7 @@ def test_words_within_words_and_volumes_are_said_too():
     whole = joined("; ", (worded("only around {low} requests a day", low=Volume(2e6)), inner, "gpt-4o"))
     assert whole == "only around 2 million requests a day; 3 requests; gpt-4o"
     assert texts("en").say(whole) == whole
-    assert texts("zh").say(whole) == "仅在每天约 200 万 次请求时；3 个请求；gpt-4o"
+    assert texts("zh").say(whole) == "仅在每天约 200 万次请求时；3 个请求；gpt-4o"
 
 
 def _queries():

@@ -16,7 +16,7 @@ from breakeven.report.sections import shown_of
 from breakeven.ui.pages import UNPROCESSABLE
 from breakeven.ui.scenario import Scenario
 from breakeven.ui.site import Site
-from breakeven.wording import quoting, worded
+from breakeven.wording import quoting
 
 OWN = ("option", "weights", "quantized")
 """What the address says beside the scenario."""
@@ -47,7 +47,7 @@ def stack_yaml(site: Site, scenario: Scenario, given: dict[str, str]) -> str:
     name = given["option"]
     if not name or max(map(len, given.values())) > LONGEST or given["quantized"] not in ("", "true"):
         raise SpecError(
-            quoting("{field} is {value}", field="option", value=name[:LONGEST] or worded("not given")),
+            quoting("{field} is {value}", field="option", value=name[:LONGEST]) if name else "option is not given",
             expected=quoting(
                 "the id of an option of SageMaker, at most {most} characters; quantized: true or nothing", most=LONGEST
             ),

@@ -21,6 +21,15 @@ TAGS: dict[Language, str] = {"en": "en", "zh": "zh-Hans"}
 NAMES: dict[Language, str] = {"en": "English", "zh": "中文"}
 FASTEST = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 COMMAND = re.compile("`([^`]*)`")
+HAN, WIDE_MARK, TAGS_BETWEEN = "[\u4e00-\u9fff]", "[\u3001-\u301f\uff01-\uff65]", "((?:<[^<>]*>)*)"
+SPACING = (
+    (re.compile(f"({HAN}){TAGS_BETWEEN} +{TAGS_BETWEEN}(?={HAN})"), r"\1\2\3"),
+    (re.compile(f"({WIDE_MARK}){TAGS_BETWEEN} +"), r"\1\2"),
+    (re.compile(f" +{TAGS_BETWEEN}(?={WIDE_MARK})"), r"\1"),
+    (re.compile(f"({HAN}){TAGS_BETWEEN}(?=[A-Za-z0-9$])"), r"\1\2 "),
+    (re.compile(f"([A-Za-z0-9%]){TAGS_BETWEEN}(?={HAN})"), r"\1\2 "),
+)
+"""What stands between two characters, and what should."""
 MYRIAD, MYRIAD_SQUARED = 1e4, 1e8
 
 
@@ -35,7 +44,8 @@ class Texts:
 
     def __call__(self, key: str, **values: object) -> str:
         """The text of that key with its places filled in; a key that is not there is a mistake in the code."""
-        return self.by_key[key].format(**values)
+        told = self.by_key[key].format(**values)
+        return spaced(told) if self.lang == "zh" else told
 
     def known(self, key: str, otherwise: str) -> str:
         """The text of a key that is made from data, or the data themselves."""
@@ -46,12 +56,17 @@ class Texts:
         """The language as a page declares it."""
         return TAGS[self.lang]
 
+    @property
+    def gap(self) -> str:
+        """What stands behind a sentence or a colon; Chinese marks are wide enough by themselves."""
+        return "" if self.lang == "zh" else " "
+
     def say(self, words: str) -> str:
         """What the planner or the report says, in this language; what has no other words stays as it is.
 
         >>> from breakeven.wording import worded
         >>> texts("zh").say(worded("only around {low} requests a day", low=Volume(1_234_567)))
-        '仅在每天约 123 万 次请求时'
+        '仅在每天约 123 万次请求时'
         """
         if self.lang == "en":
             return str(words)
@@ -59,10 +74,10 @@ class Texts:
             return str(words)
         if not isinstance(words, Wording):
             return self.said.get(words, words)
+        pattern = self.said.get(words.pattern, words.pattern)
         if words.parts:
-            return self.said.get(words.pattern, words.pattern).join(self.say(part) for part in words.parts)
-        places = {name: self._place(value) for name, value in words.places.items()}
-        return self.said.get(words.pattern, words.pattern).format(**places)
+            return spaced(pattern.join(self.say(part) for part in words.parts))
+        return spaced(pattern.format(**{name: self._place(value) for name, value in words.places.items()}))
 
     def _place(self, value: object) -> object:
         if isinstance(value, Volume):
@@ -84,12 +99,12 @@ class Texts:
             return Markup('<span lang="{}">{}</span>').format(tongue, sentence(said)) if tongue else sentence(said)
         pattern = self.said.get(words.pattern, words.pattern)
         if words.parts:
-            return Markup(escape(pattern)).join(map(self.marked, words.parts))
+            return Markup(spaced(Markup(escape(pattern)).join(map(self.marked, words.parts))))
         places = {
             name: self.marked(value) if isinstance(value, str) else self._place(value)
             for name, value in words.places.items()
         }
-        return Markup(COMMAND.sub(r"<code>\1</code>", str(escape(pattern)))).format(**places)
+        return Markup(spaced(Markup(COMMAND.sub(r"<code>\1</code>", str(escape(pattern)))).format(**places)))
 
     def foreign(self, words: str) -> str:
         """The language of words that are not in that of the page; empty where they are, or are in none."""
@@ -110,6 +125,17 @@ class Texts:
             return words.count(value)
         unit, sign = (MYRIAD_SQUARED, "亿") if value >= MYRIAD_SQUARED else (MYRIAD, "万")
         return f"{float(f'{value / unit:.3g}'):,g} {sign}"
+
+
+def spaced(words: str) -> str:
+    """Chinese with a space between its characters and Latin ones, and none between or behind its own.
+
+    >>> spaced("约 200 万 次请求： 3 个GPU"), spaced('<span lang="en">a.csv</span>是 空的')
+    ('约 200 万次请求：3 个 GPU', '<span lang="en">a.csv</span> 是空的')
+    """
+    for between, instead in SPACING:
+        words = between.sub(instead, str(words))
+    return words
 
 
 @cache
