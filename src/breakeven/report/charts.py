@@ -1,6 +1,8 @@
 """The pictures of the page: cost against traffic, bills as bars, the week's load. Numbers in, Altair charts out."""
 
+from collections.abc import Sequence
 from dataclasses import replace
+from itertools import pairwise
 from typing import Any
 
 import altair as alt
@@ -60,10 +62,13 @@ def series_classes(series: tuple[str, ...]) -> dict[str, str]:
     return {name: SERIES.get(name) or turns[name] for name in series}
 
 
-def cost_chart(lines: CostLines, width: int, height: int, *, yours: bool = True, say: Say = str) -> alt.TopLevelMixin:
+def cost_chart(
+    lines: CostLines, width: int, height: int, *, yours: bool = True, say: Say = str, told: Sequence[str] = ()
+) -> alt.TopLevelMixin:
     """USD a day against requests a day, both logarithmic, with the band, the crossings and the reader's traffic.
 
-    Without ``yours`` the reader's traffic is left out, so that the picture is the same for every traffic.
+    Without ``yours`` the reader's traffic is left out, so that the picture is the same for every traffic. ``told``:
+    what the picture says at each traffic.
     """
     lines = lines if yours else unmarked(lines)
     x_domain, y_domain = domains(lines)
@@ -82,7 +87,14 @@ def cost_chart(lines: CostLines, width: int, height: int, *, yours: bool = True,
     ]
     marks = [*_named_lines(lines, x, y, width, say), *_crossing_marks(lines, x, y, width, say)]
     marks += _your_marks(lines, x, y, width) if yours else []
+    marks += unseen_columns(_halfway(lines.requests_per_day), x, told)
     return styled(alt.layer(*_band_area(lines, x, y), *drawn, *marks).properties(width=width, height=height))
+
+
+def _halfway(volumes: Floats) -> list[float]:
+    """From where to where each of some volumes is the nearest, on a logarithmic axis."""
+    inner = np.sqrt(volumes[:-1] * volumes[1:])
+    return [float(volumes[0]), *inner.tolist(), float(volumes[-1])]
 
 
 def unmarked(lines: CostLines) -> CostLines:
@@ -276,8 +288,8 @@ def _shortened(option: str, remark: str, most: int) -> str:
     return (name if len(name) <= room else f"{name[: room - 1]}…") + remark
 
 
-def load_chart(load: Load, width: int, say: Say = str) -> alt.TopLevelMixin:
-    """Requests in flight against room, and replicas, hour by hour."""
+def load_chart(load: Load, width: int, say: Say = str, told: Sequence[str] = ()) -> alt.TopLevelMixin:
+    """Requests in flight against room, and replicas, hour by hour. ``told``: what the picture says at each hour."""
     hours = len(load.in_flight)
     weekly = hours > HOURS_PER_DAY
     ticks = [HOURS_PER_DAY * day for day in range(DAYS_PER_WEEK)] if weekly else [0, 6, 12, 18, HOURS_PER_DAY]
@@ -306,6 +318,7 @@ def load_chart(load: Load, width: int, say: Say = str) -> alt.TopLevelMixin:
             bare, alt.Y("needed:Q")
         ),
         base.mark_line(color=INK, strokeWidth=2, interpolate="step-after").encode(bare, alt.Y("room:Q")),
+        *unseen_columns(range(hours + 1), bare, told),
     ).properties(width=width, height=190)
     most = max(float(load.replicas.max()), load.paid_replicas or 0.0)
     replicas = alt.layer(
@@ -313,6 +326,7 @@ def load_chart(load: Load, width: int, say: Say = str) -> alt.TopLevelMixin:
             x, count_axis("replicas", say("replicas"), int(min(most, 3)))
         ),
         *([] if load.paid_replicas is None else [_paid_rule(load.paid_replicas)]),
+        *unseen_columns(range(hours + 1), x, told),
     ).properties(width=width, height=80)
     return styled(alt.vconcat(in_flight, replicas, spacing=14))
 
@@ -327,6 +341,22 @@ def texts(rows: Rows, x: alt.X, y: alt.Y, **look: Any) -> alt.Chart:  # noqa: AN
     """Words at places."""
     chart: alt.Chart = alt.Chart(data(rows)).mark_text(fontSize=LIVELY, **look).encode(x, y, text=alt.Text("text:N"))
     return chart
+
+
+def spoken(rows: Rows, told: Sequence[str]) -> alt.Chart:
+    """A chart of rows whose marks say something when they are pointed at, where it is told; they need ``aria`` too."""
+    if not told:
+        return alt.Chart(data(rows))
+    found: alt.Chart = alt.Chart(data([row | {"told": words} for row, words in zip(rows, told, strict=True)]))
+    return found.encode(description="told:N")
+
+
+def unseen_columns(ends: Sequence[float], x: alt.X, told: Sequence[str]) -> list[alt.Chart]:
+    """Unseen columns over the whole height, which say what stands in them when they are pointed at."""
+    if not told:
+        return []
+    rows: Rows = [{"x": low, "end": high} for low, high in pairwise(ends)]
+    return [spoken(rows, told).mark_rect(fill=INK, opacity=0, aria=True).encode(x, x2="end:Q")]
 
 
 def data(rows: Rows) -> alt.InlineData:

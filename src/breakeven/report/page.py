@@ -168,7 +168,7 @@ def sentence(text: str) -> "Markup":
     from markupsafe import Markup, escape  # noqa: PLC0415
 
     parts = []
-    for place, piece in enumerate(text.split("`")):
+    for place, piece in enumerate(text.replace(" %", "\N{NO-BREAK SPACE}%").split("`")):
         code = place % 2 == 1
         words = [piece] if code else piece.split(" ")
         told = [Markup("<code>{}</code>").format(word) if code else _named(word, escape(word)) for word in words]

@@ -1,5 +1,6 @@
 """The picture of cost against latency: the options that no other beats on both, and the paid APIs beside them."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,6 +20,7 @@ from breakeven.report.charts import (
     data,
     label_width,
     log_ticks,
+    spoken,
     styled,
     texts,
 )
@@ -132,8 +134,11 @@ def front_in_words(front: Front) -> str:
     return joined(" ", (told, worded("The cheapest paid API costs {usd} a day.", usd=usd(front.api_usd_per_day))))
 
 
-def pareto_chart(front: Front, width: int, height: int, say: Say = str) -> alt.TopLevelMixin:
-    """USD a day against the time of an answer, both logarithmic; the steps are the front."""
+def pareto_chart(front: Front, width: int, height: int, say: Say = str, told: Sequence[str] = ()) -> alt.TopLevelMixin:
+    """USD a day against the time of an answer, both logarithmic; the steps are the front.
+
+    ``told``: what each point says.
+    """
     costs = [p.usd_per_day for p in front.points] + ([front.api_usd_per_day] if front.api_usd_per_day else [])
     times = [p.response_s for p in front.points]
     ends = (min(times) / 1.3, max(times) * 1.5), (min(costs) / 1.6, max(costs) * 1.6)
@@ -147,7 +152,9 @@ def pareto_chart(front: Front, width: int, height: int, say: Say = str) -> alt.T
     base = alt.Chart(data(rows))
     layers: list[alt.Chart | alt.LayerChart] = [
         base.mark_line(color=COLOURS[HOSTED], strokeWidth=2, interpolate="step-after").encode(x, y, order="order:Q"),
-        base.mark_point(filled=True, size=55, shape="square", color=COLOURS[HOSTED], opacity=1).encode(x, y),
+        spoken(rows, told)
+        .mark_point(filled=True, size=55, shape="square", color=COLOURS[HOSTED], opacity=1, aria=bool(told))
+        .encode(x, y),
         *_names(rows, x, y, [_pixels(row, ends, (width, height)) for row in rows], width),
         *_paid(front, x, y, ends[0][1], say),
     ]

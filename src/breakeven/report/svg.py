@@ -18,6 +18,8 @@ NAMESPACES = re.compile(r' xmlns(?::\w+)?="[^"]*"')
 LONG_NUMBER = re.compile(r"(-?\d+\.\d{2})\d+")
 LOCAL_URL = re.compile(r"url\(#([\w-]+)\)")
 DROPPED = ("role", "style", "cursor", "pointer-events", "font-family", "stroke-miterlimit")
+SPOKEN = "spot"
+"""The class of a mark that says something when it is pointed at; its words are its ``<title>``."""
 PLAIN = {"opacity": "1", "class": "", "stroke-width": "0"}
 """Attributes that say nothing at this value."""
 
@@ -55,6 +57,7 @@ def inlined(svg: str, key: str, title: str, description: str) -> str:
 
 def _clean(element: ElementTree.Element, ids: dict[str, str]) -> None:
     """Drop what is not seen, shorten numbers, and replace ids by the page's own."""
+    words = element.get("aria-label") if element.get("role") == "graphics-symbol" else None
     for name, value in list(element.attrib.items()):
         if name in DROPPED or name.startswith("aria-") or PLAIN.get(name) == value:
             del element.attrib[name]
@@ -69,6 +72,9 @@ def _clean(element: ElementTree.Element, ids: dict[str, str]) -> None:
             element.remove(child)
     if element.tag == "g":
         element.attrib.pop("class", None)
+    if words:
+        element.set("class", SPOKEN)
+        ElementTree.SubElement(element, "title").text = words
 
 
 def _unseen(element: ElementTree.Element) -> bool:

@@ -1,9 +1,11 @@
 """The picture of what the answer hangs on: a bar an input, from the margin at its low end to that at its high end."""
 
+from collections.abc import Sequence
+
 import altair as alt
 
 from breakeven.planner.spread import ClassRange
-from breakeven.report.charts import BAR, BAR_STEP, INK, MUTED, PAPER, Rows, data, label_width, styled, texts
+from breakeven.report.charts import BAR, BAR_STEP, INK, MUTED, PAPER, Rows, data, label_width, spoken, styled, texts
 from breakeven.report.spread import signed_usd
 from breakeven.wording import Say, joined, worded
 
@@ -13,10 +15,11 @@ ROOM = 0.12
 LABELS = "(datum.value < 0 ? '-$' : '$') + format(abs(datum.value), '~s')"
 
 
-def tornado_chart(found: ClassRange, width: int, say: Say = str) -> alt.TopLevelMixin:
+def tornado_chart(found: ClassRange, width: int, say: Say = str, told: Sequence[str] = ()) -> alt.TopLevelMixin:
     """USD a day that the choice is ahead of its best rival; left of 0 another option is the cheapest.
 
-    The part of a bar towards the input's low end is drawn in another colour than that towards its high end.
+    The part of a bar towards the input's low end is drawn in another colour than that towards its high end. ``told``:
+    what each part says, low end first.
     """
     middle = found.margin_usd_per_day or 0.0
     bars, names, ends = rows_of(found, middle, width, say)
@@ -27,7 +30,7 @@ def tornado_chart(found: ClassRange, width: int, say: Say = str) -> alt.TopLevel
     x = alt.X("x:Q").scale(domain=domain, nice=False)
     x = x.axis(labelExpr=LABELS, tickCount=max(width // 120, 2), title=say("USD a day ahead of the best rival"))
     fill = alt.Color("end_of:N").legend(None).scale(domain=["low", "high"], range=["var(--api)", "var(--hosted)"])
-    marks = alt.Chart(data(bars)).mark_bar(size=BAR, stroke=PAPER, strokeWidth=1.5, yOffset=10)
+    marks = spoken(bars, told).mark_bar(size=BAR, stroke=PAPER, strokeWidth=1.5, yOffset=10, aria=bool(told))
     left = alt.X("x:Q").scale(domain=domain, nice=False)
     layers = [
         marks.encode(x, alt.X2("end:Q"), y, fill),

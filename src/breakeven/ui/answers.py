@@ -8,6 +8,7 @@ from threading import Lock
 import msgspec
 
 from breakeven.catalogue.load import Catalogue
+from breakeven.evidence import Basis
 from breakeven.options.quality import UNKNOWN_CLASS
 from breakeven.planner import Plan, plan
 from breakeven.planner.ranges import ranges
@@ -33,6 +34,12 @@ class Answer:
     sources: Sources
     now: Now
     front: Front | None
+
+    @property
+    def load_basis(self) -> Basis:
+        """The basis of the speed behind the load that is drawn."""
+        row = None if self.section.load is None else self.row(self.section.load.option)
+        return "extrapolated" if row is None else row.verdict.basis
 
     def row(self, option: str) -> Ranked | None:
         """One line of the ranking by the id of its option; ``None`` if it is not shown."""

@@ -8,6 +8,7 @@ import hashlib
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import date
 from typing import Literal, get_args
 
 import altair as alt
@@ -22,10 +23,12 @@ from breakeven.report.pictures import LOW, NARROW, TALL, WIDE, costs_in_words, l
 from breakeven.report.svg import render
 from breakeven.report.tornado_chart import tornado_chart, tornado_in_words
 from breakeven.report.words import usd
+from breakeven.ui import marks
 from breakeven.ui.answers import Answer
 from breakeven.ui.kept import Kept
 from breakeven.ui.now import Now
 from breakeven.ui.texts import Texts
+from breakeven.ui.tips import Tips
 
 Width = Literal["wide", "half", "narrow"]
 PIXELS: dict[Width, int] = {"wide": WIDE, "half": 480, "narrow": NARROW}
@@ -57,16 +60,23 @@ class Drawings:
     def __init__(self) -> None:
         self._kept: Kept[Drawn] = Kept(PICTURES_KEPT)
 
-    def costs(self, lines: CostLines, width: Width, t: Texts, place: str = "") -> Drawn:
-        """Cost against traffic, for any traffic. ``place``: where several stand on one page, what tells them apart."""
-        bare = unmarked(lines)
-        chart = lambda: cost_chart(bare, PIXELS[width], _height(width), yours=False, say=t.say)  # noqa: E731
-        told = t("costs.title"), t.say(costs_in_words(bare))
-        return self._drawn(_key(bare, width, t, place), chart, told)
+    def costs(self, lines: CostLines, width: Width, t: Texts, day: date, place: str = "") -> Drawn:
+        """Cost against traffic, for any traffic, at the prices of a day.
 
-    def known_costs(self, lines: CostLines, width: Width, t: Texts) -> Drawn | None:
+        ``place``: where several stand on one page, what tells them apart.
+        """
+        bare = unmarked(lines)
+
+        def chart() -> alt.TopLevelMixin:
+            told = marks.of_costs(bare, day, t)
+            return cost_chart(bare, PIXELS[width], _height(width), yours=False, say=t.say, told=told)
+
+        told = t("costs.title"), t.say(costs_in_words(bare))
+        return self._drawn(_key(bare, width, t, day, place), chart, told)
+
+    def known_costs(self, lines: CostLines, width: Width, t: Texts, day: date) -> Drawn | None:
         """The same if it was drawn before."""
-        return self._kept.known(_key(unmarked(lines), width, t, ""))
+        return self._kept.known(_key(unmarked(lines), width, t, day, ""))
 
     def of_answer(self, answer: Answer, name: str, width: Width, t: Texts) -> Drawn:
         """One of the other pictures of an answer.
@@ -96,11 +106,11 @@ class Drawings:
         return self._kept.get(key, lambda: _measured(render(chart, prefix, *told)))
 
 
-def _key(bare: CostLines, width: Width, t: Texts, place: str) -> tuple[object, ...]:
+def _key(bare: CostLines, width: Width, t: Texts, day: date, place: str) -> tuple[object, ...]:
     """What a picture of costs shows: two with the same key are the same."""
     arrays = (bare.requests_per_day, bare.api_usd_per_day, bare.hosted_usd_per_day, *(bare.hosted_band or ()))
     shown = b"".join(array.tobytes() for array in arrays if array is not None)
-    return "costs", width, t.lang, place, shown, repr((bare.crossover, bare.crossings))
+    return "costs", width, t.lang, place, shown, repr((bare.crossover, bare.crossings, bare.api, bare.hosted, day))
 
 
 def _height(width: Width) -> int:
@@ -110,15 +120,16 @@ def _height(width: Width) -> int:
 def _others(answer: Answer, width: Width, t: Texts) -> dict[str, tuple[str, Callable[[], alt.TopLevelMixin]]]:
     """What each picture shows in words, and how it is drawn."""
     found: dict[str, tuple[str, Callable[[], alt.TopLevelMixin]]] = {}
-    section, front, pixels = answer.section, answer.front, PIXELS[width]
+    section, front, pixels, day = answer.section, answer.front, PIXELS[width], answer.plan.as_of
     if section.load is not None:
-        load = section.load
-        found["load"] = load_in_words(load), lambda: load_chart(load, pixels, t.say)
-    if section.hangs_on is not None:
-        swings = section.hangs_on
-        found["tornado"] = tornado_in_words(swings), lambda: tornado_chart(swings, pixels, t.say)
+        load, basis = section.load, Tips(t, answer.plan, answer.sources).load(answer.load_basis)
+        found["load"] = load_in_words(load), lambda: load_chart(load, pixels, t.say, marks.of_load(load, basis, t))
+    if section.hangs_on is not None and section.ranges is not None:
+        swings, told = section.hangs_on, marks.of_swings(section.hangs_on, section.ranges, day, t)
+        found["tornado"] = tornado_in_words(swings), lambda: tornado_chart(swings, pixels, t.say, told)
     if front is not None:
-        found["pareto"] = front_in_words(front), lambda: pareto_chart(front, pixels, LOW, t.say)
+        points = marks.of_front(front, day, t)
+        found["pareto"] = front_in_words(front), lambda: pareto_chart(front, pixels, LOW, t.say, points)
     return found
 
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from breakeven.errors import UnknownNameError
 from breakeven.performance.measured import TARGETS
-from breakeven.report.charts import COLOURS, HOSTED, INK, Rows, data, styled
+from breakeven.report.charts import COLOURS, HOSTED, INK, Rows, data, spoken, styled
 from breakeven.wording import Say, worded
 
 MOST_DOTS = 1500
@@ -36,6 +36,11 @@ class GpuScore(msgspec.Struct, frozen=True, kw_only=True):
     median_absolute_error: float
     bias: float
     inside_band: float | None
+
+    @property
+    def typical_error(self) -> float:
+        """The bias as people read it: by how much the middle prediction is above what was measured."""
+        return float(np.exp(self.bias)) - 1
 
 
 class Accuracy(msgspec.Struct, frozen=True, kw_only=True):
@@ -101,8 +106,13 @@ def of_gpu(target: str, gpu: str) -> tuple[Pair, ...]:
     return found
 
 
-def scatter(rows: Sequence[Pair], title: str, size: tuple[int, int], say: Say = str) -> alt.TopLevelMixin:
-    """Predicted against measured, both logarithmic, with the diagonal of a perfect prediction."""
+def scatter(
+    rows: Sequence[Pair], title: str, size: tuple[int, int], say: Say = str, told: Sequence[str] = ()
+) -> alt.TopLevelMixin:
+    """Predicted against measured, both logarithmic, with the diagonal of a perfect prediction.
+
+    ``told``: what each dot says.
+    """
     width, height = size
     step = max(1, -(-len(rows) // MOST_DOTS))
     shown: Rows = [{"x": row.measured, "y": row.predicted} for row in rows[::step]]
@@ -111,7 +121,11 @@ def scatter(rows: Sequence[Pair], title: str, size: tuple[int, int], say: Say = 
     x = alt.X("x:Q").scale(type="log", domain=ends, nice=False)
     x = x.axis(title=say(worded("measured: {what}", what=title)), tickCount=max(width // 140, 2), format="~s")
     y = alt.Y("y:Q").scale(type="log", domain=ends, nice=False).axis(title=say("predicted"), tickCount=5, format="~s")
-    dots = alt.Chart(data(shown)).mark_point(filled=True, size=14, color=COLOURS[HOSTED], opacity=0.45).encode(x, y)
+    dots = (
+        spoken(shown, told[::step])
+        .mark_point(filled=True, size=14, color=COLOURS[HOSTED], opacity=0.45, aria=bool(told))
+        .encode(x, y)
+    )
     line = alt.Chart(data([{"x": end, "y": end} for end in ends])).mark_line(color=INK, strokeDash=[4, 3])
     return styled(alt.layer(dots, line.encode(x, y)).properties(width=width, height=height))
 
@@ -124,5 +138,5 @@ def scatter_in_words(found: Accuracy, gpu: str) -> str:
         "{error:.1%}, the bias {bias:+.1%}.",
         rows=one.rows,
         error=one.median_absolute_error,
-        bias=one.bias,
+        bias=one.typical_error,
     )

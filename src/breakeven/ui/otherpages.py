@@ -11,12 +11,12 @@ from starlette.responses import Response
 from breakeven.catalogue.history import Histories, PriceHistory, Series, Span, history, usd_of
 from breakeven.catalogue.schema import PriceRow
 from breakeven.errors import BreakevenError, SpecError, UnknownNameError
-from breakeven.evidence import Source
 from breakeven.performance.measured import TARGETS
 from breakeven.report.history import drawn_series, percent
 from breakeven.report.history_chart import history_chart, history_in_words
 from breakeven.report.pictures import LOW
 from breakeven.report.words import unit_price
+from breakeven.ui import marks
 from breakeven.ui.address import START, written_of
 from breakeven.ui.drawings import PAGE_WIDTHS, PIXELS, Drawn, Width, over_costs
 from breakeven.ui.measured import Accuracy, Pair, accuracy, of_gpu, scatter, scatter_in_words
@@ -60,7 +60,7 @@ def _side(site: Site, place: str, both: tuple[Scenario, Scenario], t: Texts, lan
         scenario, lang=lang, beside=msgspec.structs.replace(other, beside=None, lang=None).query
     )
     lines = found.section.costs[0] if found.section.costs else None
-    drawn = None if lines is None else site.drawings.costs(lines, "half", t, place)
+    drawn = None if lines is None else site.drawings.costs(lines, "half", t, found.plan.as_of, place)
     over = "" if drawn is None or lines is None else over_costs(drawn, lines, found.now, "half", t)
     shown = {"edit": edit.query, "drawn": drawn, "over": over, "answer": found}
     return now_values(site, found.plan, found.now, t) | shown
@@ -90,16 +90,17 @@ def prices(site: Site, request: Request) -> Response:
     values: dict[str, Any] = {"name": name, "entries": entries, "names": priced_names(site), "problem": told}
     values["asked"] = {one: request.query_params.get(one, "") for one in ("since", "as_of", "region")}
     values["regions"] = sorted({row.region for row in site.planner.catalogue.tables.machine_prices})
-    values |= {"rows": _rows, "dated": lambda source, row: _dated(source, row, t)}
+    values |= {"rows": _rows, "dated": lambda source, row: marks.dated(source, row, t)}
     values |= {"sources": {} if found is None else {one.id: one for one in found.sources}}
     return site.render(request, "history.html", t, UNPROCESSABLE if told else 200, here="history", **values)
 
 
 def _drawn_prices(site: Site, entry: PriceHistory, found: Histories, width: Width, t: Texts) -> Drawn:
     shown, last = tuple(drawn_series(entry)), entry.gone_on or found.as_of
+    says = marks.of_prices(shown, {one.id: one for one in found.sources}, t)
     told = t("history.of", name=entry.name), t.say(history_in_words(entry, shown, last))
     key = ("history", entry.name, str(found.since), str(last), str(shown), width, t.lang)
-    return site.drawings.other(key, lambda: history_chart(shown, last, PIXELS[width], LOW, t.say), told)
+    return site.drawings.other(key, lambda: history_chart(shown, last, (PIXELS[width], LOW), t.say, says), told)
 
 
 def histories(site: Site, name: str, asked: Mapping[str, str]) -> Histories:
@@ -142,12 +143,6 @@ def priced_names(site: Site) -> list[str]:
     return sorted({*offers, *(row.machine for row in tables.machine_prices)})
 
 
-def _dated(source: Source, row: PriceRow, t: Texts) -> str:
-    """Where and when a price was read, and what its date rests on."""
-    kind, basis = (t.say(word.replace("_", " ")) for word in (source.kind, row.date_basis))
-    return t("tips.dated", title=source.title, kind=kind, read=source.read, basis=basis)
-
-
 def _rows(entry: PriceHistory) -> list[tuple[Series, PriceRow, str, str]]:
     """Every dated row of an entry with its price and its change, newest first."""
     rows = [
@@ -179,4 +174,4 @@ def _drawn_pairs(site: Site, found: Accuracy, rows: tuple[Pair, ...], gpu: str, 
     title, side = t(f"accuracy.{found.target}"), min(PIXELS[width], SQUARE)
     told = t("accuracy.chart"), t.say(scatter_in_words(found, gpu))
     key = ("accuracy", found.target, gpu, width, t.lang)
-    return site.drawings.other(key, lambda: scatter(rows, title, (side, side), t.say), told)
+    return site.drawings.other(key, lambda: scatter(rows, title, (side, side), t.say, marks.of_pairs(rows, t)), told)

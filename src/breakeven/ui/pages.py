@@ -1,5 +1,6 @@
 """The page to decide and its parts: form, answer, a step of the slider, bills, pictures, what was ruled out."""
 
+from datetime import date
 from typing import Any
 from urllib.parse import parse_qsl, urlencode
 
@@ -20,9 +21,9 @@ from breakeven.ui.drawings import PAGE_WIDTHS, Drawn, Width, over_costs, width_o
 from breakeven.ui.form import form_of
 from breakeven.ui.now import Now
 from breakeven.ui.offer import offered, on_sagemaker_id, stack_query
-from breakeven.ui.scenario import Scenario, scenario_of
+from breakeven.ui.scenario import Scenario, readable
 from breakeven.ui.sentences import lead_of, turns_of
-from breakeven.ui.site import Site, named, named_in
+from breakeven.ui.site import Site
 from breakeven.ui.texts import Texts, texts
 from breakeven.ui.tips import Tips
 
@@ -39,17 +40,13 @@ def decide(site: Site, request: Request) -> Response:
     try:
         scenario = site.scenario(request, *PAGES_OWN)
     except BreakevenError as wrong:
-        return _page(site, request, Scenario(lang=named(request)), wrong.told)
+        return _page(site, request, readable(site.query(request, *PAGES_OWN)), wrong.told)
     return _page(site, request, scenario)
 
 
 def problem_page(site: Site, request: Request, query: str, wrong: BreakevenError) -> Response:
     """The page of a scenario with what is wrong with something else that was sent."""
-    try:
-        scenario = scenario_of(query)
-    except BreakevenError:
-        scenario = Scenario(lang=named_in(query))
-    return _page(site, request, scenario, wrong.told)
+    return _page(site, request, readable(query), wrong.told)
 
 
 def _page(site: Site, request: Request, scenario: Scenario, told: str | None = None) -> Response:
@@ -85,13 +82,16 @@ def _unscripted(site: Site, scenario: Scenario, t: Texts, given: dict[str, str])
         more = {"rejected": matching(found.plan.rejected, find), "why": why_not(site, found.plan, find, t)}
     if given[DRAWN]:
         drawn = {
-            f"{COSTS}{n}": {width: site.drawings.costs(with_band(lines, found.plan), width, t) for width in PAGE_WIDTHS}
+            f"{COSTS}{n}": {
+                width: site.drawings.costs(with_band(lines, found.plan), width, t, found.plan.as_of)
+                for width in PAGE_WIDTHS
+            }
             for n, lines in enumerate(found.section.costs)
         }
         for name in site.drawings.names(found):
             drawn[name] = {width: site.drawings.of_answer(found, name, width, t) for width in PAGE_WIDTHS}
         lines = found.section.costs[0] if found.section.costs else None
-        over = _overlays(site, lines, found.now, t)
+        over = _overlays(site, lines, found.plan.as_of, found.now, t)
         more |= {
             "everything": True,
             "drawn": drawn,
@@ -126,7 +126,7 @@ def step(site: Site, request: Request) -> Response:
     except BreakevenError as wrong:
         return _problem(site, request, t, wrong)
     lines = site.planner.lines(plan)
-    values = now_values(site, plan, now, t) | {"overlays": _overlays(site, lines, now, t)}
+    values = now_values(site, plan, now, t) | {"overlays": _overlays(site, lines, plan.as_of, now, t)}
     return site.render(request, "now.html", t, **values)
 
 
@@ -143,11 +143,11 @@ def now_values(site: Site, plan: Plan, now: Now, t: Texts) -> dict[str, Any]:
     }
 
 
-def _overlays(site: Site, lines: CostLines | None, now: Now, t: Texts) -> dict[str, Any]:
+def _overlays(site: Site, lines: CostLines | None, day: date, now: Now, t: Texts) -> dict[str, Any]:
     """Your traffic over the first picture of costs, in each width in which it was drawn."""
     found = {}
     for width in PAGE_WIDTHS:
-        drawn = None if lines is None else site.drawings.known_costs(lines, width, t)
+        drawn = None if lines is None else site.drawings.known_costs(lines, width, t, day)
         if drawn is not None and lines is not None:
             found[f"{COSTS}0-{width}"] = over_costs(drawn, lines, now, width, t)
     return found
@@ -161,9 +161,9 @@ def _answer_values(site: Site, scenario: Scenario, t: Texts) -> dict[str, Any]:
     drawn: dict[str, dict[Width, Drawn | None]] = {
         f"{COSTS}{n}": dict.fromkeys(PAGE_WIDTHS) for n in range(1, len(section.costs))
     }
-    drawn |= {} if lines is None else {f"{COSTS}0": _known(site, lines, t)}
+    drawn |= {} if lines is None else {f"{COSTS}0": _known(site, lines, plan.as_of, t)}
     drawn |= {name: dict.fromkeys(PAGE_WIDTHS) for name in ("load", "tornado", "pareto")}
-    over = _overlays(site, lines, found.now, t)
+    over = _overlays(site, lines, found.plan.as_of, found.now, t)
     fixed = msgspec.structs.replace(scenario.spec, as_of=plan.as_of)
     kept = scenario.kept()
     return now_values(site, plan, found.now, t) | {
@@ -187,25 +187,18 @@ def _answer_values(site: Site, scenario: Scenario, t: Texts) -> dict[str, Any]:
         "overflow": _overflow(found, t),
         "stack_query": stack_query(offered(found), scenario),
         "stack_of": lambda option: _stack_of(option, scenario),
-        "load_tip": Tips(t, plan, found.sources).load(_load_basis(found)),
+        "load_tip": Tips(t, plan, found.sources).load(found.load_basis),
         "cost_table": cost_table,
         "load_table": load_table,
     }
-
-
-def _load_basis(found: Answer) -> str:
-    """The basis of the speed behind the load that is drawn."""
-    load = found.section.load
-    row = None if load is None else found.row(load.option)
-    return "extrapolated" if row is None else row.verdict.basis
 
 
 def _alone(scenario: Scenario) -> Scenario:
     return msgspec.structs.replace(scenario, beside=None, lang=None)
 
 
-def _known(site: Site, lines: CostLines, t: Texts) -> dict[Width, Drawn | None]:
-    return {width: site.drawings.known_costs(lines, width, t) for width in PAGE_WIDTHS}
+def _known(site: Site, lines: CostLines, day: date, t: Texts) -> dict[Width, Drawn | None]:
+    return {width: site.drawings.known_costs(lines, width, t, day) for width in PAGE_WIDTHS}
 
 
 def _overflow(found: Answer, t: Texts) -> dict[str, str] | None:
@@ -252,7 +245,7 @@ def picture(site: Site, request: Request) -> Response:
             if number >= len(found.section.costs):
                 raise UnknownNameError("picture", name, [f"{COSTS}{n}" for n in range(len(found.section.costs))])
             lines = with_band(found.section.costs[number], found.plan)
-            drawn = site.drawings.costs(lines, width, t)
+            drawn = site.drawings.costs(lines, width, t, found.plan.as_of)
             if number == 0:
                 overlays = {f"{name}-{width}": over_costs(drawn, lines, found.now, width, t)}
         else:

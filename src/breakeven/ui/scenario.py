@@ -1,5 +1,6 @@
 """What a page shows, as one typed value that stands in its address: a workload spec, and how the page shows it."""
 
+import contextlib
 from collections.abc import Iterable
 from typing import Any, Literal, get_args
 from urllib.parse import parse_qsl, urlencode
@@ -7,7 +8,7 @@ from urllib.parse import parse_qsl, urlencode
 import msgspec
 
 from breakeven.decision.rank import By
-from breakeven.errors import SpecError
+from breakeven.errors import BreakevenError, SpecError
 from breakeven.ui.address import START, query_of, spec_of
 from breakeven.units import HOURS_PER_DAY
 from breakeven.wording import quoting
@@ -82,6 +83,21 @@ def scenario_of(query: str) -> Scenario:
         lang=_one_of("lang", own["lang"], Language) if "lang" in own else None,
         beside=own.get("beside"),
     )
+
+
+def readable(query: str) -> Scenario:
+    """What of a query makes sense, field by field: what a form shows beside the message about the rest.
+
+    >>> readable("at_least=1400&traffic.requests_per_day=-5&lang=zh").query
+    'at_least=1400&lang=zh'
+    """
+    kept: list[tuple[str, str]] = []
+    pairs = parse_qsl(query, keep_blank_values=True) if len(query) <= LONGEST_QUERY else []
+    for pair in pairs[:MOST_FIELDS]:
+        with contextlib.suppress(BreakevenError):
+            scenario_of(urlencode([*kept, pair]))
+            kept.append(pair)
+    return scenario_of(urlencode(kept))
 
 
 def _of_spec(pairs: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:

@@ -68,4 +68,4 @@ def warm(site: Site) -> None:
     with contextlib.suppress(BreakevenError):
         found = site.planner.answer(Scenario())
         for lines in found.section.costs[:1]:
-            drawings.costs(lines, "wide", texts("en"))
+            drawings.costs(lines, "wide", texts("en"), found.plan.as_of)

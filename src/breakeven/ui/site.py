@@ -4,7 +4,7 @@ import hashlib
 from dataclasses import dataclass, field
 from importlib import resources
 from typing import Any
-from urllib.parse import parse_qsl, urlencode
+from urllib.parse import urlencode
 
 from jinja2 import Environment, FunctionLoader
 from starlette.requests import Request
@@ -69,8 +69,12 @@ class Site:
         Raises:
             BreakevenError: if it stands for none.
         """
+        return scenario_of(self.query(request, *beside))
+
+    def query(self, request: Request, *beside: str) -> str:
+        """The query of an address without what is the address's own."""
         pairs = [(name, value) for name, value in request.query_params.multi_items() if name not in beside]
-        return scenario_of(urlencode(pairs))
+        return urlencode(pairs)
 
     def texts(self, request: Request) -> Texts:
         """The texts of the language that an address names, else of the one that the browser asks for."""
@@ -88,19 +92,7 @@ class Site:
 
 def named(request: Request) -> Language | None:
     """The language that an address names; ``None``: what the browser asks for."""
-    return _known(request.query_params.get("lang", ""))
-
-
-def named_in(query: str) -> Language | None:
-    """The language that the query of an address names.
-
-    >>> named_in("lang=zh&at_least=1400"), named_in("lang=xx")
-    ('zh', None)
-    """
-    return _known(dict(parse_qsl(query)).get("lang", ""))
-
-
-def _known(lang: str) -> Language | None:
+    lang = request.query_params.get("lang", "")
     return lang if lang in TAGS else None
 
 

@@ -12,6 +12,7 @@ from breakeven.gateway.admin_shapes import MachineRow, Machines, Spend, SpendRow
 from breakeven.gateway.books.database import Database
 from breakeven.gateway.books.spend import BY
 from breakeven.report.pictures import LOW
+from breakeven.ui import marks
 from breakeven.ui.drawings import PAGE_WIDTHS, PIXELS, Drawn, Width
 from breakeven.ui.meter import (
     SPEND_FIELDS,
@@ -144,7 +145,7 @@ def _drawn(site: Site, found: Shown, bars: list[Moment], width: Width, t: Texts)
     told = t(f"spend.chart_{step}"), t.say(spend_in_words(bars, step))
     key = ("spend", width, t.lang, str(span), *bars)
     ends, size = (span.since, span.until), (PIXELS[width], LOW // 2)
-    return site.drawings.other(key, lambda: spend_chart(bars, step, ends, size), told)
+    return site.drawings.other(key, lambda: spend_chart(bars, step, ends, size, marks.of_spent(bars, step, t)), told)
 
 
 def _label(found: Shown, name: str, value: str | None, t: Texts) -> str:

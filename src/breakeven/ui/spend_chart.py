@@ -6,11 +6,12 @@ from typing import NamedTuple
 
 import altair as alt
 
-from breakeven.report.charts import USD_LABELS, data, styled
+from breakeven.report.charts import USD_LABELS, spoken, styled
 from breakeven.report.words import usd
 from breakeven.wording import worded
 
 STEPS = {"hour": timedelta(hours=1), "day": timedelta(days=1)}
+FORMS = {"hour": "%Y-%m-%d %H:%M", "day": "%Y-%m-%d"}
 GAP = 0.15
 """Share of a step between two bars."""
 LABEL_WIDTH = 90
@@ -24,9 +25,9 @@ class Moment(NamedTuple):
 
 
 def spend_chart(
-    bars: Sequence[Moment], step: str, ends: tuple[datetime, datetime], size: tuple[int, int]
+    bars: Sequence[Moment], step: str, ends: tuple[datetime, datetime], size: tuple[int, int], told: Sequence[str] = ()
 ) -> alt.TopLevelMixin:
-    """USD an hour or a day over the span, UTC. ``size``: pixels."""
+    """USD an hour or a day over the span, UTC. ``size``: pixels; ``told``: what each bar says."""
     width, height = size
     wide = STEPS[step] * (1 - GAP)
     rows = [{"x": one.begin.isoformat(), "end": (one.begin + wide).isoformat(), "y": one.usd} for one in bars]
@@ -37,14 +38,18 @@ def spend_chart(
     top = max(one.usd for one in bars)
     scale = {"zero": True} if top > 0 else {"domain": [0, 1]}
     y = alt.Y("y:Q").scale(**scale).axis(title="USD", tickCount=4, labelExpr=USD_LABELS)
-    marks = alt.Chart(data(rows)).mark_rect(color="var(--api)", opacity=1).encode(x, y, x2="end:T", y2=alt.datum(0))
+    marks = (
+        spoken(rows, told)
+        .mark_rect(color="var(--api)", opacity=1, aria=bool(told))
+        .encode(x, y, x2="end:T", y2=alt.datum(0))
+    )
     return styled(alt.layer(marks).properties(width=width, height=height))
 
 
 def spend_in_words(bars: Sequence[Moment], step: str) -> str:
     """What the picture shows, for those who do not see it."""
     most = max(bars, key=lambda one: one.usd)
-    form = "%Y-%m-%d %H:%M" if step == "hour" else "%Y-%m-%d"
+    form = FORMS[step]
     whole = sum(one.usd for one in bars)
     return worded(
         "USD by {step} (UTC) from {since} to {until}: {whole} in all, most in the {step} of {when}: {most}.",

@@ -38,8 +38,16 @@
   let told = null, waiting = 0;
   const tipped = (event) => {
     if (!(event.target instanceof Element)) return null;
-    const at = event.target.closest(".fact, [data-tip], a, summary, input, select, button");
+    const at = event.target.closest(".fact, .spot, [data-tip], a, summary, input, select, button");
+    if (at && at.matches(".spot")) spoken(at);
     return at && (at.matches(".fact") || at.dataset.tip) ? at : null;
+  };
+  // A mark of a picture says its words as its title, which a browser would show too.
+  const spoken = (mark) => {
+    const title = mark.querySelector("title");
+    if (!title) return;
+    mark.dataset.tip = title.textContent;
+    title.remove();
   };
   const show = (element, event) => {
     if (element.title) {
@@ -71,6 +79,7 @@
     clearTimeout(waiting);
     if (!at) return;
     if (at.matches(".fact")) show(at);
+    else if (at.matches(".spot") && event.pointerType === "mouse") show(at, event);
     else if (event.pointerType === "mouse") waiting = setTimeout(() => show(at, event), PATIENCE_MS);
   });
   document.addEventListener("pointerout", (event) => {
