@@ -49,7 +49,7 @@ def test_requests_of_unknown_cost_are_counted_and_never_nothing(client):
     assert rows["acme",]["requests_of_unknown_cost"] == 1
     page = client.get(f"/spend?by=upstream&{SPAN}").text
     assert "≥ $1,234.250000000001" in page
-    assert "the cost of 1 requests is not known" in page
+    assert "1 of unknown cost, not in the sum" in page
     alone = client.get("/spend?by=model&since=2026-11-24&until=2026-11-24&key=key_bob").text
     assert "$0" not in alone.partition('<h2 id="machines"')[0]
     assert "not known" in alone

@@ -30,8 +30,9 @@ class Tips:
 
     def sources(self, ids: Sequence[str]) -> str:
         """Title, kind and day of every source."""
-        told = [f"{self.t.say(one.title)} ({self.t.say(one.provenance)})" for one in self.cited.cite(ids)]
-        return "; ".join(told) or self.t("tips.no_source")
+        cited = self.cited.cite(ids)
+        told = [self.t("tips.source", title=self.t.say(one.title), read=self.t.say(one.provenance)) for one in cited]
+        return self.t.say("; ").join(told) or self.t("tips.no_source")
 
     def basis(self, basis: str) -> str:
         """A basis in the words of the language."""
@@ -88,7 +89,7 @@ class Tips:
     def bill(self, verdict: Verdict) -> str:
         """What a bill adds up."""
         known = sorted((line for line in verdict.bill.lines if line.usd), key=lambda line: -(line.usd or 0))
-        largest = "; ".join(
+        largest = self.t.say("; ").join(
             self.t("tips.largest", name=self.t.say(line.name), usd=usd(line.usd), sources=self.sources(line.source))
             for line in known[:LINES_NAMED]
         )

@@ -39,11 +39,11 @@
   const tipped = (event) => {
     if (!(event.target instanceof Element)) return null;
     const at = event.target.closest(".fact, .spot, [data-tip], a, summary, input, select, button");
-    if (at && at.matches(".spot")) spoken(at);
+    if (at && at.matches(".spot")) takeTitle(at);
     return at && (at.matches(".fact") || at.dataset.tip) ? at : null;
   };
   // A mark of a picture says its words as its title, which a browser would show too.
-  const spoken = (mark) => {
+  const takeTitle = (mark) => {
     const title = mark.querySelector("title");
     if (!title) return;
     mark.dataset.tip = title.textContent;
