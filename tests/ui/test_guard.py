@@ -92,3 +92,12 @@ def test_a_refusal_at_the_door_is_in_the_reader_s_language_and_english_for_progr
     chinese = {"accept-language": "zh", "host": "evil.example"}
     assert "此服务器" in client.get("/", headers=chinese).text
     assert "This server" in client.get("/api/v1/accuracy", headers=chinese).text
+
+
+def test_a_part_asked_without_the_token_sends_the_page_to_where_it_is_given_and_back(client_of):
+    client = client_of(Door(host="127.0.0.1", token=TOKEN))
+    part = client.get("/part/answer?at_least=1400", headers={"hx-current-url": "http://127.0.0.1/?at_least=1300"})
+    assert part.status_code == 401
+    assert part.headers["hx-redirect"] == "/enter?to=%2F%3Fat_least%3D1300"
+    back = client.post(part.headers["hx-redirect"], data={"token": TOKEN}, follow_redirects=False)
+    assert back.headers["location"] == "/?at_least=1300"

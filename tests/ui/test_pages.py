@@ -1,12 +1,18 @@
 """Pages as a browser without scripts gets them: the answer is in them, in every language, and bad values are told."""
 
 import re
+from html import unescape
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from starlette.testclient import TestClient
 
 from breakeven.ui.address import FIELDS
+from breakeven.ui.answers import Planner
+from breakeven.ui.app import application
+from breakeven.ui.guard import Door
+from breakeven.ui.site import Site
 
 PAGES = ("/", "/?at_least=", "/beside", "/history", "/accuracy", "/api/v1/docs", "/enter")
 
@@ -146,3 +152,36 @@ def test_whatever_stands_in_an_address_is_planned_or_told(client, name, value):
         "/part/step", params={name: value, "only.kinds": "api"} if name != "only.kinds" else {name: value}
     )
     assert found.status_code in (200, 422)
+
+
+def test_what_breaks_is_told_in_the_reader_s_language_and_as_a_part_where_a_part_was_asked(shipped):
+    class Broken(Planner):
+        def answer(self, scenario):
+            raise ZeroDivisionError(scenario)
+
+    app = application(Site(Broken(shipped)), Door(host="127.0.0.1"))
+    client = TestClient(app, base_url="http://127.0.0.1", raise_server_exceptions=False)
+    page, part = client.get("/?lang=zh"), client.get("/part/answer?lang=zh")
+    assert (page.status_code, part.status_code) == (500, 500)
+    assert "breakeven 自身出错" in page.text
+    assert "breakeven 自身出错" in part.text
+    assert "<html" in page.text
+    assert "<html" not in part.text
+    assert "ZeroDivision" not in page.text + part.text
+
+
+def test_a_broken_address_keeps_what_can_be_read_of_it(client):
+    found = client.get("/?traffic.requests_per_day=-5&at_least=1400&tokens.output=77&lang=zh")
+    assert found.status_code == 422
+    assert 'value="1400"' in found.text
+    assert 'name="tokens.output" type="number" value="77"' in found.text
+    assert 'name="lang" value="zh"' in found.text
+
+
+def test_every_link_of_a_page_keeps_the_language_that_its_address_names(client):
+    kept = "/?lang=zh&beside=at_least%3D1400&people.hours_per_month=3&people.usd_per_hour=9"
+    for path in (kept, "/beside?lang=zh", "/history?lang=zh", "/api/v1/docs?lang=zh", "/spend?lang=zh"):
+        links = map(unescape, re.findall(r'<a href="(/[^"]*)"', client.get(path).text))
+        pages = [link for link in links if not link.startswith(("/download/", "/api/v1/plan", "/api/v1/openapi"))]
+        assert len(pages) > 6
+        assert [link for link in pages if "lang=" not in link] == [], path

@@ -3,7 +3,7 @@
 import functools
 from collections.abc import Awaitable, Callable
 from http import HTTPStatus
-from urllib.parse import urlencode
+from urllib.parse import urlencode, urlsplit
 
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
@@ -24,7 +24,7 @@ from breakeven.ui.site import ASSETS, DOCS, Site, asset, named
 from breakeven.ui.stackfile import stack
 
 Handler = Callable[[Site, Request], Response]
-SMALLEST_ZIPPED_BYTES = 1000
+SMALLEST_ZIPPED_BYTES, PARTS = 1000, "/part/"
 OPENAPI = f"{api.V1}/openapi.json"
 GET: dict[str, Handler] = {
     "/": pages.decide,
@@ -120,9 +120,13 @@ def _enter_page(site: Site, request: Request, to: str, *, wrong: bool, status: i
 
 def _ask(site: Site, scope: Scope) -> Response:
     request = Request(scope)
-    page = request.method == "GET" and not request.url.path.startswith("/part/")
-    to = f"{request.url.path}?{request.url.query}" if page else ""
-    return _enter_page(site, request, to, wrong=False, status=401)
+    part, here = request.url.path.startswith(PARTS), urlsplit(request.headers.get("hx-current-url", ""))
+    asked = here if part else urlsplit(str(request.url))
+    to = f"{asked.path}?{asked.query}" if request.method == "GET" else ""
+    found = _enter_page(site, request, to, wrong=False, status=401)
+    if part:
+        found.headers["HX-Redirect"] = f"{ENTER}?{urlencode([(TO, to)])}"
+    return found
 
 
 def _nothing_there(site: Site, request: Request, wrong: Exception) -> Response:
@@ -132,6 +136,9 @@ def _nothing_there(site: Site, request: Request, wrong: Exception) -> Response:
     if request.url.path.startswith("/api/"):
         return PlainTextResponse(f"{HTTPStatus(status).phrase}\n", status, headers=headers)
     t = site.texts(request)
-    found = site.render(request, "lost.html", t, status, told=t("lost.broken" if status >= 500 else "lost.nothing"))
+    told = t("lost.broken" if status >= HTTPStatus.INTERNAL_SERVER_ERROR else "lost.nothing")
+    if request.url.path.startswith(PARTS):
+        return site.render(request, "problem.html", t, status, problem=told, title="spend.problem", stale=True)
+    found = site.render(request, "lost.html", t, status, told=told)
     found.headers.update(headers or {})
     return found

@@ -148,7 +148,7 @@
       const response = await fetch(`/part/workload?${query}`, { method: "POST", body });
       const told = await response.text(), there = response.headers.get("HX-Redirect");
       if (there) {
-        sessionStorage.setItem(READ, told);
+        if (response.ok) sessionStorage.setItem(READ, told);
         window.location.assign(there);
       } else {
         said.innerHTML = told;
