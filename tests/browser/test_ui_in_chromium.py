@@ -25,6 +25,7 @@ PATHS = (
     "/api/v1/docs",
     "/enter",
     "/?foo=1",
+    "/nowhere?lang=zh",
 )
 
 

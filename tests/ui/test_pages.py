@@ -179,9 +179,11 @@ def test_a_broken_address_keeps_what_can_be_read_of_it(client):
 
 
 def test_every_link_of_a_page_keeps_the_language_that_its_address_names(client):
-    kept = "/?lang=zh&beside=at_least%3D1400&people.hours_per_month=3&people.usd_per_hour=9"
+    kept = "/?lang=zh&beside=at_least%3D1400&name=mine&hosting.concurrency=8&hosting.response_s=9"
     for path in (kept, "/beside?lang=zh", "/history?lang=zh", "/api/v1/docs?lang=zh", "/spend?lang=zh"):
-        links = map(unescape, re.findall(r'<a href="(/[^"]*)"', client.get(path).text))
+        page = client.get(path)
+        assert page.status_code == 200
+        links = map(unescape, re.findall(r'<a href="(/[^"]*)"', page.text))
         pages = [link for link in links if not link.startswith(("/download/", "/api/v1/plan", "/api/v1/openapi"))]
         assert len(pages) > 6
         assert [link for link in pages if "lang=" not in link] == [], path

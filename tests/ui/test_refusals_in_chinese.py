@@ -136,7 +136,7 @@ def test_words_come_back_from_another_process_with_their_memory():
         assert texts("zh").say(back) == texts("zh").say(words)
 
 
-@pytest.mark.parametrize("pattern", ["{n.__class__}", "{n:>9999999999}", "{n[0]}", "{n!r:9}", "{missing}", "{"])
+@pytest.mark.parametrize("pattern", ["{n.__class__}", "{n:>9999999999}", "{n[0]}", "{n!r}", "{missing}", "{"])
 def test_a_pattern_from_another_process_puts_in_words_and_numbers_and_does_nothing_else(pattern):
     import msgspec
 
@@ -239,12 +239,15 @@ def test_no_english_sentence_stands_in_a_refusal_on_the_chinese_page(client, pat
     assert found.headers["content-type"].startswith("text/")
 
 
-@pytest.mark.parametrize(("content", "name"), FILES.values(), ids=FILES)
-def test_no_english_sentence_stands_in_what_is_said_of_a_file_on_the_chinese_page(client, content, name):
+@pytest.mark.parametrize("fault", FILES)
+def test_no_english_sentence_stands_in_what_is_said_of_a_file_on_the_chinese_page(client, fault):
+    content, name = FILES[fault]
     found = client.post("/part/workload", params={"name": name, "lang": "zh"}, content=content)
     assert found.status_code in (413, 422)
     assert "无法使用该文件" in found.text
     assert _english(found.text) == set()
+    quoted = [words for words in _quoted(found.text) if ENGLISH.search(words)]
+    assert bool(quoted) == (fault == "no YAML"), "only the words of the library that reads YAML are quoted"
     whole = client.post("/upload?base=lang%3Dzh", files={"file": (name, content)})
     assert whole.status_code == 422
     assert _english(whole.text) == set()
