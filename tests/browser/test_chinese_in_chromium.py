@@ -138,6 +138,8 @@ def test_a_server_that_is_gone_is_told_where_problems_are_told(page_of):
     page.locator("#upload-told", has_text="服务器没有响应").wait_for()
 
 
+WIDEST = """marks => { const wide = marks.map(mark => mark.getBBox().width);
+  return wide.indexOf(Math.max(...wide)); }"""
 MARKS = {
     "/?lang=zh": {"costs-0": "目录", "load": "预测", "tornado": "情景", "pareto": "速度方程"},
     "/history?lang=zh": {"": "读取"},
@@ -152,8 +154,10 @@ def test_a_mark_of_a_picture_says_its_numbers_date_and_basis_when_it_is_pointed_
     for name, told in MARKS[path].items():
         marks = page.locator(f"{f'#plot-{name}-wide' if name else '.wide'} .spot")
         marks.first.wait_for(state="attached")
-        mark, titles = marks.nth(marks.count() // 2), marks.locator("title").count()
+        playwright.expect(page.locator(".plot .waiting").locator("visible=true")).to_have_count(0, timeout=LONGEST_MS)
+        mark, titles = marks.nth(marks.evaluate_all(WIDEST)), marks.locator("title").count()
         mark.scroll_into_view_if_needed()
+        page.wait_for_timeout(300)
         box = mark.bounding_box()
         page.mouse.move(box["x"] + box["width"] / 2, box["y"] + min(box["height"] / 2, 60))
         page.wait_for_selector("#tip:not([hidden])")

@@ -286,7 +286,7 @@ def test_the_keyboard_alone_is_enough(page_of):
 def test_axe_finds_nothing_and_nothing_is_wider_than_the_screen(page_of, path, look):
     axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="axe is in the extra dev").Axe()
     scheme, width = look
-    page = page_of(path, expect=("422",), viewport={"width": width, "height": 844}, color_scheme=scheme)
+    page = page_of(path, expect=("422", "404"), viewport={"width": width, "height": 844}, color_scheme=scheme)
     if path in ("/", "/spend"):
         page.evaluate("document.querySelectorAll('details').forEach(one => { one.open = true; })")
         page.wait_for_load_state("networkidle")
