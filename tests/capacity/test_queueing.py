@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from breakeven.capacity.bursts import peakedness, raised, rates
 from breakeven.capacity.largest_load import KNOTS, Promise, capacities, largest, shared_of
-from breakeven.capacity.queueing import Service, answer
+from breakeven.capacity.queueing import answer
+from breakeven.capacity.service import Service
 from breakeven.workload.profile import Burstiness
 
 POISSON = Burstiness()

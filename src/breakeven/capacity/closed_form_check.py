@@ -13,7 +13,8 @@ from typing import Any
 
 import numpy as np
 
-from breakeven.capacity.queueing import Queue, Service, answer
+from breakeven.capacity.queueing import Queue, answer
+from breakeven.capacity.service import Service
 from breakeven.capacity.simulate import Arrivals, Curve, Fleet, Replay, can_compile, simulate
 from breakeven.options.columns import Floats
 from breakeven.workload.profile import Burstiness
@@ -39,7 +40,12 @@ CROWDED = 0.8
 """Load from which on a rate that moves by a tenth comes near what the fleet can do."""
 LOADS = (0.1, 0.3, 0.5, 0.7, 0.8, 0.9, 0.95)
 REPLICAS = (1, 4, 16)
-BURSTS = (Burstiness(), Burstiness(gap_variation=1.5), Burstiness(gap_variation=2.0), Burstiness(rate_variation=0.1))
+BURSTS = (
+    Burstiness(),
+    Burstiness(gap_variation=1.5),
+    Burstiness(gap_variation=2.0),
+    Burstiness(rate_variation=0.1, rate_stays_s=RATE_STAYS_S),
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
