@@ -137,14 +137,14 @@ HEAD = (
 
 
 def check_table(document: dict[str, Any]) -> list[str]:
-    """The worst and the typical deviation of each figure, and what is not judged."""
+    """The worst and the typical deviation of each figure."""
     lines = [
-        "| figure | judged | bound | typical | worst | where it is worst | broken |",
+        "| figure | fleets | bound | typical | worst | where it is worst | broken |",
         "|---|---|---|---|---|---|---|",
     ]
     figures = document["figures"]
     for name in dict.fromkeys(one["figure"] for one in figures):
-        mine = [one for one in figures if one["figure"] == name and one["not_claimed"] is None]
+        mine = [one for one in figures if one["figure"] == name]
         worst = max(mine, key=lambda one: abs(one["deviation"]))
         typical = sorted(abs(one["deviation"]) for one in mine)[len(mine) // 2]
         cells = [
@@ -158,26 +158,9 @@ def check_table(document: dict[str, Any]) -> list[str]:
             f"{sum(one['broken'] for one in mine)}",
         ]
         lines.append(f"| {' | '.join(cells)} |")
-    beyond = sum(one["not_claimed"] is None and abs(one["deviation"]) > one["bound"] for one in figures)
+    beyond = sum(one["broken"] or abs(one["deviation"]) > one["bound"] for one in figures)
     unsure = beyond - sum(one["broken"] for one in figures)
-    lines += ["", f"{unsure} figures are beyond their bound by no more than twice the replay's own error."]
-    lines += [
-        "",
-        "Not judged:",
-        "",
-        "| why | figures | beyond their bound | lowest | highest |",
-        "|---|---|---|---|---|",
-    ]
-    for reason in dict.fromkeys(one["not_claimed"] for one in figures if one["not_claimed"]):
-        mine = [one for one in figures if one["not_claimed"] == reason]
-        known = [one["deviation"] for one in mine if one["deviation"] is not None]
-        endless = len(mine) - len(known)
-        off = endless + sum(
-            one["deviation"] is not None and abs(one["deviation"]) > one["bound"] + 2 * one["error"] for one in mine
-        )
-        highest = f"{max(known):+.0%}" + (f" ({endless} without end)" if endless else "")
-        lines.append(f"| {reason} | {len(mine)} | {off} | {min(known):+.0%} | {highest} |")
-    return lines
+    return [*lines, "", f"{unsure} figures are beyond their bound by no more than twice the replay's own error."]
 
 
 def placed(text: str, name: str, lines: list[str]) -> str:

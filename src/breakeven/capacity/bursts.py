@@ -35,10 +35,22 @@ def rates(burstiness: Burstiness) -> tuple[Floats, Floats]:
     """
     if not burstiness.rate_variation:
         return np.ones(1), np.ones(1)
-    normal, share = NormalDist(), np.diff(EDGES)
-    spread = np.array([normal.inv_cdf(float(p)) for p in (EDGES[1:] + EDGES[:-1]) / 2])
-    factor = np.maximum(1 + burstiness.rate_variation * spread, 0.0)
+    share = np.diff(EDGES)
+    factor = np.maximum(1 + burstiness.rate_variation * _deviations(), 0.0)
     return factor / (factor @ share), share
+
+
+def _deviations() -> Floats:
+    """Of each part from the mean, in standard deviations: a normal distribution's means, scaled to its variance.
+
+    >>> round(float(_deviations() ** 2 @ np.diff(EDGES)), 6), bool(abs(_deviations() @ np.diff(EDGES)) < 1e-9)
+    (1.0, True)
+    """
+    normal, share = NormalDist(), np.diff(EDGES)
+    density = np.array([0.0, *(normal.pdf(normal.inv_cdf(float(p))) for p in EDGES[1:-1]), 0.0])
+    mean = -np.diff(density) / share
+    found: Floats = mean / np.sqrt(mean**2 @ share)
+    return found
 
 
 def raised(burstiness: Burstiness, quantile: float) -> float:

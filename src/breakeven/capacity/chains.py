@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from breakeven.capacity.bursts import peakedness
-from breakeven.capacity.phases import Phases, chain, phases
+from breakeven.capacity.phases import Complexes, Phases, Queueing, chain, phases
 from breakeven.capacity.service import Service
 from breakeven.options.columns import Floats, Ints
 from breakeven.workload.profile import Burstiness
@@ -28,7 +28,7 @@ FEW_PLACES = 64.0
 STEEPEST = 8.0
 """e^8: no level is more often than this beside its neighbour below; so far from the middle it does not matter."""
 TINY = 1e-9
-CARRIED = 1 - 1e-9
+CARRIED = 1 - 1e-6
 """A load above this is taken as this one: how full an overloaded fleet is does not depend on by how much."""
 UNEVEN = 0.2
 """Share of the replicas of a large fleet that stand one request above or below the level of the others."""
@@ -51,9 +51,9 @@ class Met:
     """How often a request is served so."""
     in_service: Floats
     """Requests in service in the whole fleet, on average."""
-    waits: Floats
+    waits: Floats | Complexes
     """Rows x terms: the chance to wait at all is their sum; that of waiting longer than t ..."""
-    leaving_per_s: Floats
+    leaving_per_s: Floats | Complexes
     """... is the sum of ``waits exp(-leaving t)``. 0: without end. Complex numbers come in pairs."""
 
 
@@ -122,7 +122,7 @@ def _independent(service: Service, load: Floats, replicas: Floats, z: float) -> 
         shared=_shared(np.minimum(state + (z + 1) / 2, most[:, None]), replicas),
         served=seen,
         in_service=in_service,
-        waits=(waits * _no_place_left(service, rho, replicas, z))[:, None],
+        waits=waits[:, None] * _no_place_left(service, rho[:, None], replicas, z),
         leaving_per_s=np.where(load < 1, full * (1 - rho ** (replicas / z)), 0.0)[:, None],
     )
 
@@ -141,40 +141,40 @@ def _in_phases(service: Service, load: Floats, replicas: Floats, arrivals: Phase
     leaving[:, -1] = full
     down, up = _steps((rho * full)[:, None, None] * arrivals.rate, leaving[..., None], wide[:, None, None], z)
     down[:, 0] = 0.0
-    found = chain(np.concatenate([up[:, 1:], up[:, -1:]], axis=1), down, arrivals, wide, replicas / wide)
-    came = found.seen @ arrivals.rate
-    served = found.seen.sum(axis=2) * np.where(state > 0, leaving, 0.0) / (rho * full)[:, None]
+    late = arrivals.rate * _no_place_left(service, np.minimum(rho[:, None] * arrivals.lasting, 1.0), replicas, z)
+    found = chain(
+        np.concatenate([up[:, 1:], up[:, -1:]], axis=1), down, arrivals, Queueing(wide, replicas / wide, late)
+    )
+    came, seen = found.seen @ arrivals.rate, found.seen.sum(axis=2)
+    came[:, -1] = np.maximum(1 - came[:, :-1].sum(axis=1), 0.0)  # and all that come above
+    served = seen * np.where(state > 0, leaving, 0.0)
+    served[:, -1] += found.above * full
     return Met(
         joined=_joined(state, z, replicas, service.cap),
-        found=_rest_last(came),
+        found=came,
         shared=_shared(np.clip(state + (z - 1) / 2, 1.0, most[:, None]), replicas),
-        served=_rest_last(served),
-        in_service=(found.seen.sum(axis=2) * state).sum(axis=1) + found.above * most,
-        waits=found.waits * _no_place_left(service, rho, replicas, z)[:, None],
+        served=served / served.sum(axis=1, keepdims=True),
+        in_service=(seen * state).sum(axis=1) + found.above * most,
+        waits=found.waits,
         leaving_per_s=service.full_rate_per_s[:, None] * (1 - found.again),
     )
 
 
 def _steps(come: Floats, leave: Floats, wide: Floats, z: float) -> tuple[Floats, Floats]:
-    """How often one level goes down and up to its neighbour: (c/l)^(wide/z) times as often up, wide (up - down) = c - l.
+    """How often one level goes down and up to its neighbour, where c come and l leave.
+
+    (c/l)^(wide/z) times as often up as down, and wide (up - down) = c - l.
 
     >>> down, up = _steps(np.array([2.0]), np.array([3.0]), np.array([1.0]), 1.0)
     >>> [round(float(x[0]), 9) for x in (down, up)]  # single requests: as they leave and come
     [3.0, 2.0]
     """
-    more = np.log(come / leave)
+    more = np.log(np.maximum(come / leave, TINY))
     more = np.where(np.abs(more) < TINY, TINY, more)
     drift = leave * np.expm1(more)
     more = np.minimum(more * wide / z, STEEPEST)
     down: Floats = drift / np.expm1(more) / wide
     return down, down * np.exp(more)
-
-
-def _rest_last(share: Floats) -> Floats:
-    """Shares by state; what is above the last state counts there."""
-    found = share.copy()
-    found[:, -1] = np.maximum(1 - share[:, :-1].sum(axis=1), 0.0)
-    return found
 
 
 def _leaving_per_s(service: Service, requests: Floats, replicas: Floats) -> Floats:
@@ -184,9 +184,12 @@ def _leaving_per_s(service: Service, requests: Floats, replicas: Floats) -> Floa
 
 
 def _no_place_left(service: Service, rho: Floats, replicas: Floats, z: float) -> Floats:
-    """Replicas do not stand quite level, so an arrival that finds as many requests as places may yet find a free one."""
+    """Replicas do not stand quite level, so an arrival that finds as many requests as places may yet find a free one.
+
+    Less so after a quiet time: then the places were taken one after the other.
+    """
     apart = APART * (1 - 0.5 / service.cap) * (replicas - 1)
-    found: Floats = rho ** (apart / z)
+    found: Floats = rho ** ((apart / z)[:, None] * rho)
     return found
 
 

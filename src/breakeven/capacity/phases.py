@@ -12,10 +12,13 @@ with M(k) what leaves a state of level k, less the changes of phase alone. Equat
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 
 from breakeven.capacity.bursts import rates
 from breakeven.options.columns import Floats
 from breakeven.workload.profile import Burstiness
+
+Complexes = npt.NDArray[np.complex128]
 
 DOUBLINGS = 60
 """Steps of the logarithmic reduction at most; each looks twice as far."""
@@ -32,30 +35,30 @@ class Phases:
     """Phase x phase: the chance of the next one once a request has come."""
     moves_per_s: Floats
     """Phase x phase: how often one becomes the other by itself."""
-    share: Floats
-    """Of the time."""
+    lasting: Floats
+    """Of each phase, over the mean: the rate as far as it outlasts a request."""
 
 
 def phases(burstiness: Burstiness, gaps: bool = True) -> Phases:
     """Phases with this burstiness. Without ``gaps``, those of the rate alone.
 
-    Gaps are a mixture of two exponential ones whose means balance (each kind takes half of the time). A rate that is
-    another one every T seconds keeps its own for an exponential time of mean T/2: the same area under its correlation.
+    Gaps are a mixture of two exponential ones whose means balance (each kind takes half of the time). A rate that moves
+    stays for an exponential time, then any of the rates of ``bursts.rates`` follows.
 
     >>> phases(Burstiness()).rate.tolist()
     [1.0]
     >>> [round(float(x), 3) for x in phases(Burstiness(gap_variation=2.0)).rate]
     [1.775, 0.225]
     """
-    factor, share = (rates(burstiness) if burstiness.rate_stays_s else (np.ones(1), np.ones(1)))
+    factor, share = rates(burstiness) if burstiness.rate_stays_s else (np.ones(1), np.ones(1))
     kinds = _kinds(burstiness.gap_variation if gaps else 1.0)
     size = len(kinds)
-    moves = (share[None, :] - np.eye(len(share))) / ((burstiness.rate_stays_s or np.inf) / 2)
+    moves = (share[None, :] - np.eye(len(share))) / (burstiness.rate_stays_s or np.inf)
     return Phases(
-        rate=np.outer(factor, 2 * kinds if size == 2 else kinds).ravel(),
-        after=np.kron(np.eye(len(share)), np.tile(kinds, (size, 1))),
-        moves_per_s=np.kron(moves, np.eye(size)),
-        share=np.kron(share, np.full(size, 1 / size)),
+        rate=np.outer(factor, size * kinds).ravel(),
+        after=np.kron(np.eye(len(share)), np.tile(kinds, (size, 1))).astype(np.float64),
+        moves_per_s=np.kron(moves, np.eye(size)).astype(np.float64),
+        lasting=np.repeat(factor, size),
     )
 
 
@@ -67,24 +70,35 @@ def _kinds(variation: float) -> Floats:
     return np.array([often, 1 - often])
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Queueing:
+    """How the queue above the last level is counted, one value a row."""
+
+    wide: Floats
+    """Requests in a level: of the last one only the topmost finds all replicas full."""
+    levels_a_round: Floats
+    """Levels of the queue that put one more request before each replica."""
+    counted: Floats
+    """Rows x phases: arrivals over the mean that wait there."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Chain:
     """The number of steps in each fleet and the phase, rows x levels x phases, and the queue above the last level."""
 
     seen: Floats
     """How often it is so."""
-    waits: Floats
+    waits: Complexes
     """Rows x terms: the chance that an arrival finds all replicas full and so many rounds of them before it ..."""
-    again: Floats
+    again: Complexes
     """... as a sum of powers, one base a term: ``waits @ again**rounds``. Complex numbers come in pairs."""
     above: Floats
     """How often it is above the last level."""
 
 
-def chain(up: Floats, down: Floats, arrivals: Phases, wide: Floats, steps_a_round: Floats) -> Chain:
+def chain(up: Floats, down: Floats, arrivals: Phases, queueing: Queueing) -> Chain:
     """Solve it. ``up`` and ``down``: rows x levels x phases, a second; from the last level on they are the same.
 
-    ``wide``: requests in a level. ``steps_a_round``: levels of the queue that put one more request before each replica.
     The last level has to be carried: more goes down than comes up there, on average over the phases.
     """
     rise = up[..., None] * arrivals.after
@@ -96,7 +110,7 @@ def chain(up: Floats, down: Floats, arrivals: Phases, wide: Floats, steps_a_roun
         ratios.append(ratio)
         next_down = down[:, level + 1]
     start = _null(_leaves(moves + ratio * next_down[:, None], down[:, 0]))
-    return _summed(start, ratios[::-1], over, arrivals.rate, (wide, steps_a_round))
+    return _summed(start, ratios[::-1], over, queueing)
 
 
 def _leaves(changes: Floats, down: Floats) -> Floats:
@@ -129,43 +143,39 @@ def _repeated(rise: Floats, leaves: Floats, down: Floats) -> Floats:
 
 
 def _null(balance: Floats) -> Floats:
-    """x with x balance = 0, which adds up to 1."""
+    """X with x balance = 0, which adds up to 1."""
     size = balance.shape[-1]
     equations = np.swapaxes(balance, 1, 2).copy()
     equations[:, -1] = 1.0
     right = np.zeros((len(balance), size, 1))
     right[:, -1] = 1.0
-    found: Floats = np.linalg.solve(equations, right)[..., 0]
+    found: Floats = np.linalg.solve(equations, right)[..., 0].astype(np.float64)
     return found
 
 
-def _summed(start: Floats, ratios: list[Floats], over: Floats, rate: Floats, size: tuple[Floats, Floats]) -> Chain:
-    """All levels from the lowest up, each on a scale of its own until they are added.
-
-    Of the last one only the topmost of its requests finds all replicas full.
-    """
-    wide, steps_a_round = size
-    level, logs = start, np.zeros(len(start))
-    levels, scales = [start], [logs]
+def _summed(start: Floats, ratios: list[Floats], over: Floats, queueing: Queueing) -> Chain:
+    """All levels from the lowest up, each on a scale of its own until they are added."""
+    levels, scales = [start], [np.zeros(len(start))]
     for ratio in ratios:
-        level = (level[:, None] @ ratio)[:, 0]
+        level = (levels[-1][:, None] @ ratio)[:, 0]
         grows = level.sum(axis=1)
-        level, logs = level / grows[:, None], logs + np.log(grows)
-        levels.append(level)
-        scales.append(logs)
+        levels.append(level / grows[:, None])
+        scales.append(scales[-1] + np.log(grows))
     scale = np.stack(scales, axis=1)
     top = scale.max(axis=1)
     seen = np.stack(levels, axis=1) * np.exp(scale - top[:, None])[..., None]
-    base, vectors = np.linalg.eig(over)
+    found = np.linalg.eig(over.astype(np.complex128))
+    base: Complexes = found.eigenvalues
+    vectors: Complexes = found.eigenvectors
     left = (seen[:, -1][:, None] @ vectors)[:, 0]
-    right = np.linalg.solve(vectors, np.broadcast_to(rate, level.shape)[..., None])[..., 0]
-    right = right * (1 / (1 - base) - (1 - 1 / wide[:, None]))
-    every = np.linalg.solve(vectors, np.ones_like(level)[..., None])[..., 0] * base / (1 - base)
+    right = np.linalg.solve(vectors, queueing.counted[..., None])[..., 0]
+    right = right * (1 / (1 - base) - (1 - 1 / queueing.wide[:, None]))
+    every = np.linalg.solve(vectors, np.ones_like(start)[..., None])[..., 0] * base / (1 - base)
     above = (left * every).sum(axis=1).real
     total = seen.sum(axis=(1, 2)) + above
     return Chain(
         seen=seen / total[:, None, None],
         above=above / total,
         waits=left * right / total[:, None],
-        again=base ** steps_a_round[:, None],
+        again=np.power(base, queueing.levels_a_round[:, None]),
     )

@@ -11,6 +11,7 @@ import numpy as np
 
 from breakeven.capacity.bursts import rates
 from breakeven.capacity.chains import met
+from breakeven.capacity.phases import Complexes
 from breakeven.capacity.service import Service
 from breakeven.options.columns import Floats, Ints, Mask
 from breakeven.workload.profile import Burstiness
@@ -85,12 +86,12 @@ def answer(
         wait_s=np.where(stable, mean_wait, np.inf),
         wait_at_quantile_s=np.where(stable, late, np.inf),
         ttft_s=np.where(stable, _at_quantile(first, found, quantile) + late, np.inf),
-        tpot_s=_at_quantile(pace, served, quantile),
+        tpot_s=_smeared_quantile(pace, served, quantile),
         mean_tpot_s=(pace * served).sum(axis=1),
     )
 
 
-def _late_s(waits: Floats, leaving_per_s: Floats, late: float) -> Floats:
+def _late_s(waits: Floats | Complexes, leaving_per_s: Floats | Complexes, late: float) -> Floats:
     """The wait that a share ``late`` exceeds: the waits (rows x terms) each fall off as exp(-leaving t)."""
     total = waits.sum(axis=1).real
     with np.errstate(divide="ignore"):
@@ -111,3 +112,11 @@ def _at_quantile(value: Floats, seen: Floats, quantile: float) -> Floats:
     place = np.take_along_axis(order, np.argmax(reached, axis=1)[:, None], axis=1)
     found: Floats = np.take_along_axis(value, place, axis=1)[:, 0]
     return found
+
+
+def _smeared_quantile(value: Floats, seen: Floats, quantile: float) -> Floats:
+    """The same of a time that each request has on average over all that it meets: straight between the states."""
+    order = np.argsort(value, axis=1, kind="stable")
+    values, shares = np.take_along_axis(value, order, axis=1), np.take_along_axis(seen, order, axis=1)
+    middle = np.cumsum(shares, axis=1) - shares / 2
+    return np.array([np.interp(quantile, at, row) for at, row in zip(middle, values, strict=True)])

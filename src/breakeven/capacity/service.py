@@ -6,6 +6,9 @@ import numpy as np
 
 from breakeven.options.columns import Floats
 
+SELDOM = 5
+"""Power of the requests in a replica, below one, with which two in one and none in another are met."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Service:
@@ -42,13 +45,15 @@ class Service:
         """Mu of a replica that holds so many on average, rows x points.
 
         Between whole numbers it is straight, as of replicas that hold one more or one less; a share ``uneven`` of them
-        stands one further up or down.
+        stands one further up or down. Below one request a replica hardly any does: none gets a second one before all
+        have a first.
         """
         whole = np.floor(requests)
         rates = [np.maximum(whole + n, 0) / self.at(self.held_s, whole + n) for n in (-1, 0, 1, 2)]
         steps = [np.minimum(rate, self.full_rate_per_s[:, None]) for rate in rates]
         between = requests - whole
-        low, mid, high = (steps[n] + between * (steps[n + 1] - steps[n]) for n in range(3))
-        apart = uneven * np.minimum(requests, 1.0)
-        found: Floats = mid + apart / 2 * (np.where(requests >= 1, low, 0.0) - 2 * mid + high)
+        bends = [np.where(whole + n > 0, steps[n] - 2 * steps[n + 1] + steps[n + 2], 0.0) for n in (0, 1)]
+        bend = bends[0] + between * (bends[1] - bends[0])
+        apart = uneven * np.minimum(requests, 1.0) ** SELDOM
+        found: Floats = steps[1] + between * (steps[2] - steps[1]) + apart / 2 * bend
         return found

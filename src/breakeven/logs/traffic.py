@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from breakeven.logs.histogram import Histogram, Ints, is_kept
+from breakeven.logs.moving import moves
 from breakeven.logs.times import US_PER_DAY, US_PER_HOUR, US_PER_MINUTE, US_PER_SECOND, hour_of_week_at
 from breakeven.options.columns import Floats
 from breakeven.units import DAYS_PER_WEEK, HOURS_PER_DAY, HOURS_PER_WEEK
@@ -45,6 +46,8 @@ class Traffic:
     """Standard deviation over mean of the time between two requests; 1 = independent arrivals."""
     rate_variation: float | None
     """Standard deviation over mean of the rate within the hours: what the minutes spread more than the gaps explain."""
+    rate_stays_s: float | None
+    """How long it stays on average, where the minutes tell it."""
     busiest_minute: int
     cannot_tell: tuple[str, ...]
 
@@ -70,12 +73,14 @@ def traffic(found: Histogram, period: Period, keep_every: int) -> Traffic:
     single = not found.longest_span_us  # rows that are sums over longer say nothing of single requests
     hours = _whole_minutes(minutes, counts, period) if single else []
     dispersion, gaps = _dispersion(hours), _gap_variation(found, keep_every) if single else None
+    moved = moves(hours, gaps) if dispersion is not None and gaps is not None else None
     return Traffic(
         requests_per_day=per_day if period.length_us else None,
         profile=weights,
         dispersion_per_minute=dispersion,
         gap_variation=gaps,
-        rate_variation=_rate_variation(hours, dispersion, gaps),
+        rate_variation=moved.rate_variation if moved else None,
+        rate_stays_s=moved.rate_stays_s if moved else None,
         busiest_minute=0 if found.longest_span_us else int(counts.max(initial=0)),
         cannot_tell=tuple(unsaid),
     )
@@ -152,18 +157,6 @@ def _dispersion(hours: list[Ints]) -> float | None:
         return None
     spread = sum(float(hour.var(ddof=1)) * len(hour) for hour in hours)
     return spread / sum(float(hour.sum()) for hour in hours)
-
-
-def _rate_variation(hours: list[Ints], dispersion: float | None, gap_variation: float | None) -> float | None:
-    """v, from D = c^2 + v^2 m: m requests a minute, D variance over mean of them, c the variation of the gaps.
-
-    >>> _rate_variation([np.array([90, 110] * 5)], dispersion=2.0, gap_variation=1.0)
-    0.1
-    """
-    if dispersion is None or gap_variation is None:
-        return None
-    a_minute = sum(float(hour.sum()) for hour in hours) / sum(len(hour) for hour in hours)
-    return float(np.sqrt(max(dispersion - max(gap_variation, 1.0) ** 2, 0.0) / a_minute))
 
 
 def _gap_variation(found: Histogram, keep_every: int) -> float | None:

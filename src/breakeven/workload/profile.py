@@ -45,7 +45,7 @@ class Burstiness(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
 
     ``gap_variation``: standard deviation over mean of the time between two requests, where only what is above 1 (that
     of independent arrivals) counts. ``rate_variation``: standard deviation over mean of the rate within an hour.
-    ``rate_stays_s``: how long the rate stays before it is another one; ``None``: not known, and taken as long.
+    ``rate_stays_s``: how long it stays before it is another one, on average; ``None``: not known, and taken as long.
     """
 
     gap_variation: Annotated[
