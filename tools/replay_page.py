@@ -70,21 +70,22 @@ def rows(case: Case, folder: Path, catalogue: Catalogue) -> Iterator[str]:
     """The lines of the table of one trace."""
     with Log(Asked(paths=(str(folder / case.file),), zone="UTC")) as log:
         trace = read_trace(log)
-        kinds = measure(log, (), catalogue).workloads[0].kinds
+        seen = measure(log, (), catalogue).workloads[0]
     mix = TokenMix(
         shapes=tuple(
-            TokenShape(share=kind.share, usage=TokenUsage(input=kind.input, output=kind.output)) for kind in kinds
+            TokenShape(share=kind.share, usage=TokenUsage(input=kind.input, output=kind.output)) for kind in seen.kinds
         )
     )
+    came = seen.traffic
+    bursts = Burstiness(gap_variation=came.gap_variation or 1.0, rate_variation=came.rate_variation or 0.0)
     for option in case.options:
         for scale in SCALES:
-            yield _row(case, option, scaled(trace, scale, SEED), (scale, mix), catalogue)
+            yield _row(case, option, scaled(trace, scale, SEED), (scale, mix, bursts), catalogue)
 
 
-def _row(case: Case, option: str, trace: Trace, how: tuple[float, TokenMix], catalogue: Catalogue) -> str:
+def _row(case: Case, option: str, trace: Trace, how: tuple[float, TokenMix, Burstiness], catalogue: Catalogue) -> str:
     """The fleet that the plan takes for the trace's rate and bursts, on paper and in the replay."""
-    scale, mix = how
-    bursts = burstiness(trace)
+    scale, mix, bursts = how
     workload = Workload(
         name=case.told,
         task="generate",
@@ -117,17 +118,6 @@ def _row(case: Case, option: str, trace: Trace, how: tuple[float, TokenMix], cat
         f"{within:.1%}",
     ]
     return f"| {' | '.join(cells)} |"
-
-
-def burstiness(trace: Trace) -> Burstiness:
-    """As `breakeven workload` measures it: gaps, and what the minutes spread more than the gaps explain."""
-    gaps = np.diff(trace.at_s)
-    variation = float(gaps.std() / gaps.mean())
-    minutes = np.bincount((trace.at_s // 60).astype(int))[:-1]
-    dispersion = float(minutes.var(ddof=1) / minutes.mean())
-    near = max(min(variation, float(np.sqrt(dispersion))), 1.0)
-    moves = float(np.sqrt(max(dispersion - max(variation, 1.0) ** 2, 0.0) / minutes.mean()))
-    return Burstiness(gap_variation=near, rate_variation=moves)
 
 
 HEAD = (

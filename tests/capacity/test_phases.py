@@ -14,7 +14,7 @@ from breakeven.workload.profile import Burstiness
 
 def places(count, load, bursts):
     """So many servers of rate 1 each behind one line."""
-    arrivals = phases(bursts)
+    arrivals = phases(bursts, 0.95)
     shape = (1, count + 1, len(arrivals.rate))
     up = np.ones(shape) * load * count * arrivals.rate
     down = np.ones(shape) * np.arange(count + 1.0)[None, :, None]
@@ -42,7 +42,7 @@ def test_gaps_that_vary_wait_as_the_root_of_the_renewal_queue_says(variation):
 
 
 def test_gaps_have_the_variation_that_was_asked_for():
-    arrivals = phases(Burstiness(gap_variation=2.0))
+    arrivals = phases(Burstiness(gap_variation=2.0), 0.95)
     often, rate = arrivals.after[0], arrivals.rate
     mean, square = (often / rate).sum(), (often * 2 / rate**2).sum()
     assert mean == pytest.approx(1)

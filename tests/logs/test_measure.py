@@ -196,6 +196,15 @@ def test_a_log_of_a_day_tells_how_long_a_rate_stays_and_the_spec_says_it(logged,
     assert ", rate_stays_s: " in spec_text(found, [path])
 
 
+def test_times_of_whole_seconds_are_no_bursts_and_a_slow_rate_is_told_as_one_that_moves(logged, asked):
+    draw = np.random.default_rng(7)
+    rates = np.repeat(np.tile([5.0, 15.0], 12), 600)  # for ten minutes each
+    at_s = np.repeat(np.arange(len(rates)), draw.poisson(rates))
+    found = _traffic(logged, asked, tuple(Request(float(at), "m", 1, 1) for at in at_s))
+    assert found.gap_variation == pytest.approx(1, abs=0.1)
+    assert found.rate_variation == pytest.approx(0.5, rel=0.25)
+
+
 def test_an_hour_is_too_short_to_tell_how_long_a_rate_stays(logged, asked):
     draw = np.random.default_rng(5)
     minutes = [np.sort(draw.uniform(60 * n, 60 * n + 60, draw.integers(50, 150))) for n in range(60)]

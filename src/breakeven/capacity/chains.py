@@ -57,7 +57,7 @@ class Met:
     """... is the sum of ``waits exp(-leaving t)``. 0: without end. Complex numbers come in pairs."""
 
 
-def met(service: Service, load: Floats, replicas: Floats, burstiness: Burstiness) -> Met:
+def met(service: Service, load: Floats, replicas: Floats, burstiness: Burstiness, quantile: float) -> Met:
     """What they meet at a load, arrivals over what the fleet answers when it is full.
 
     A rate that moves is looked at here if it is known how long it stays; else ``load`` is that at one of its rates.
@@ -66,7 +66,7 @@ def met(service: Service, load: Floats, replicas: Floats, burstiness: Burstiness
     few = burstiness.gap_variation > 1 and bool(np.all(places <= FEW_PLACES))
     if not few and not burstiness.rate_stays_s:
         return _independent(service, load, replicas, peakedness(burstiness))
-    arrivals, z = phases(burstiness, gaps=few), 1.0 if few else peakedness(burstiness)
+    arrivals, z = phases(burstiness, quantile, gaps=few), 1.0 if few else peakedness(burstiness)
     levels = np.ceil(np.minimum(places, NODES_IN_PHASES) * (1 - TINY)).astype(np.int64)
     alike = [np.flatnonzero(levels == count) for count in np.unique(levels)]
     parts = [_in_phases(_take(service, rows), load[rows], replicas[rows], arrivals, z) for rows in alike]

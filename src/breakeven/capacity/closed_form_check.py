@@ -30,8 +30,9 @@ MORE_FROM = {0.9: 8, 0.95: 16}
 """From these loads on, so many times the requests: a long queue forgets slowly."""
 RATE_STAYS_S = 20.0
 """A rate that moves stays so long on average: it makes queues for minutes."""
-DURATIONS, FEWEST_RATES = 10, 40
-"""Every rate stays for each of so many times, in parts of the exponential distribution; and there are so many rates."""
+DURATIONS, RATES, FEWEST_RATES = 10, 40, 4
+"""Every rate stays for each of so many times, in parts of the exponential distribution; and there are so many rates, or
+in a run that is to be shorter at least the fewest."""
 JUMP = 0.2
 """A p95 is on a jump if p94 and p96 lie further apart than this share of it."""
 LOADS = (0.1, 0.3, 0.5, 0.7, 0.8, 0.9, 0.95)
@@ -164,7 +165,7 @@ def _count(cell: Cell, shorter: float) -> int:
     more = max((times for load, times in MORE_FROM.items() if cell.load >= load), default=1)
     wanted = max(FEWEST, PER_PLACE * cell.replicas * cell.kind.places) * more
     if cell.bursts.rate_stays_s:
-        wanted = max(wanted, int(FEWEST_RATES * DURATIONS * cell.bursts.rate_stays_s * cell.arrivals_per_s))
+        wanted = max(wanted, int(RATES * DURATIONS * cell.bursts.rate_stays_s * cell.arrivals_per_s))
     return int(min(wanted, MOST) / shorter)
 
 
@@ -250,7 +251,7 @@ def _rates(cell: Cell, count: int, rng: np.random.Generator) -> Floats:
     Every rate comes as often with every time, so that a short run has seen what a long one has; their order is chance.
     """
     expected = count / (cell.arrivals_per_s * float(cell.bursts.rate_stays_s or np.inf))
-    many = max(int(np.ceil(expected / DURATIONS)), FEWEST_RATES)
+    many = max(round(expected / DURATIONS), FEWEST_RATES)
     spread = np.array([NormalDist().inv_cdf((n + 0.5) / many) for n in range(many)])
     factor = np.maximum(1 + cell.bursts.rate_variation * spread / spread.std(), 0.05)
     edges = -np.log1p(-np.arange(DURATIONS) / DURATIONS)  # of an exponential distribution of mean 1, in equal parts

@@ -39,18 +39,18 @@ class Phases:
     """Of each phase, over the mean: the rate as far as it outlasts a request."""
 
 
-def phases(burstiness: Burstiness, gaps: bool = True) -> Phases:
-    """Phases with this burstiness. Without ``gaps``, those of the rate alone.
+def phases(burstiness: Burstiness, quantile: float, gaps: bool = True) -> Phases:
+    """Phases with this burstiness. Without ``gaps``, those of the rate alone. ``quantile``: as of ``bursts.rates``.
 
     Gaps are a mixture of two exponential ones whose means balance (each kind takes half of the time). A rate that moves
     stays for an exponential time, then any of the rates of ``bursts.rates`` follows.
 
-    >>> phases(Burstiness()).rate.tolist()
+    >>> phases(Burstiness(), 0.95).rate.tolist()
     [1.0]
-    >>> [round(float(x), 3) for x in phases(Burstiness(gap_variation=2.0)).rate]
+    >>> [round(float(x), 3) for x in phases(Burstiness(gap_variation=2.0), 0.95).rate]
     [1.775, 0.225]
     """
-    factor, share = rates(burstiness) if burstiness.rate_stays_s else (np.ones(1), np.ones(1))
+    factor, share = rates(burstiness, quantile) if burstiness.rate_stays_s else (np.ones(1), np.ones(1))
     kinds = _kinds(burstiness.gap_variation if gaps else 1.0)
     size = len(kinds)
     moves = (share[None, :] - np.eye(len(share))) / (burstiness.rate_stays_s or np.inf)

@@ -62,8 +62,8 @@ def answer(
     (0.8, 4.0)
     """
     load = arrivals_per_s / (replicas * service.full_rate_per_s)
-    factors, hours = rates(burstiness) if burstiness.rate_stays_s is None else (np.ones(1), np.ones(1))
-    all_met = [met(service, load * factor, replicas, burstiness) for factor in factors]
+    factors, hours = rates(burstiness, quantile) if burstiness.rate_stays_s is None else (np.ones(1), np.ones(1))
+    all_met = [met(service, load * factor, replicas, burstiness, quantile) for factor in factors]
     shares = hours * factors  # of the requests
     waits = np.concatenate([one.waits * share for one, share in zip(all_met, shares, strict=True)], axis=1)
     leaving = np.concatenate([one.leaving_per_s for one in all_met], axis=1)

@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from breakeven.logs.bursts import gap_variation, moves
 from breakeven.logs.histogram import Histogram, Ints, is_kept
-from breakeven.logs.moving import moves
 from breakeven.logs.times import US_PER_DAY, US_PER_HOUR, US_PER_MINUTE, US_PER_SECOND, hour_of_week_at
 from breakeven.options.columns import Floats
 from breakeven.units import DAYS_PER_WEEK, HOURS_PER_DAY, HOURS_PER_WEEK
@@ -14,8 +14,8 @@ NEARLY_A_DAY_US = US_PER_DAY - US_PER_HOUR
 """A log whose first and last request lie so far apart has seen every hour of the day (a week likewise)."""
 NEARLY_A_WEEK_US = DAYS_PER_WEEK * US_PER_DAY - US_PER_HOUR
 MINUTES_PER_HOUR = US_PER_HOUR // US_PER_MINUTE
-FEWEST_GAPS = 10
-"""A window with fewer gaps says nothing about their spread."""
+FEWEST_MINUTES = 10
+"""An hour with fewer says nothing about how they spread."""
 FEWEST_PER_HOUR = 10
 """With fewer requests in an hour of the profile, its shape is mostly chance."""
 
@@ -148,7 +148,7 @@ def _whole_minutes(minutes: Ints, counts: Ints, period: Period) -> list[Ints]:
     inside = (minutes >= first) & (minutes < first + len(whole))
     whole[minutes[inside] - first] = counts[inside]
     hours = np.split(whole, np.arange(-first % MINUTES_PER_HOUR, len(whole), MINUTES_PER_HOUR))
-    return [hour for hour in hours if len(hour) >= FEWEST_GAPS and hour.any()]
+    return [hour for hour in hours if len(hour) >= FEWEST_MINUTES and hour.any()]
 
 
 def _dispersion(hours: list[Ints]) -> float | None:
@@ -160,21 +160,7 @@ def _dispersion(hours: list[Ints]) -> float | None:
 
 
 def _gap_variation(found: Histogram, keep_every: int) -> float | None:
-    """Within windows (the kept minutes; hours if every minute is kept), weighted by their gaps."""
+    """Within windows: the kept minutes; hours if every minute is kept."""
     kept = is_kept(found.arrivals_us // US_PER_MINUTE, keep_every).astype(bool)
     at_us, many = found.arrivals_us[kept], found.arrivals[kept]
-    window = at_us // (US_PER_HOUR if keep_every == 1 else US_PER_MINUTE)
-    moments = np.repeat(at_us, many)
-    of_gap = np.repeat(window, many)
-    gaps = np.diff(moments)[of_gap[1:] == of_gap[:-1]].astype(np.float64)
-    owner = of_gap[1:][of_gap[1:] == of_gap[:-1]]
-    if not len(gaps):
-        return None
-    _, starts = np.unique(owner, return_index=True)
-    many_gaps = np.diff(np.append(starts, len(gaps)))
-    mean = np.add.reduceat(gaps, starts) / many_gaps
-    variance = np.add.reduceat(gaps**2, starts) / many_gaps - mean**2
-    fit = (many_gaps >= FEWEST_GAPS) & (mean > 0)
-    if not fit.any():
-        return None
-    return float(np.sqrt(np.average(variance[fit] / mean[fit] ** 2, weights=many_gaps[fit])))
+    return gap_variation(at_us, many, at_us // (US_PER_HOUR if keep_every == 1 else US_PER_MINUTE))

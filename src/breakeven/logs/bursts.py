@@ -1,4 +1,7 @@
-"""A rate that moves within the hour: by how much, and how long it stays, from the requests of each minute.
+"""How much arrivals come in bursts: gaps that vary, and a rate that moves within the hour and stays for a while.
+
+Gaps are told by the times of requests. Where these are coarse, so that several requests share one, the gaps are those
+of the clock; then the requests of each tick say the same: their variance over their mean, from neighbouring ticks.
 
 With m the requests a minute on average, c the variation of the gaps and v that of the rate, whose correlation falls off
 as exp(-t/T), minutes of length b in hours of n of them have
@@ -19,9 +22,54 @@ from breakeven.logs.times import US_PER_MINUTE, US_PER_SECOND
 MINUTE_S = US_PER_MINUTE / US_PER_SECOND
 SHORTEST_S, LONGEST_S = 5.0, 900.0
 """A time outside of these is not told by minutes within an hour: what is longer counts as all of the hour."""
+FEWEST_GAPS = 10
+"""A window with fewer gaps says nothing about their spread."""
+COARSE = 2.0
+"""Requests that share a time, on average, from which on times are those of a clock's ticks."""
 UNSURE = 0.1
 """Standard error of the ratio up to which it is told."""
 HALVINGS = 40
+
+
+def gap_variation(at_us: Ints, many: Ints, window: Ints) -> float | None:
+    """Standard deviation over mean of the time between two requests; ``None`` where the log cannot tell.
+
+    ``at_us``: the times, rising, with ``many`` requests at each; gaps are counted within a ``window``.
+
+    >>> every_second = np.arange(600, dtype=np.int64) * 1_000_000
+    >>> many = np.random.default_rng(1).poisson(5.0, 600) + 0
+    >>> found = gap_variation(every_second[many > 0], many[many > 0], np.zeros((many > 0).sum(), dtype=np.int64))
+    >>> bool(abs(found - 1) < 0.1)  # five a second on average, independent of each other
+    True
+    """
+    if many.sum() >= COARSE * len(many) > COARSE:
+        return _of_ticks(at_us, many, window)
+    moments, of_gap = np.repeat(at_us, many), np.repeat(window, many)
+    gaps = np.diff(moments)[of_gap[1:] == of_gap[:-1]].astype(np.float64)
+    owner = of_gap[1:][of_gap[1:] == of_gap[:-1]]
+    if not len(gaps):
+        return None
+    _, starts = np.unique(owner, return_index=True)
+    many_gaps = np.diff(np.append(starts, len(gaps)))
+    mean = np.add.reduceat(gaps, starts) / many_gaps
+    variance = np.add.reduceat(gaps**2, starts) / many_gaps - mean**2
+    fit = (many_gaps >= FEWEST_GAPS) & (mean > 0)
+    if not fit.any():
+        return None
+    return float(np.sqrt(np.average(variance[fit] / mean[fit] ** 2, weights=many_gaps[fit])))
+
+
+def _of_ticks(at_us: Ints, many: Ints, window: Ints) -> float | None:
+    """From half the mean square by which neighbouring ticks differ, so that a rate that moves slowly adds nothing."""
+    same = window[1:] == window[:-1]
+    if same.sum() < FEWEST_GAPS:
+        return None
+    steps = np.maximum(np.round(np.diff(at_us) / np.median(np.diff(at_us)[same])), 1.0)
+    before, after, steps = many[:-1][same].astype(np.float64), many[1:][same].astype(np.float64), steps[same]
+    # Where ticks without a request lie between two others, both differ from nothing, and those between do not.
+    square = np.where(steps == 1, (after - before) ** 2, before**2 + after**2)
+    pairs, mean = steps.sum(), before.sum() / steps.sum()
+    return float(np.sqrt(square.sum() / 2 / pairs / mean))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
