@@ -28,9 +28,9 @@ PER_PLACE = 30
 """Requests for each place of the fleet, so that it fills and empties often."""
 MORE_FROM = {0.9: 8, 0.95: 16}
 """From these loads on, so many times the requests: a long queue forgets slowly."""
-RATE_STAYS_S = 20.0
+RATE_STAYS_S = 10.0
 """A rate that moves stays so long on average: it makes queues for minutes."""
-DURATIONS, RATES, FEWEST_RATES = 10, 40, 4
+DURATIONS, RATES, FEWEST_RATES = 10, 80, 4
 """Every rate stays for each of so many times, in parts of the exponential distribution; and there are so many rates, or
 in a run that is to be shorter at least the fewest."""
 JUMP = 0.2

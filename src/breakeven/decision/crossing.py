@@ -56,7 +56,8 @@ def break_evens(crossing: Crossing, draws: Draws) -> Floats:
         rent = logs_per_year(crossing.trends.rents, draws.rent)
         every += lines.table.along(pace, (np.exp(rent * years), np.exp(rent * lines.rent_since(years))))
         moved = np.exp(logs_per_year(crossing.trends.api, draws.progress) * years)
-        api += np.outer(tokens * moved, volumes / crossing.requests_per_day) + crossing.api.fixed_usd_per_day
+        every_request = tokens * moved + crossing.api.beside_usd_per_day[0]
+        api += np.outer(every_request, volumes / crossing.requests_per_day) + crossing.api.fixed_usd_per_day[0]
     api = np.where(volumes > crossing.api.most_requests_per_day[0], np.inf, api)
     hosted = every.min(axis=0)
     return _from_where_on(hosted / QUARTERS, api / QUARTERS, volumes)

@@ -30,8 +30,8 @@ from breakeven.units import DAYS_PER_MONTH, HOURS_PER_DAY, HOURS_PER_YEAR
 
 WITH_FLOOR, PER_CLASS = 24, 10
 """Contenders drawn of one class: if it is the only one, and of each of several."""
-HYBRIDS = 2, 1
-"""And at most so many hybrids among them."""
+MOST_OF = {"hybrid": (2, 1), "cascade": (4, 2)}
+"""And at most so many of these among them."""
 ONE_YEAR = tuple(term for term, years in COMMITTED_YEARS.items() if years == 1)
 """The commitments of which it is told when to wait."""
 DAYS_PER_YEAR = HOURS_PER_YEAR / HOURS_PER_DAY
@@ -68,8 +68,13 @@ def ranges(plan: Plan, seed: int = 0, scenarios: int = SCENARIOS) -> Ranges:
 
 def _members(plan: Plan, group: str, most: int) -> list[Contender]:
     """The contenders drawn: the cheapest known to keep the target (all, if that is known of none), APIs first."""
-    hybrids = [c for c in plan.ranking.of(group) if c.kind == "hybrid"][HYBRIDS[not plan.ranking.floor] :]
-    ranked = [c for c in plan.ranking.of(group) if c.kind in KINDS and c not in hybrids and _metered(plan, c)]
+    several = not plan.ranking.floor
+    beyond = [
+        c
+        for kind, most_of in MOST_OF.items()
+        for c in [c for c in plan.ranking.of(group) if c.kind == kind][most_of[several] :]
+    ]
+    ranked = [c for c in plan.ranking.of(group) if c not in beyond and _metered(plan, c)]
     known = [c for c in ranked if c.meets_slo] or ranked
     kept = known[:most]
     for kind in ("api", "hosted"):
@@ -82,8 +87,12 @@ def _members(plan: Plan, group: str, most: int) -> list[Contender]:
 
 
 def _metered(plan: Plan, one: Contender) -> bool:
-    """Whether no API is paid by the unit: such a one is not drawn."""
-    return one.kind != "api" or plan.api.options[one.number].provisioned is None
+    """Whether no API in it is paid by the unit: such a one is not drawn."""
+    parts = [one]
+    if one.kind == "cascade":
+        cascade = plan.cascades[one.number]
+        parts = [cascade.first, cascade.fallback]
+    return all(part.kind != "api" or plan.api.options[part.number].provisioned is None for part in parts)
 
 
 def _twin(plan: Plan, contender: Contender) -> Contender | None:
@@ -103,17 +112,20 @@ def _class(drawing: Drawing, group: str, members: list[Contender]) -> ClassRange
     plan = drawing.plan
     contest, draws = contest_of(drawing, group, members)
     usd = contest.usd_per_day(draws)
+    compared = contest.compared(usd)
     ids = [plan.option_id(c) for c in contest.contenders]
-    ranked = sorted(range(len(members)), key=lambda n: (contest.contenders[n].rank, contest.contenders[n].usd_per_day))
-    chosen, lost = ranked[0], regrets(usd)
+    ranked = sorted(
+        range(len(members)), key=lambda n: (contest.contenders[n].rank, contest.contenders[n].compared_usd_per_day)
+    )
+    chosen, lost = ranked[0], regrets(compared)
     margin, moved = swings(contest, chosen, plan.policy.uncertainty)
-    options = _options(contest, ids, usd, lost)
+    options = _options(contest, ids, usd, (chances(compared), lost))
     return ClassRange(
         group=group,
         chosen=ids[chosen],
         margin_usd_per_day=_finite(margin),
         regret_usd_per_day=_finite(float(lost[chosen])),
-        cheapest_on_average=ids[int(usd.mean(axis=1).argmin())],
+        cheapest_on_average=ids[int(compared.mean(axis=1).argmin())],
         options=tuple(options[n] for n in ranked),
         left_out=len(plan.ranking.of(group)) - sum(1 for c in plan.ranking.of(group) if c in members),
         crossover=_crossover(drawing, group, contest.trends),
@@ -123,12 +135,12 @@ def _class(drawing: Drawing, group: str, members: list[Contender]) -> ClassRange
     )
 
 
-def _options(contest: Contest, ids: list[str], usd: Floats, lost: Floats) -> list[OptionRange]:
-    share = chances(usd)
-    found = []
+def _options(contest: Contest, ids: list[str], usd: Floats, against: tuple[Floats, Floats]) -> list[OptionRange]:
+    """``against``: the chance that each is the cheapest, and its regret."""
+    found, (share, lost) = [], against
     for n, contender in enumerate(contest.contenders):
         low, mid, high = ends_of(usd[n])
-        told = contender.kind == "api" or bool(contest.errors.known[n])
+        told = contest.banded(n)
         found.append(
             OptionRange(
                 option=ids[n],
@@ -197,7 +209,7 @@ def _commitment(plan: Plan, contest: Contest, draws: Draws, ids: list[str], chos
         offer = of.offers[of.offer[number]]
         return int(of.pair[number]), offer.machine, offer.path.name
 
-    hosted = range(contest.apis, len(contest.contenders))
+    hosted = range(len(contest.contenders))
     kind = contest.contenders[chosen].kind
     same = [n for n in hosted if contest.contenders[n].kind == kind == "hosted" and kept(n) == kept(chosen)]
     terms = {of.offers[of.offer[contest.contenders[n].number]].term: n for n in same}
