@@ -122,11 +122,14 @@ def _scores(plan: Plan) -> dict[str, float]:
 
 
 def level_of(plan: Plan, group: str) -> float:
-    """The score that stands for a class: the least of those that compete in it."""
-    if plan.quality.scale == OWN_SCALE:
+    """The score that stands for a class: the least of those that compete in it, or the middle one of all.
+
+    The latter where none is known, or on a scale of the user's.
+    """
+    known = [c.score for c in plan.ranking.of(group) if not np.isnan(c.score)]
+    if plan.quality.scale == OWN_SCALE or not known:
         scores = sorted(_scores(plan).values())
         return scores[len(scores) // 2] if scores else 0.0
-    known = [c.score for c in plan.ranking.of(group) if not np.isnan(c.score)]
     return max(plan.quality.floor or -np.inf, min(known))
 
 

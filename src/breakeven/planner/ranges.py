@@ -5,6 +5,7 @@ that the plan's own sizing and charges fill.
 """
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
@@ -19,8 +20,9 @@ from breakeven.decision.scenarios import (
 from breakeven.decision.tornado import swings
 from breakeven.decision.waiting import waiting
 from breakeven.decision.worth import worths
-from breakeven.options.columns import Floats
+from breakeven.options.columns import Floats, Ints
 from breakeven.options.quality import UNKNOWN_CLASS
+from breakeven.options.success import UNKNOWN_SUCCESS
 from breakeven.options.terms import COMMITTED_YEARS, ON_DEMAND
 from breakeven.planner.drawing import CROSSING_OPTIONS, KINDS, Drawing, contest_of, drawing_of, level_of, lines_of
 from breakeven.planner.range_words import assumptions_of, configuration, inputs_of, swing_range
@@ -40,8 +42,8 @@ DAYS_PER_YEAR = HOURS_PER_YEAR / HOURS_PER_DAY
 def ranges(plan: Plan, seed: int = 0, scenarios: int = SCENARIOS) -> Ranges:
     """Draw the plan's contenders over the scenarios of its policy's ``uncertainty``.
 
-    The same plan and seed give the same figures. Classes of unknown quality are not drawn: the cheapest of them is not
-    known to do what the next one does.
+    The same plan and seed give the same figures. Classes of unknown quality or success are not drawn: the cheapest of
+    them is not known to do what the next one does.
 
     >>> from breakeven import Workload, load_catalogue, plan
     >>> from breakeven.workload.policy import Policy
@@ -50,7 +52,7 @@ def ranges(plan: Plan, seed: int = 0, scenarios: int = SCENARIOS) -> Ranges:
     >>> round(sum(option.chance_cheapest for option in found.options), 9)
     1.0
     """
-    groups = [group for group in plan.ranking.groups if group != UNKNOWN_CLASS]
+    groups = [group for group in plan.ranking.groups if group not in (UNKNOWN_CLASS, UNKNOWN_SUCCESS)]
     most = WITH_FLOOR if plan.ranking.floor else PER_CLASS
     members = {group: _members(plan, group, most) for group in groups}
     drawing = drawing_of(plan, [c for found in members.values() for c in found], seed, scenarios)
@@ -173,6 +175,7 @@ def _crossover(drawing: Drawing, group: str, trends: Trends) -> CrossoverRange |
         trends=trends,
         requests_per_day=plan.workload.requests_per_day,
         horizon_months=plan.policy.uncertainty.horizon_months,
+        **_right_shares(plan, lines.api.number, options),
     )
     draws = replace(drawing.draws, speed=errors.drawn(len(drawing.draws.rent), drawing.seed))
     found = break_evens(crossing, draws)
@@ -184,6 +187,15 @@ def _crossover(drawing: Drawing, group: str, trends: Trends) -> CrossoverRange |
         requests_per_day_high=_finite(high),
         chance_never=float(np.isinf(found).mean()),
     )
+
+
+def _right_shares(plan: Plan, api: int, options: Ints) -> dict[str, Any]:
+    """The shares of right answers of both sides of a break-even; nothing where they are not compared by them."""
+    found = plan.curves.successes
+    if found is None:
+        return {}
+    rows = plan.hosted.options.row[options]
+    return {"api_success": float(found.api.success[api]), "hosted_success": found.hosted.success[rows][:, None, None]}
 
 
 def _measurements(plan: Plan, contest: Contest, draws: Draws, ids: list[str]) -> tuple[Measurement, ...]:
