@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 
 from breakeven.capacity import closed_form_check as check
-from breakeven.capacity.closed_form_check import BURSTS, KINDS, LOADS, Kind, checked, grid
+from breakeven.capacity.closed_form_check import BURSTS, KINDS, LOADS, checked, grid
 from breakeven.workload.profile import Burstiness
 
 TYPICAL = next(kind for kind in KINDS if kind.name == "typical")
 BURSTY = Burstiness(gap_variation=2.0)
-MOVING = Burstiness(rate_variation=0.1)
+MOVING = Burstiness(rate_variation=0.1, rate_stays_s=check.RATE_STAYS_S)
 
 
 def cells(**axes):
@@ -42,14 +42,13 @@ def test_a_closed_form_that_is_wrong_by_a_fifth_is_found(monkeypatch):
     assert {"in service, mean", "TTFT, p95"} <= broken
 
 
-def test_what_the_closed_form_does_not_claim_is_told_with_its_reason():
-    few = Kind(name="one", places=1, tokens=10, tpot_s=(0.1, 0.1), ttft_s=(0.1, 0.1))
-    (lone,) = cells(kinds=[few], bursts=[BURSTY])
-    (full,) = cells(loads=[0.9], bursts=[MOVING])
-    (plain,) = cells(loads=[0.9])
-    assert "bursty arrivals" in lone.not_claimed("TTFT, p95")
-    assert "nearly full" in full.not_claimed("utilisation")
-    assert plain.not_claimed("TTFT, p95") is None
+def test_it_keeps_them_where_bursts_meet_few_requests_and_where_a_rate_that_moves_fills_the_fleet():
+    few = replace(TYPICAL, name="one", places=1)
+    lone = cells(kinds=[few], loads=[0.3], bursts=[BURSTY])
+    full = cells(loads=[0.9], bursts=[MOVING])
+    found = list(checked([*lone, *full]))
+    assert len(found) == 2 * 6
+    assert [figure for figure in found if figure.broken] == []
 
 
 def test_the_traffic_has_the_rate_and_the_bursts_that_the_closed_form_is_asked_for():
@@ -62,12 +61,17 @@ def test_the_traffic_has_the_rate_and_the_bursts_that_the_closed_form_is_asked_f
         assert came.work.mean() == pytest.approx(cell.kind.tokens)
 
 
-def test_a_rate_that_moves_does_so_by_the_variation_that_was_asked_for():
+def test_a_rate_that_moves_does_so_by_the_variation_and_for_the_time_that_were_asked_for():
     (cell,) = cells(bursts=[MOVING], replicas=[16])
-    came = check._arrivals(cell, 200_000, np.random.default_rng(1))
-    a_minute = np.bincount((came.at_s // 60).astype(int))[:-1]
-    moves = np.sqrt(a_minute.var() - a_minute.mean()) / a_minute.mean()
-    assert moves == pytest.approx(0.1, rel=0.25)
+    count = check._count(cell, 1)
+    came = check._arrivals(cell, count, np.random.default_rng(1))
+    rate, stays_s = cell.arrivals_per_s, MOVING.rate_stays_s
+    in_5_s = np.bincount((came.at_s // 5).astype(int))[:-1]
+    assert np.sqrt(in_5_s.var() - in_5_s.mean()) / (5 * rate) == pytest.approx(0.1, rel=0.15)
+    off = in_5_s - in_5_s.mean()
+    later = round(stays_s / 5)
+    alike = (off[later:] @ off[:-later] / (len(off) - later)) / (off[1:] @ off[:-1] / (len(off) - 1))
+    assert alike == pytest.approx(np.exp(-(stays_s - 5) / stays_s), abs=0.12)
 
 
 def test_the_same_seed_gives_the_same_figures():

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from breakeven.capacity.bursts import peakedness, raised, rates
 from breakeven.capacity.largest_load import KNOTS, Promise, capacities, largest, shared_of
-from breakeven.capacity.queueing import Service, answer
+from breakeven.capacity.queueing import answer
+from breakeven.capacity.service import Service
 from breakeven.workload.profile import Burstiness
 
 POISSON = Burstiness()
@@ -259,6 +260,6 @@ def test_the_largest_load_rises_with_the_fleet_and_falls_with_bursts():
 def test_bursts_that_are_none_change_nothing_and_gaps_more_even_than_chance_count_as_chance():
     assert peakedness(POISSON) == peakedness(Burstiness(gap_variation=0.3)) == 1
     assert raised(POISSON, 0.95) == 0
-    factor, share = rates(Burstiness(rate_variation=0.3))
+    factor, share = rates(Burstiness(rate_variation=0.3), 0.95)
     assert factor @ share == pytest.approx(1)
     assert share.sum() == pytest.approx(1)

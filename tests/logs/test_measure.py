@@ -181,6 +181,38 @@ def test_a_rate_that_moves_within_the_hour_is_told_by_how_much(logged, asked):
     assert found.rate_variation == pytest.approx(0.5, abs=0.03)  # 100 a minute, half as many more or fewer
 
 
+@pytest.mark.parametrize("stays_s", [30.0, 120.0])
+def test_a_log_of_a_day_tells_how_long_a_rate_stays_and_the_spec_says_it(logged, asked, stays_s):
+    draw = np.random.default_rng(5)
+    ends = np.cumsum(draw.exponential(stays_s, 20_000))
+    ends = ends[: np.searchsorted(ends, 86_400) + 1]
+    rates = 1.5 * np.maximum(1 + 0.5 * draw.standard_normal(len(ends)), 0.0)
+    came = draw.poisson(rates * np.diff(ends, prepend=0.0))
+    at_s = np.sort(np.repeat(ends, came) - np.repeat(np.diff(ends, prepend=0.0), came) * draw.random(came.sum()))
+    path = logged("a.csv", FORMS["azure.csv"](tuple(Request(float(at), "m", 1, 1) for at in at_s)))
+    found = asked(path, zone="UTC")
+    assert found.workloads[0].traffic.rate_stays_s == pytest.approx(stays_s, rel=0.3)
+    assert found.workloads[0].traffic.rate_variation == pytest.approx(0.5, rel=0.1)
+    assert ", rate_stays_s: " in spec_text(found, [path])
+
+
+def test_times_of_whole_seconds_are_no_bursts_and_a_slow_rate_is_told_as_one_that_moves(logged, asked):
+    draw = np.random.default_rng(7)
+    rates = np.repeat(np.tile([5.0, 15.0], 12), 600)  # for ten minutes each
+    at_s = np.repeat(np.arange(len(rates)), draw.poisson(rates))
+    found = _traffic(logged, asked, tuple(Request(float(at), "m", 1, 1) for at in at_s))
+    assert found.gap_variation == pytest.approx(1, abs=0.1)
+    assert found.rate_variation == pytest.approx(0.5, rel=0.25)
+
+
+def test_an_hour_is_too_short_to_tell_how_long_a_rate_stays(logged, asked):
+    draw = np.random.default_rng(5)
+    minutes = [np.sort(draw.uniform(60 * n, 60 * n + 60, draw.integers(50, 150))) for n in range(60)]
+    found = _traffic(logged, asked, tuple(Request(float(at), "m", 1, 1) for at in np.concatenate(minutes)))
+    assert found.rate_variation > 0.2
+    assert found.rate_stays_s is None
+
+
 def test_bursts_raise_both_and_the_rhythm_of_the_day_raises_neither(logged, asked):
     draw = np.random.default_rng(5)
     bursts = np.repeat(np.sort(draw.uniform(0, 6 * 3600, 2000)), 20) + draw.uniform(0, 0.5, 40_000)

@@ -52,6 +52,9 @@ def test_arrivals_that_nobody_described_are_taken_as_independent_and_the_plan_sa
     stated = said(msgspec.structs.replace(WORK, burstiness=Burstiness(gap_variation=1.5, rate_variation=0.2)))
     assert "taken as independent" not in stated
     assert "1.5 of its mean, and the rate by 20%" in stated
+    assert "for how long it stays is not known" in stated
+    known = Burstiness(rate_variation=0.2, rate_stays_s=90)
+    assert "it stays for 90 s on average" in said(msgspec.structs.replace(WORK, burstiness=known))
 
 
 @pytest.mark.parametrize(

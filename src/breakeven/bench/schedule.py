@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import ceil
 
 import numpy as np
 
@@ -78,14 +79,14 @@ def arrivals_s(rates_per_s: Sequence[float], count: int, bursts: Burstiness, see
 
     Independent arrivals (Poisson) at each hour's own rate, hour after hour from the first and round again. Gaps that
     vary more than those are gamma distributed with the same mean; a rate that moves within the hour is another one
-    every five minutes.
+    when it has stayed for its time, every five minutes if that is not known.
 
     >>> bool((arrivals_s([2.0], 3, Burstiness(), 0)[1:] > 0).all())
     True
     """
     variance = max(bursts.gap_variation, 1.0) ** 2
     work = np.cumsum(np.random.default_rng((seed, GAPS)).gamma(1 / variance, variance, count))
-    edges, done = _work_done(rates_per_s, float(work[-1]), bursts.rate_variation, seed)
+    edges, done = _work_done(rates_per_s, float(work[-1]), bursts, seed)
     at_s = np.interp(work, done, edges)
     since_first: Floats = at_s - at_s[0]
     return since_first
@@ -96,17 +97,18 @@ def mean_rate_per_s(at_s: Floats) -> float | None:
     return (len(at_s) - 1) / float(at_s[-1]) if len(at_s) > 1 and at_s[-1] > 0 else None
 
 
-def _work_done(rates_per_s: Sequence[float], until: float, variation: float, seed: int) -> tuple[Floats, Floats]:
+def _work_done(rates_per_s: Sequence[float], until: float, bursts: Burstiness, seed: int) -> tuple[Floats, Floats]:
     """Requests to be expected up to the end of each block of time, until there are enough; hours without are left."""
     rng = np.random.default_rng((seed, BLOCKS))
-    per_hour = round(SECONDS_PER_HOUR / BLOCK_S)
+    variation, per_hour = bursts.rate_variation, ceil(SECONDS_PER_HOUR / (bursts.rate_stays_s or BLOCK_S))
+    block_s = SECONDS_PER_HOUR / per_hour
     edges, done = [0.0], [0.0]
     for hour in range(HOURS_PER_WEEK * max(1, int(until) + 1)):
         rate = rates_per_s[hour % len(rates_per_s)]
         for _ in range(per_hour):
             factor = rng.gamma(variation**-2, variation**2) if variation else 1.0
-            edges.append(edges[-1] + BLOCK_S)
-            done.append(done[-1] + rate * factor * BLOCK_S)
+            edges.append(edges[-1] + block_s)
+            done.append(done[-1] + rate * factor * block_s)
         if done[-1] > until:
             break
     return np.array(edges), np.array(done)

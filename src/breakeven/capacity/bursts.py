@@ -11,8 +11,11 @@ import numpy as np
 from breakeven.options.columns import Floats
 from breakeven.workload.profile import Burstiness
 
-EDGES = np.array([0.0, 0.2, 0.4, 0.6, 0.8, 0.9, 0.95, 0.975, 0.99, 1.0])
-"""Parts of the hour, by how high the rate is in them: finer towards the top, where requests are late."""
+TINY = 1e-9
+BELOW = np.array([0.0, 0.2, 0.4, 0.6, 0.8])
+LATE = np.array([4.0, 2.0, 0.8, 0.4, 0.1, 0.0])
+"""Parts of the requests, by how high the rate is that they meet: those that may be late are cut finer, and apart from
+those that may not, but for a fifth."""
 
 
 def peakedness(burstiness: Burstiness) -> float:
@@ -26,18 +29,30 @@ def peakedness(burstiness: Burstiness) -> float:
     return 1 + (max(burstiness.gap_variation, 1.0) ** 2 - 1) / 2
 
 
-def rates(burstiness: Burstiness) -> tuple[Floats, Floats]:
+def rates(burstiness: Burstiness, quantile: float) -> tuple[Floats, Floats]:
     """The rate in parts of the hour over its mean, and the share of the hour that each part has.
 
-    >>> factor, share = rates(Burstiness())
+    The rate is normally distributed; the parts together have its variance. ``quantile``: of the requests, that is asked
+    about: what the rest of them meets is told apart.
+
+    >>> factor, share = rates(Burstiness(), 0.95)
     >>> factor.tolist(), share.tolist()
     ([1.0], [1.0])
+    >>> factor, share = rates(Burstiness(rate_variation=0.2), 0.95)
+    >>> round(float(factor @ share), 9), round(float((factor - 1) ** 2 @ share), 4)
+    (1.0, 0.04)
     """
-    if not burstiness.rate_variation:
+    v, normal = burstiness.rate_variation, NormalDist()
+    if not v:
         return np.ones(1), np.ones(1)
-    normal, share = NormalDist(), np.diff(EDGES)
-    spread = np.array([normal.inv_cdf(float(p)) for p in (EDGES[1:] + EDGES[:-1]) / 2])
-    factor = np.maximum(1 + burstiness.rate_variation * spread, 0.0)
+    tail = 1 - (1 - quantile) * LATE[(1 - quantile) * LATE < 1 - TINY]
+    parts = np.concatenate([BELOW[tail[0] - BELOW > TINY], tail])
+    edges = [normal.inv_cdf(float(part)) + v for part in parts[1:-1]]  # requests meet a higher rate than the hours have
+    below = np.array([0.0, *(normal.cdf(edge) for edge in edges), 1.0])
+    density = np.array([0.0, *(normal.pdf(edge) for edge in edges), 0.0])
+    share = np.diff(below)
+    deviation = -np.diff(density) / share
+    factor = np.maximum(1 + v * deviation / np.sqrt(deviation**2 @ share), 0.0)
     return factor / (factor @ share), share
 
 

@@ -12,7 +12,7 @@ import numpy as np
 
 from breakeven.capacity.largest_load import KNOTS, Promise, capacities, first_knot, headroom, shared_of
 from breakeven.capacity.purchases import Purchases, Ways
-from breakeven.capacity.queueing import Service
+from breakeven.capacity.service import Service
 from breakeven.capacity.spares import spares
 from breakeven.capacity.valleys import Filled, Waiting, filled, work_by_hour
 from breakeven.capacity.week import Week, week_of

@@ -74,7 +74,7 @@ class Charge:
     def usd_per_day(self) -> Floats:
         """Quantity x price; a line without quantity costs nothing, an unknown price counts as nothing here."""
         usd: Floats = self.quantity_per_day * self.usd_per_unit
-        usd[(self.quantity_per_day == 0) | np.isnan(self.usd_per_unit)] = 0.0
+        usd[np.isnan(self.usd_per_unit)] = 0.0
         return usd
 
 
@@ -155,9 +155,9 @@ def tiered_usd(tiers: Sequence[ServicePrice], quantity_per_month: Floats) -> Flo
     """
     quantity = np.asarray(quantity_per_month, dtype=np.float64)
     if not tiers:
-        return np.full_like(quantity, np.nan)
+        return np.broadcast_to(np.nan, quantity.shape)
     if len(tiers) == 1 and tiers[0].tier_from == 0:
-        return np.full_like(quantity, float(tiers[0].usd))
+        return np.broadcast_to(float(tiers[0].usd), quantity.shape)
     usd = np.zeros_like(quantity)
     for tier, following in zip(tiers, [*tiers[1:], None], strict=True):
         top = np.inf if following is None else following.tier_from

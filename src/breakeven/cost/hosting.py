@@ -62,20 +62,21 @@ class HostedOptions:
 
     def by_offer(self, values: Sequence[float] | Floats) -> Floats:
         """A value of each offer, as a column of options."""
-        return np.array(values, dtype=np.float64)[self.offer] if len(self.offer) else np.empty(0)
+        return np.asarray(values, dtype=np.float64).take(self.offer) if len(self.offer) else np.empty(0)
 
-    def flag(self, values: Sequence[bool]) -> Mask:
+    def flag(self, values: Sequence[bool] | Mask) -> Mask:
         """A flag of each offer, as a column of options."""
-        return np.array(values, dtype=np.bool_)[self.offer] if len(self.offer) else np.empty(0, dtype=np.bool_)
+        return np.asarray(values, dtype=np.bool_).take(self.offer) if len(self.offer) else np.empty(0, dtype=np.bool_)
 
     def by_path(self, told: Callable[[ServingPath], float | bool]) -> Floats:
         """A value of each serving path, as a column of options."""
         values = np.array([told(path) for path in self.reach.paths], dtype=np.float64)
-        return values[self.reach.path[self.offer]] if len(self.offer) else np.empty(0)
+        return self.by_offer(values[self.reach.path] if len(self.offer) else ())
 
     def on_path(self, whether: Callable[[ServingPath], bool]) -> Mask:
         """A flag of each serving path, as a column of options."""
-        return self.by_path(whether) > 0
+        values = np.array([whether(path) for path in self.reach.paths], dtype=np.bool_)
+        return self.flag(values[self.reach.path] if len(self.offer) else ())
 
     def take(self, some: Ints | Mask) -> "HostedOptions":
         """Some of them, in that order."""

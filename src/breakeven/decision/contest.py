@@ -14,7 +14,7 @@ from breakeven.catalogue.trends import Trend
 from breakeven.decision.rank import Contender
 from breakeven.decision.repricing import ApiLines, HostedLines
 from breakeven.decision.scenarios import Draws, SpeedErrors
-from breakeven.options.columns import Floats
+from breakeven.options.columns import Floats, Ints
 from breakeven.units import MONTHS_PER_YEAR
 
 QUARTERS = 4
@@ -31,8 +31,23 @@ class Trends:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Halves:
+    """What cascades are made of: each half charged for the requests that come to it, APIs first."""
+
+    api: ApiLines
+    hosted: HostedLines
+    first: Ints
+    """Of each cascade: the place of its first half."""
+    fallback: Ints
+    checks_usd_per_day: Floats
+    """Of each cascade, at the plan's own volume."""
+    twice_usd_per_day: Floats
+    """Fixed costs that both halves name and a cascade pays once."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Contest:
-    """The contenders of one class, APIs first, hybrids last; columns are in their order."""
+    """The contenders of one class: APIs, hosted options, hybrids, cascades; columns are in their order."""
 
     group: str
     contenders: tuple[Contender, ...]
@@ -40,15 +55,36 @@ class Contest:
     hosted: HostedLines
     """Hybrids among them, by their base."""
     errors: SpeedErrors
-    """Of the contenders; an API's speed makes no difference to its bill."""
+    """Of the contenders, and behind them of the halves of the cascades. An API's speed makes no difference to its bill,
+    and a cascade is told by that of its machines."""
     trends: Trends
     requests_per_day: float
     horizon_months: int
+    halves: Halves | None = None
+    success: Floats | None = None
+    """Of each contender, where answers are compared by what a right one costs."""
+
+    @property
+    def rows(self) -> int:
+        """Rows of ``errors``, and of the speeds of scenarios."""
+        return len(self.errors.deviation)
 
     @property
     def apis(self) -> int:
         """How many of the contenders are paid APIs."""
         return len(self.api.input_usd_per_day)
+
+    def banded(self, place: int) -> bool:
+        """Whether the band of a contender's cost is known: that of every machine in it."""
+        contender = self.contenders[place]
+        if contender.kind == "api":
+            return True
+        if contender.kind != "cascade" or self.halves is None:
+            return bool(self.errors.known[place])
+        cascade = place - (len(self.contenders) - len(self.halves.first))
+        parts = np.array([self.halves.first[cascade], self.halves.fallback[cascade]])
+        hosted = parts[parts >= len(self.halves.api.input_usd_per_day)]
+        return bool(self.errors.known[len(self.contenders) + hosted].all())
 
     def terms(self, places: Sequence[int]) -> "Contest":
         """All paid APIs, and of the hosted contenders those at some places, in that order."""
@@ -59,6 +95,8 @@ class Contest:
             contenders=tuple(self.contenders[n] for n in kept.tolist()),
             hosted=self.hosted.take(hosted - self.apis),
             errors=self.errors.take(kept),
+            halves=None,
+            success=None if self.success is None else self.success[kept],
         )
 
     def moments_years(self, parts: int = QUARTERS) -> Floats:
@@ -76,41 +114,70 @@ class Contest:
         for years in moments.tolist():
             volume = self.requests_per_day * np.exp(draws.log_growth_per_year * years)
             most = np.maximum(most, volume)
-            total += np.concatenate(
-                [self._api(draws, volume, years), self._hosted(draws, (volume, most), years)], axis=0
-            )
+            blocks = self._lines(self.api, self.hosted, 0, draws, (volume, most), years)
+            if self.halves is not None:
+                blocks += [self._cascades(self.halves, draws, (volume, most), years)]
+            total += np.concatenate(blocks, axis=0)
         mean: Floats = total / len(moments)
         return mean
 
-    def _api(self, draws: Draws, volume: Floats, years: float) -> Floats:
-        tokens = self.api.input_usd_per_day[:, None] * np.exp(draws.log_input)
-        tokens = tokens + self.api.output_usd_per_day[:, None] * np.exp(draws.log_output)
-        moved = np.exp(logs_per_year(self.trends.api, draws.progress) * years)
-        found: Floats = self.api.fixed_usd_per_day + tokens * moved * volume / self.requests_per_day
-        return np.where(volume > self.api.most_requests_per_day[:, None], np.inf, found)
+    def compared(self, usd_per_day: Floats) -> Floats:
+        """What contenders are compared by: the cost of as many right answers as requests, where success is known."""
+        if self.success is None:
+            return usd_per_day
+        found: Floats = usd_per_day / self.success[:, None]
+        return found
 
-    def _hosted(self, draws: Draws, volumes: tuple[Floats, Floats], years: float) -> Floats:
-        """``volumes``: of the moment, and the largest so far, for which a commitment goes on to be paid."""
+    def _lines(
+        self,
+        api: ApiLines,
+        hosted: HostedLines,
+        start: int,
+        draws: Draws,
+        volumes: tuple[Floats, Floats],
+        years: float,
+    ) -> list[Floats]:
+        """APIs and hosted options whose speeds stand in the rows from ``start`` on.
+
+        ``volumes``: of the moment, and the largest so far, for which a commitment goes on to be paid.
+        """
         rent = logs_per_year(self.trends.rents, draws.rent)
-        rents = np.exp(rent * years), np.exp(rent * self.hosted.rent_since(years))
-        return self.hosted.table.at(volumes, log_pace(self, draws, years), rents, self._overflow(draws, years))
+        rents = np.exp(rent * years), np.exp(rent * hosted.rent_since(years))
+        pace = log_pace(self, draws, years, hosted, start + len(api.input_usd_per_day))
+        usd = hosted.table.at(volumes, pace, rents, self._overflow(hosted, draws, years))
+        return [self._api(api, draws, volumes[0], years), usd]
 
-    def _overflow(self, draws: Draws, years: float) -> Floats:
+    def _cascades(self, halves: Halves, draws: Draws, volumes: tuple[Floats, Floats], years: float) -> Floats:
+        parts = np.concatenate(self._lines(halves.api, halves.hosted, len(self.contenders), draws, volumes, years))
+        usd = parts[halves.first] + parts[halves.fallback] - halves.twice_usd_per_day[:, None]
+        found: Floats = usd + halves.checks_usd_per_day[:, None] * volumes[0] / self.requests_per_day
+        return found
+
+    def _api(self, api: ApiLines, draws: Draws, volume: Floats, years: float) -> Floats:
+        tokens = api.input_usd_per_day[:, None] * np.exp(draws.log_input)
+        tokens = tokens + api.output_usd_per_day[:, None] * np.exp(draws.log_output)
+        moved = np.exp(logs_per_year(self.trends.api, draws.progress) * years)
+        every = tokens * moved + api.beside_usd_per_day[:, None]
+        found: Floats = api.fixed_usd_per_day[:, None] + every * volume / self.requests_per_day
+        return np.where(volume > api.most_requests_per_day[:, None], np.inf, found)
+
+    def _overflow(self, hosted: HostedLines, draws: Draws, years: float) -> Floats:
         """What the API of each hybrid charges for the same overflow, as a factor on today's price."""
-        share = self.hosted.overflow_input_share[:, None]
+        share = hosted.overflow_input_share[:, None]
         tokens = share * np.exp(draws.log_input) + (1 - share) * np.exp(draws.log_output)
         factor: Floats = tokens * np.exp(logs_per_year(self.trends.api, draws.progress) * years)
         return factor
 
 
-def log_pace(contest: Contest, draws: Draws, years: float) -> Floats:
-    """How much slower than planned the hosted contenders get through a request, in the logarithm.
+def log_pace(contest: Contest, draws: Draws, years: float, hosted: HostedLines, start: int) -> Floats:
+    """How much slower than planned hosted options get through a request, in the logarithm.
 
-    The error of the speed, longer or shorter requests, and smaller models of equal quality by then.
+    The error of the speed, longer or shorter requests, and smaller models of equal quality by then. ``start``: the row
+    in which the errors of these options begin.
     """
-    lines, errors = contest.hosted, contest.errors
-    slow = errors.deviation[contest.apis :, None] * draws.speed[contest.apis :]
-    slow = slow + lines.input_weight[:, None] * draws.log_input + lines.output_weight[:, None] * draws.log_output
+    rows = slice(start, start + len(hosted.options))
+    slow = contest.errors.deviation[rows, None] * draws.speed[rows]
+    slow = slow + hosted.input_weight[:, None] * draws.log_input + hosted.output_weight[:, None] * draws.log_output
     found: Floats = slow + logs_per_year(contest.trends.models, draws.progress) * years
     return found
 

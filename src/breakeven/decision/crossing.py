@@ -31,6 +31,10 @@ class Crossing:
     requests_per_day: float
     """At which the API's lines are given."""
     horizon_months: int
+    api_success: float = 1.0
+    hosted_success: Floats | float = 1.0
+    """The shares of right answers, where both sides are compared by the cost of as many of them as there are requests;
+    of the hosted options a column."""
 
 
 def crossing_volumes() -> Floats:
@@ -56,9 +60,11 @@ def break_evens(crossing: Crossing, draws: Draws) -> Floats:
         rent = logs_per_year(crossing.trends.rents, draws.rent)
         every += lines.table.along(pace, (np.exp(rent * years), np.exp(rent * lines.rent_since(years))))
         moved = np.exp(logs_per_year(crossing.trends.api, draws.progress) * years)
-        api += np.outer(tokens * moved, volumes / crossing.requests_per_day) + crossing.api.fixed_usd_per_day
+        every_request = tokens * moved + crossing.api.beside_usd_per_day[0]
+        api += np.outer(every_request, volumes / crossing.requests_per_day) + crossing.api.fixed_usd_per_day[0]
     api = np.where(volumes > crossing.api.most_requests_per_day[0], np.inf, api)
-    hosted = every.min(axis=0)
+    hosted = (every / crossing.hosted_success).min(axis=0)
+    api = api / crossing.api_success
     return _from_where_on(hosted / QUARTERS, api / QUARTERS, volumes)
 
 

@@ -11,7 +11,7 @@ import numpy as np
 from breakeven.capacity.sizing import MachinePairs, Sizing, size
 from breakeven.catalogue.load import Snapshot
 from breakeven.cost.api import ApiCosts
-from breakeven.cost.bill import total_usd_per_day
+from breakeven.cost.bill import Charge, total_usd_per_day
 from breakeven.cost.extras import BothExtras, no_extras
 from breakeven.cost.failover import Failover, failover_charges
 from breakeven.cost.fixed import fixed_costs
@@ -117,29 +117,45 @@ class Curves:
         speed = take(self.speed, rows, self.speed.largest_concurrency[rows])
         if log_pace is not None and log_pace.any():
             speed = paced(speed, log_pace)
+        columns, sizing = self.sized_at(options, requests_per_day, speed)
+        return columns, sizing, speed
+
+    def sized_at(self, options: Ints, requests_per_day: Floats, speed: Speed) -> tuple[HostedOptions, Sizing]:
+        """Each option at its own volume and speed, one entry each."""
         columns = self.hosted.options.each_alone(options)
         pairs = MachinePairs(row=columns.pair, replicas_per_machine=self.per_machine[options], rents=columns.rents)
+        rows = self.hosted.options.row[options]
         attempts = 1.0 if self.successes is None else self.successes.hosted.attempts[rows]
-        sizing = size(speed, pairs, speed.workload, self.policy, requests_per_day * attempts)
-        return columns, sizing, speed
+        return columns, size(speed, pairs, speed.workload, self.policy, requests_per_day * attempts)
 
     def costs_at(
         self, options: Ints, requests_per_day: Floats, log_pace: Floats | None = None
     ) -> tuple[HostedCosts, Sizing]:
         """The bills of some options, each at its own volume, and the machines that stand behind them."""
-        columns, sizing, speed = self.sized(options, requests_per_day, log_pace)
+        columns, sizing, _ = self.sized(options, requests_per_day, log_pace)
+        return self._costs_of(options, columns, sizing, requests_per_day), sizing
+
+    def _costs_of(self, options: Ints, columns: HostedOptions, sizing: Sizing, requests_per_day: Floats) -> HostedCosts:
         extras = self.extras.hosted if self.extras else no_extras(len(self.speed.rows))
         fixed = extras.beside(self.policy, "hosted", self.hosted.options.row[options], requests_per_day)
-        return hosted_costs(columns, speed, sizing, self.snapshot, self.policy, fixed), sizing
+        return hosted_costs(columns, sizing.speed, sizing, self.snapshot, self.policy, fixed)
+
+    def charged(
+        self, options: Ints, columns: HostedOptions, sizing: Sizing, requests_per_day: Floats
+    ) -> tuple[tuple[Charge, ...], Floats]:
+        """All lines of options that are sized, those of outages last, and USD a day.
+
+        Infinite where more machines are needed than there are.
+        """
+        costs = self._costs_of(options, columns, sizing, requests_per_day)
+        away = failover_charges(self.away[1].take(options), requests_per_day) if self.away else ()
+        usd = costs.usd_per_day + total_usd_per_day(away, len(options))
+        return (*costs.charges, *away), np.where(columns.too_many(sizing), np.inf, usd)
 
     def hosted_at(self, options: Ints, requests_per_day: Floats, log_pace: Floats | None = None) -> Floats:
         """USD a day of each option at its own volume, and at its own pace where one is given."""
-        costs, sizing = self.costs_at(options, requests_per_day, log_pace)
-        usd = costs.usd_per_day
-        if self.away:
-            lines = failover_charges(self.away[1].take(options), requests_per_day)
-            usd = usd + total_usd_per_day(lines, len(options))
-        usd = np.where(costs.options.too_many(sizing), np.inf, usd)
+        columns, sizing, _ = self.sized(options, requests_per_day, log_pace)
+        _, usd = self.charged(options, columns, sizing, requests_per_day)
         if self.by_success and self.successes is not None:
             return self.successes.hosted.compared(usd, self.hosted.options.row[options])
         return usd

@@ -11,11 +11,8 @@ from dataclasses import dataclass, replace
 import msgspec
 import numpy as np
 
-from breakeven.capacity.sizing import MachinePairs, size
 from breakeven.cost.api import NAMES
 from breakeven.cost.bill import Charge, total_usd_per_day
-from breakeven.cost.fixed import fixed_charges, fixed_costs
-from breakeven.cost.hosting import hosted_costs
 from breakeven.cost.machines import MACHINE_LINES
 from breakeven.decision.curves import ROUNDING, Curves
 from breakeven.options.columns import Floats, Ints
@@ -143,10 +140,18 @@ def paces_of(ends: tuple[Floats, Floats], steps: int) -> tuple[Floats, Floats, F
     return fastest, slowest, np.concatenate([down, up], axis=1)
 
 
-def cost_table(curves: Curves, options: Ints, ends: tuple[Floats, Floats], volumes: Floats, steps: int) -> CostTable:
+def cost_table(
+    curves: Curves,
+    options: Ints,
+    ends: tuple[Floats, Floats],
+    volumes: Floats,
+    steps: int,
+    share: Floats | None = None,
+) -> CostTable:
     """The table of some hosted options: sized and charged as the plan itself, at every pace and volume.
 
     ``ends``: the fastest and the slowest log pace of each option. ``steps``: of the pace, to each side of the middle.
+    ``share``: of the requests that comes to each option; all of them if it is not given.
     Machines come whole, so their cost has steps, and a table smooths each over the cell in which it lies.
     """
     fastest, slowest, paces = paces_of(ends, steps)
@@ -155,7 +160,8 @@ def cost_table(curves: Curves, options: Ints, ends: tuple[Floats, Floats], volum
     moved = paced(take(curves.speed, rows, curves.speed.largest_concurrency[rows]), paces.ravel())
     each = np.repeat(np.arange(len(rows)), len(volumes))
     speed = take(moved, each, moved.largest_concurrency[each])
-    charged = _charged(curves, np.repeat(options, paces.shape[1] * len(volumes)), speed, np.tile(volumes, len(rows)))
+    own = np.tile(volumes, len(rows)) * (1.0 if share is None else np.repeat(share, paces.shape[1] * len(volumes)))
+    charged = _charged(curves, np.repeat(options, paces.shape[1] * len(volumes)), speed, own)
     committed, machines, rest = (column.reshape(shape) for column in charged)
     return CostTable(
         volumes=volumes,
@@ -170,12 +176,8 @@ def cost_table(curves: Curves, options: Ints, ends: tuple[Floats, Floats], volum
 
 def _charged(curves: Curves, options: Ints, speed: Speed, volume: Floats) -> tuple[Floats, Floats, Floats]:
     """What each option costs at its own speed and volume: machines committed to, those by the hour, and all else."""
-    columns = curves.hosted.options.each_alone(options)
-    pairs = MachinePairs(row=columns.pair, replicas_per_machine=curves.per_machine[options], rents=columns.rents)
-    sizing = size(speed, pairs, speed.workload, curves.policy, volume)
-    fixed = fixed_charges(fixed_costs(curves.policy, "hosted"), len(options))
-    costs = hosted_costs(columns, speed, sizing, curves.snapshot, curves.policy, fixed)
-    return parts_of(costs.charges, np.where(columns.too_many(sizing), np.inf, costs.usd_per_day))
+    columns, sizing = curves.sized_at(options, volume, speed)
+    return parts_of(*curves.charged(options, columns, sizing, volume))
 
 
 def parts_of(charges: Sequence[Charge], usd_per_day: Floats) -> tuple[Floats, Floats, Floats]:
@@ -222,22 +224,36 @@ class ApiLines:
 
     input_usd_per_day: Floats
     output_usd_per_day: Floats
-    fixed_usd_per_day: float
+    beside_usd_per_day: Floats
+    """What goes with requests and not with tokens or their price: checks of answers."""
+    fixed_usd_per_day: Floats
     most_requests_per_day: Floats
     """The volume above which an hour is over the API's rate limit."""
 
+    def for_share(self, share: Floats) -> "ApiLines":
+        """Each for its share of the requests."""
+        names = ("input_usd_per_day", "output_usd_per_day", "beside_usd_per_day")
+        with np.errstate(divide="ignore"):
+            most = self.most_requests_per_day / share
+        return replace(self, most_requests_per_day=most, **{name: getattr(self, name) * share for name in names})
+
 
 def api_lines(curves: Curves, options: Ints) -> ApiLines:
-    """The input and the output of some APIs, less what was negotiated."""
+    """The input and the output of some APIs, less what was negotiated; failovers count as tokens."""
     by_name = {charge.name: charge.usd_per_day[options] for charge in curves.api.charges}
-    fixed = sum(usd for _, usd in fixed_costs(curves.policy, "api"))
+    beside = curves.api.usd_per_day[options] - curves.without_checks().api.usd_per_day[options]
+    trained = [curves.extras.api.fixed_usd_per_day(n) if curves.extras else 0.0 for n in options.tolist()]
+    fixed = curves.api_fixed_usd_per_day + np.array(trained, dtype=np.float64)
     out = by_name[NAMES["output"]]
     listed = sum((by_name[name] for name in NAMES.values()), np.zeros(len(options)))
-    paid = np.divide(curves.api.usd_per_day[options] - fixed, listed, out=np.ones_like(listed), where=listed > 0)
+    paid = np.divide(
+        curves.api.usd_per_day[options] - fixed - beside, listed, out=np.ones_like(listed), where=listed > 0
+    )
     most = [curves.api.options[n].most_requests_per_day(curves.speed.workload) for n in options.tolist()]
     return ApiLines(
         input_usd_per_day=(listed - out) * paid,
         output_usd_per_day=out * paid,
+        beside_usd_per_day=beside,
         fixed_usd_per_day=fixed,
         most_requests_per_day=np.array(most) * ROUNDING,
     )

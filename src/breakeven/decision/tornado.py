@@ -15,6 +15,8 @@ from breakeven.options.columns import Floats, Mask
 from breakeven.workload.uncertainty import Uncertainty
 
 LOW, HIGH = 0.1, 0.9
+MEASURED = ("hosted", "hybrid")
+"""The kinds of contenders whose speed is one's own to measure."""
 SPEEDS_SHOWN = 3
 """So many hosted contenders, the cheapest ones, have their speed moved."""
 
@@ -44,9 +46,9 @@ def swings(contest: Contest, chosen: int, unknown: Uncertainty) -> tuple[float, 
 
     ``chosen``: the place of the option whose margin it is.
     """
-    base = middle(len(contest.contenders), unknown.growth.mid)
+    base = middle(contest.rows, unknown.growth.mid)
     named = _inputs(contest, base, unknown)
-    costs = contest.usd_per_day(_joined([base, *(draws for _, _, ends in named for draws in ends)]))
+    costs = contest.compared(contest.usd_per_day(_joined([base, *(draws for _, _, ends in named for draws in ends)])))
     same = np.array([alike(contest, n, chosen) for n in range(len(costs))])
     margins, winners = _margins(costs, same), costs.argmin(axis=0)
     found = [
@@ -91,10 +93,10 @@ def _inputs(contest: Contest, base: Draws, unknown: Uncertainty) -> list[tuple[s
         ends("progress", LOW, HIGH),
         ends("rent", LOW, HIGH),
     ]
-    costs = contest.usd_per_day(base)[:, 0]
+    costs = contest.compared(contest.usd_per_day(base))[:, 0]
     hosted: dict[str, int] = {}
     for n in np.argsort(costs).tolist():
-        if n >= contest.apis and contest.errors.known[n]:
+        if contest.contenders[n].kind in MEASURED and contest.errors.known[n]:
             hosted.setdefault(contest.errors.labels[n][SCATTER], n)
     for place in list(hosted.values())[:SPEEDS_SHOWN]:
         moved = _siblings(contest, place)

@@ -60,7 +60,7 @@ def waiting(contest: Contest, reserved: int, free: int, draws: Draws) -> Wait:
 
 def _flexible(contest: Contest, draws: Draws, years: float) -> Floats:
     """The cheaper of on demand and the cheapest API at a moment, in every scenario."""
-    usd = contest.usd_per_day(draws, np.array([years]))
+    usd = contest.compared(contest.usd_per_day(draws, np.array([years])))
     found: Floats = np.minimum(usd[contest.apis + FREE], usd[: contest.apis].min(axis=0, initial=np.inf))
     return found
 
@@ -87,6 +87,7 @@ def _committed(contest: Contest, draws: Draws, start: int) -> Floats:
         years = (month + 0.5) / MONTHS_PER_YEAR
         ends = [contest.requests_per_day * np.exp(draws.log_growth_per_year * at) for at in (begun, years)]
         volumes, rents = (ends[1], np.maximum(*ends)), (np.exp(rent * years), np.exp(rent * begun))
-        usd = contest.hosted.table.at(volumes, log_pace(contest, draws, years), rents)
-        found.append(usd[RESERVED])
+        pace = log_pace(contest, draws, years, contest.hosted, contest.apis)
+        usd = contest.hosted.table.at(volumes, pace, rents)
+        found.append(usd[RESERVED] if contest.success is None else usd[RESERVED] / contest.success[contest.apis])
     return np.stack(found)

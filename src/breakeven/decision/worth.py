@@ -16,6 +16,7 @@ import numpy as np
 
 from breakeven.decision.contest import Contest
 from breakeven.decision.scenarios import OWN, Draws, hypercube
+from breakeven.decision.tornado import MEASURED
 from breakeven.options.columns import Floats
 
 ERRORS = np.linspace(-3.0, 3.0, 13)
@@ -47,9 +48,9 @@ def worths(contest: Contest, draws: Draws) -> list[Worth]:
     """The value of a benchmark of every group of configurations, the most valuable first."""
     costs = expected_costs(contest, draws)
     found, seen = [], set()
-    for place in range(contest.apis, len(contest.contenders)):
+    for place, contender in enumerate(contest.contenders):
         group = contest.errors.labels[place][OWN]
-        if group in seen or not contest.errors.known[place]:
+        if contender.kind not in MEASURED or group in seen or not contest.errors.known[place]:
             continue
         seen.add(group)
         linked = links(contest, place)
@@ -64,16 +65,16 @@ def expected_costs(contest: Contest, draws: Draws) -> Floats:
     few = np.arange(0, len(draws.rent), EVERY)
     each = draws.take(np.tile(few, len(ERRORS)))
     speed = np.broadcast_to(np.repeat(ERRORS, len(few)), each.speed.shape)
-    usd = contest.usd_per_day(replace(each, speed=speed))
+    usd = contest.compared(contest.usd_per_day(replace(each, speed=speed)))
     mean: Floats = usd.reshape(len(usd), len(ERRORS), len(few)).mean(axis=2)
     return mean
 
 
 def links(contest: Contest, measured: int) -> Floats:
     """The correlation of each contender's error with what a benchmark of one of them shows."""
-    shared = contest.errors.shared(measured, OWN)
+    shared, own = contest.errors.shared(measured, OWN), slice(len(contest.contenders))
     shown = shared[measured]
-    found: Floats = np.where(contest.errors.known, shared / np.sqrt(shown), 0.0) if shown > 0 else shared * 0.0
+    found: Floats = np.where(contest.errors.known, shared / np.sqrt(shown), 0.0)[own] if shown > 0 else shared[own] * 0
     found[: contest.apis] = 0.0
     return found
 

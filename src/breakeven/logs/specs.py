@@ -129,6 +129,8 @@ def bursts_told(one: Measurement) -> list[str]:
         parts.append(f"deviation over mean of the time between two requests {gaps:.2f}")
     moves = one.traffic.rate_variation
     rate = "" if moves is None else f"; within an hour the rate moves by {moves:.0%} up and down"
+    if one.traffic.rate_stays_s is not None:
+        rate += f" and stays for about {one.traffic.rate_stays_s:.2g} s"
     return [f"Bursts: {', '.join(parts)} (both 1 for independent arrivals){rate}."] if parts else []
 
 
@@ -138,7 +140,9 @@ def burstiness_line(one: Measurement) -> str:
     if dispersion is None or gaps is None or rate is None:
         return "  # burstiness: the log cannot tell"
     near = max(min(gaps, math.sqrt(dispersion)), 1.0)
-    return f"  burstiness: {{gap_variation: {near:.{BURST_DIGITS}g}, rate_variation: {rate:.{BURST_DIGITS}g}}}"
+    stays_s = one.traffic.rate_stays_s
+    stays = "" if stays_s is None or not rate else f", rate_stays_s: {stays_s:.{BURST_DIGITS}g}"
+    return f"  burstiness: {{gap_variation: {near:.{BURST_DIGITS}g}, rate_variation: {rate:.{BURST_DIGITS}g}{stays}}}"
 
 
 def when(period: Period) -> str:

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from breakeven.logs.bursts import gap_variation, moves
 from breakeven.logs.histogram import Histogram, Ints, is_kept
 from breakeven.logs.times import US_PER_DAY, US_PER_HOUR, US_PER_MINUTE, US_PER_SECOND, hour_of_week_at
 from breakeven.options.columns import Floats
@@ -14,8 +15,8 @@ NEARLY_A_DAY_US = US_PER_DAY - US_PER_HOUR
 """A log whose first and last request lie so far apart has seen every hour of the day (a week likewise)."""
 NEARLY_A_WEEK_US = DAYS_PER_WEEK * US_PER_DAY - US_PER_HOUR
 MINUTES_PER_HOUR = US_PER_HOUR // US_PER_MINUTE
-FEWEST_GAPS = 10
-"""A window with fewer gaps says nothing about their spread."""
+FEWEST_MINUTES = 10
+"""An hour with fewer says nothing about how they spread."""
 FEWEST_PER_HOUR = 10
 """With fewer requests in an hour of the profile, its shape is mostly chance."""
 
@@ -46,6 +47,8 @@ class Traffic:
     """Standard deviation over mean of the time between two requests; 1 = independent arrivals."""
     rate_variation: float | None
     """Standard deviation over mean of the rate within the hours: what the minutes spread more than the gaps explain."""
+    rate_stays_s: float | None
+    """How long it stays on average, where the minutes tell it."""
     busiest_minute: int
     cannot_tell: tuple[str, ...]
 
@@ -71,12 +74,14 @@ def traffic(found: Histogram, period: Period, keep_every: int) -> Traffic:
     single = not found.longest_span_us  # rows that are sums over longer say nothing of single requests
     hours = _whole_minutes(minutes, counts, period) if single else []
     dispersion, gaps = _dispersion(hours), _gap_variation(found, keep_every) if single else None
+    moved = moves(hours, gaps) if dispersion is not None and gaps is not None else None
     return Traffic(
         requests_per_day=per_day if period.length_us else None,
         profile=weights,
         dispersion_per_minute=dispersion,
         gap_variation=gaps,
-        rate_variation=_rate_variation(hours, dispersion, gaps),
+        rate_variation=moved.rate_variation if moved else None,
+        rate_stays_s=moved.rate_stays_s if moved else None,
         busiest_minute=0 if found.longest_span_us else int(counts.max(initial=0)),
         cannot_tell=tuple(unsaid),
     )
@@ -151,7 +156,7 @@ def _whole_minutes(minutes: Ints, counts: Ints, period: Period) -> list[Ints]:
     inside = (minutes >= first) & (minutes < first + len(whole))
     whole[minutes[inside] - first] = counts[inside]
     hours = np.split(whole, np.arange(-first % MINUTES_PER_HOUR, len(whole), MINUTES_PER_HOUR))
-    return [hour for hour in hours if len(hour) >= FEWEST_GAPS and hour.any()]
+    return [hour for hour in hours if len(hour) >= FEWEST_MINUTES and hour.any()]
 
 
 def _dispersion(hours: list[Ints]) -> float | None:
@@ -162,34 +167,8 @@ def _dispersion(hours: list[Ints]) -> float | None:
     return spread / sum(float(hour.sum()) for hour in hours)
 
 
-def _rate_variation(hours: list[Ints], dispersion: float | None, gap_variation: float | None) -> float | None:
-    """v, from D = c^2 + v^2 m: m requests a minute, D variance over mean of them, c the variation of the gaps.
-
-    >>> _rate_variation([np.array([90, 110] * 5)], dispersion=2.0, gap_variation=1.0)
-    0.1
-    """
-    if dispersion is None or gap_variation is None:
-        return None
-    a_minute = sum(float(hour.sum()) for hour in hours) / sum(len(hour) for hour in hours)
-    return float(np.sqrt(max(dispersion - max(gap_variation, 1.0) ** 2, 0.0) / a_minute))
-
-
 def _gap_variation(found: Histogram, keep_every: int) -> float | None:
-    """Within windows (the kept minutes; hours if every minute is kept), weighted by their gaps."""
+    """Within windows: the kept minutes; hours if every minute is kept."""
     kept = is_kept(found.arrivals_us // US_PER_MINUTE, keep_every).astype(bool)
     at_us, many = found.arrivals_us[kept], found.arrivals[kept]
-    window = at_us // (US_PER_HOUR if keep_every == 1 else US_PER_MINUTE)
-    moments = np.repeat(at_us, many)
-    of_gap = np.repeat(window, many)
-    gaps = np.diff(moments)[of_gap[1:] == of_gap[:-1]].astype(np.float64)
-    owner = of_gap[1:][of_gap[1:] == of_gap[:-1]]
-    if not len(gaps):
-        return None
-    _, starts = np.unique(owner, return_index=True)
-    many_gaps = np.diff(np.append(starts, len(gaps)))
-    mean = np.add.reduceat(gaps, starts) / many_gaps
-    variance = np.add.reduceat(gaps**2, starts) / many_gaps - mean**2
-    fit = (many_gaps >= FEWEST_GAPS) & (mean > 0)
-    if not fit.any():
-        return None
-    return float(np.sqrt(np.average(variance[fit] / mean[fit] ** 2, weights=many_gaps[fit])))
+    return gap_variation(at_us, many, at_us // (US_PER_HOUR if keep_every == 1 else US_PER_MINUTE))

@@ -9,7 +9,7 @@ from breakeven.options.terms import COMMITTED_YEARS, SPOT
 from breakeven.performance.predict import Speed
 from breakeven.wording import joined, worded
 from breakeven.workload.policy import Policy
-from breakeven.workload.profile import Workload
+from breakeven.workload.profile import Burstiness, Workload
 
 
 def assumptions_of(
@@ -142,14 +142,23 @@ def _queueing(workload: Workload) -> list[str]:
         "how bursty the arrivals are was not given (`traffic.burstiness`): taken as independent (Poisson), "
         "at one rate within each hour"
         if bursts is None
-        else worded(
-            "bursts as stated: the time between two requests varies by {gap:g} of its mean, and the "
-            "rate by {rate:.0%} within an hour",
-            gap=bursts.gap_variation,
-            rate=bursts.rate_variation,
-        )
+        else _bursts_told(bursts)
     )
     return [joined("; ", (kept, "replicas behind least-outstanding-requests routing")), arrivals]
+
+
+def _bursts_told(bursts: Burstiness) -> str:
+    told = worded(
+        "bursts as stated: the time between two requests varies by {gap:g} of its mean, and the "
+        "rate by {rate:.0%} within an hour",
+        gap=bursts.gap_variation,
+        rate=bursts.rate_variation,
+    )
+    if not bursts.rate_variation:
+        return told
+    if bursts.rate_stays_s is None:
+        return joined("; ", (told, "for how long it stays is not known, and taken as long beside an answer"))
+    return joined("; ", (told, worded("it stays for {stays:g} s on average", stays=bursts.rate_stays_s)))
 
 
 def _on_outages(policy: Policy) -> list[str]:

@@ -6,7 +6,9 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from breakeven.catalogue.trends import QualityHistory, Trend, api_prices, machine_rents, open_models
-from breakeven.decision.contest import Contest, Trends, pace_ends, volumes_of
+from breakeven.decision.cascades import Cascade, shared_costs
+from breakeven.decision.contest import Contest, Halves, Trends, pace_ends, volumes_of
+from breakeven.decision.curves import Curves
 from breakeven.decision.rank import Contender
 from breakeven.decision.repriced_hybrids import hybrid_table
 from breakeven.decision.repricing import HostedLines, api_lines, cost_table, token_weights, years_of
@@ -20,8 +22,9 @@ from breakeven.workload.policy import DEFAULT_SCALE
 CROSSING_OPTIONS = 6
 FINE, COARSE = (20, 24), (10, 12)
 """Points of volume and steps of pace (to each side) of a table: if there is one class, and if there are several."""
+NOTHING = np.empty(0, dtype=np.int64)
 VARIANCES = ("stack", "device", "own", "scatter")
-KINDS = ("api", "hosted", "hybrid")
+KINDS = ("api", "hosted", "hybrid", "cascade")
 """Of the contenders that are drawn, in the order in which they stand."""
 
 
@@ -65,9 +68,17 @@ def base_of(plan: Plan, contender: Contender) -> int:
     return int(plan.hybrids.hosted[contender.number]) if contender.kind == "hybrid" else contender.number
 
 
+def machines_of(plan: Plan, contender: Contender) -> list[int]:
+    """The numbers of the hosted options whose machines a contender has."""
+    if contender.kind == "cascade":
+        one = plan.cascades[contender.number]
+        return [half.number for half in (one.first, one.fallback) if half.kind == "hosted"]
+    return [] if contender.kind == "api" else [base_of(plan, contender)]
+
+
 def drawing_of(plan: Plan, contenders: Sequence[Contender], seed: int, scenarios: int) -> Drawing:
     """What the scenarios of all classes share, drawn for these contenders."""
-    hosted = [base_of(plan, c) for c in contenders if c.kind != "api"]
+    hosted = [number for c in contenders for number in machines_of(plan, c)]
     lines = [envelope.hosted[:CROSSING_OPTIONS] for envelope in plan.envelopes]
     numbers = np.unique(np.concatenate([np.array(hosted, dtype=np.int64), *lines]))
     unknown = plan.policy.uncertainty
@@ -111,11 +122,14 @@ def _scores(plan: Plan) -> dict[str, float]:
 
 
 def level_of(plan: Plan, group: str) -> float:
-    """The score that stands for a class: the least of those that compete in it."""
-    if plan.quality.scale == OWN_SCALE:
+    """The score that stands for a class: the least of those that compete in it, or the middle one of all.
+
+    The latter where none is known, or on a scale of the user's.
+    """
+    known = [c.score for c in plan.ranking.of(group) if not np.isnan(c.score)]
+    if plan.quality.scale == OWN_SCALE or not known:
         scores = sorted(_scores(plan).values())
         return scores[len(scores) // 2] if scores else 0.0
-    known = [c.score for c in plan.ranking.of(group) if not np.isnan(c.score)]
     return max(plan.quality.floor or -np.inf, min(known))
 
 
@@ -143,14 +157,21 @@ def _errors(plan: Plan, numbers: Ints) -> SpeedErrors:
 
 def lines_of(drawing: Drawing, options: Ints, trends: Trends, volumes: Floats | None = None) -> HostedLines:
     """Hosted options with their table over the scenarios' volumes, or over those of the break-even."""
-    plan, (weights, ends) = drawing.plan, _paced(drawing, options, trends)
+    return _lines(drawing, drawing.plan.curves, (options, np.ones(len(options))), trends, volumes)
+
+
+def _lines(
+    drawing: Drawing, curves: Curves, some: tuple[Ints, Floats], trends: Trends, volumes: Floats | None = None
+) -> HostedLines:
+    """``some``: hosted options, and the share of the requests that comes to each."""
+    (options, share), (weights, ends) = some, _paced(drawing, some[0], trends)
     found, steps = _points(drawing) if volumes is None else (volumes, COARSE[1])
     return HostedLines(
         options=options,
-        table=cost_table(plan.curves, options, ends, found, steps),
+        table=cost_table(curves, options, ends, found, steps, share),
         input_weight=weights[0],
         output_weight=weights[1],
-        committed_years=years_of(plan.curves, options),
+        committed_years=years_of(curves, options),
         overflow_input_share=np.zeros(len(options)),
     )
 
@@ -187,20 +208,19 @@ def _points(drawing: Drawing) -> tuple[Floats, int]:
 def contest_of(drawing: Drawing, group: str, members: list[Contender]) -> tuple[Contest, Draws]:
     """The members of a class ready to be charged, and the scenarios with their speeds."""
     plan = drawing.plan
-    apis, hosted, hybrids = (np.array([c.number for c in members if c.kind == kind], dtype=np.int64) for kind in KINDS)
+    apis, hosted, hybrids = (
+        np.array([c.number for c in members if c.kind == kind], dtype=np.int64) for kind in KINDS[:3]
+    )
+    cascades = [plan.cascades[c.number] for c in members if c.kind == "cascade"]
     trends = drawing.trends(level_of(plan, group))
     lines = lines_of(drawing, hosted, trends)
     lines = lines.with_hybrids(_hybrid_lines(drawing, hybrids, trends)) if len(hybrids) else lines
-    own = drawing.errors.take(drawing.place(lines.options))
-    none = ("", "", "", "")
-    errors = SpeedErrors(
-        deviation=np.concatenate([np.zeros(len(apis)), own.deviation]),
-        known=np.concatenate([np.zeros(len(apis), dtype=np.bool_), own.known]),
-        labels=(*(none for _ in apis), *own.labels),
-        shares=own.shares,
-    )
-    drawn = own.drawn(len(drawing.draws.rent), drawing.seed)
-    speed = np.concatenate([np.zeros((len(apis), drawn.shape[1])), drawn])
+    halves = _halves_of(drawing, cascades, trends) if cascades else None
+    behind = NOTHING if halves is None else halves.hosted.options
+    leading = [max(machines_of(plan, c), key=lambda n: plan.hosted.usd_per_day[n], default=-1) for c in members]
+    machines = np.concatenate([np.full(len(apis), -1), lines.options, leading[len(members) - len(cascades) :]])
+    before = 0 if halves is None else len(halves.api.input_usd_per_day)
+    errors = _errors_of(drawing, np.concatenate([machines, np.full(before, -1), behind]).astype(np.int64))
     contest = Contest(
         group=group,
         contenders=tuple(members),
@@ -210,5 +230,58 @@ def contest_of(drawing: Drawing, group: str, members: list[Contender]) -> tuple[
         trends=trends,
         requests_per_day=plan.workload.requests_per_day,
         horizon_months=plan.policy.uncertainty.horizon_months,
+        halves=halves,
+        success=_success_of(plan, members),
     )
-    return contest, replace(drawing.draws, speed=speed)
+    return contest, replace(drawing.draws, speed=errors.drawn(len(drawing.draws.rent), drawing.seed))
+
+
+def _errors_of(drawing: Drawing, machines: Ints) -> SpeedErrors:
+    """How wrong speeds may be, a row each; -1: no machine."""
+    own = drawing.errors.take(drawing.place(machines[machines >= 0]))
+    has = machines >= 0
+    deviation, known = np.zeros(len(machines)), np.zeros(len(machines), dtype=np.bool_)
+    deviation[has], known[has] = own.deviation, own.known
+    labels = iter(own.labels)
+    return SpeedErrors(
+        deviation=deviation,
+        known=known,
+        labels=tuple(next(labels) if machine else ("", "", "", "") for machine in has.tolist()),
+        shares=own.shares,
+    )
+
+
+def _success_of(plan: Plan, members: list[Contender]) -> Floats | None:
+    """The share of right answers of each member; ``None`` where it is not known, or not what they are compared by."""
+    success = np.array([c.success for c in members], dtype=np.float64)
+    return success if plan.by_success and np.all(success > 0) else None
+
+
+def _halves_of(drawing: Drawing, cascades: Sequence[Cascade], trends: Trends) -> Halves:
+    """The halves of some cascades, less the checks of answers, which a cascade counts for itself."""
+    plan, bare = drawing.plan, drawing.plan.curves.without_checks()
+    every = [(c.first, 1.0) for c in cascades] + [(c.fallback, c.fallback_share) for c in cascades]
+    columns = {
+        kind: (
+            np.array([half.number for half, _ in every if half.kind == kind], dtype=np.int64),
+            np.array([share for half, share in every if half.kind == kind], dtype=np.float64),
+        )
+        for kind in ("api", "hosted")
+    }
+    apis = len(columns["api"][0])
+    counts, places = {"api": 0, "hosted": apis}, []
+    for half, _ in every:
+        places.append(counts[half.kind])
+        counts[half.kind] += 1
+    api, of_api = columns["api"]
+    requests = plan.workload.requests_per_day
+    return Halves(
+        api=api_lines(bare, api).for_share(of_api),
+        hosted=_lines(drawing, bare, columns["hosted"], trends),
+        first=np.array(places[: len(cascades)], dtype=np.int64),
+        fallback=np.array(places[len(cascades) :], dtype=np.int64),
+        checks_usd_per_day=np.array([c.checks for c in cascades]) * requests * plan.curves.usd_per_check,
+        twice_usd_per_day=np.array(
+            [sum(shared_costs(c.first.kind, c.fallback.kind, plan.curves).values()) for c in cascades]
+        ),
+    )

@@ -5,6 +5,7 @@ that the plan's own sizing and charges fill.
 """
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
@@ -19,8 +20,9 @@ from breakeven.decision.scenarios import (
 from breakeven.decision.tornado import swings
 from breakeven.decision.waiting import waiting
 from breakeven.decision.worth import worths
-from breakeven.options.columns import Floats
+from breakeven.options.columns import Floats, Ints
 from breakeven.options.quality import UNKNOWN_CLASS
+from breakeven.options.success import UNKNOWN_SUCCESS
 from breakeven.options.terms import COMMITTED_YEARS, ON_DEMAND
 from breakeven.planner.drawing import CROSSING_OPTIONS, KINDS, Drawing, contest_of, drawing_of, level_of, lines_of
 from breakeven.planner.range_words import assumptions_of, configuration, inputs_of, swing_range
@@ -30,8 +32,8 @@ from breakeven.units import DAYS_PER_MONTH, HOURS_PER_DAY, HOURS_PER_YEAR
 
 WITH_FLOOR, PER_CLASS = 24, 10
 """Contenders drawn of one class: if it is the only one, and of each of several."""
-HYBRIDS = 2, 1
-"""And at most so many hybrids among them."""
+MOST_OF = {"hybrid": (2, 1), "cascade": (4, 2)}
+"""And at most so many of these among them."""
 ONE_YEAR = tuple(term for term, years in COMMITTED_YEARS.items() if years == 1)
 """The commitments of which it is told when to wait."""
 DAYS_PER_YEAR = HOURS_PER_YEAR / HOURS_PER_DAY
@@ -40,8 +42,8 @@ DAYS_PER_YEAR = HOURS_PER_YEAR / HOURS_PER_DAY
 def ranges(plan: Plan, seed: int = 0, scenarios: int = SCENARIOS) -> Ranges:
     """Draw the plan's contenders over the scenarios of its policy's ``uncertainty``.
 
-    The same plan and seed give the same figures. Classes of unknown quality are not drawn: the cheapest of them is not
-    known to do what the next one does.
+    The same plan and seed give the same figures. Classes of unknown quality or success are not drawn: the cheapest of
+    them is not known to do what the next one does.
 
     >>> from breakeven import Workload, load_catalogue, plan
     >>> from breakeven.workload.policy import Policy
@@ -50,7 +52,7 @@ def ranges(plan: Plan, seed: int = 0, scenarios: int = SCENARIOS) -> Ranges:
     >>> round(sum(option.chance_cheapest for option in found.options), 9)
     1.0
     """
-    groups = [group for group in plan.ranking.groups if group != UNKNOWN_CLASS]
+    groups = [group for group in plan.ranking.groups if group not in (UNKNOWN_CLASS, UNKNOWN_SUCCESS)]
     most = WITH_FLOOR if plan.ranking.floor else PER_CLASS
     members = {group: _members(plan, group, most) for group in groups}
     drawing = drawing_of(plan, [c for found in members.values() for c in found], seed, scenarios)
@@ -68,8 +70,13 @@ def ranges(plan: Plan, seed: int = 0, scenarios: int = SCENARIOS) -> Ranges:
 
 def _members(plan: Plan, group: str, most: int) -> list[Contender]:
     """The contenders drawn: the cheapest known to keep the target (all, if that is known of none), APIs first."""
-    hybrids = [c for c in plan.ranking.of(group) if c.kind == "hybrid"][HYBRIDS[not plan.ranking.floor] :]
-    ranked = [c for c in plan.ranking.of(group) if c.kind in KINDS and c not in hybrids and _metered(plan, c)]
+    several = not plan.ranking.floor
+    beyond = [
+        c
+        for kind, most_of in MOST_OF.items()
+        for c in [c for c in plan.ranking.of(group) if c.kind == kind][most_of[several] :]
+    ]
+    ranked = [c for c in plan.ranking.of(group) if c not in beyond and _metered(plan, c)]
     known = [c for c in ranked if c.meets_slo] or ranked
     kept = known[:most]
     for kind in ("api", "hosted"):
@@ -82,8 +89,12 @@ def _members(plan: Plan, group: str, most: int) -> list[Contender]:
 
 
 def _metered(plan: Plan, one: Contender) -> bool:
-    """Whether no API is paid by the unit: such a one is not drawn."""
-    return one.kind != "api" or plan.api.options[one.number].provisioned is None
+    """Whether no API in it is paid by the unit: such a one is not drawn."""
+    parts = [one]
+    if one.kind == "cascade":
+        cascade = plan.cascades[one.number]
+        parts = [cascade.first, cascade.fallback]
+    return all(part.kind != "api" or plan.api.options[part.number].provisioned is None for part in parts)
 
 
 def _twin(plan: Plan, contender: Contender) -> Contender | None:
@@ -103,17 +114,20 @@ def _class(drawing: Drawing, group: str, members: list[Contender]) -> ClassRange
     plan = drawing.plan
     contest, draws = contest_of(drawing, group, members)
     usd = contest.usd_per_day(draws)
+    compared = contest.compared(usd)
     ids = [plan.option_id(c) for c in contest.contenders]
-    ranked = sorted(range(len(members)), key=lambda n: (contest.contenders[n].rank, contest.contenders[n].usd_per_day))
-    chosen, lost = ranked[0], regrets(usd)
+    ranked = sorted(
+        range(len(members)), key=lambda n: (contest.contenders[n].rank, contest.contenders[n].compared_usd_per_day)
+    )
+    chosen, lost = ranked[0], regrets(compared)
     margin, moved = swings(contest, chosen, plan.policy.uncertainty)
-    options = _options(contest, ids, usd, lost)
+    options = _options(contest, ids, usd, (chances(compared), lost))
     return ClassRange(
         group=group,
         chosen=ids[chosen],
         margin_usd_per_day=_finite(margin),
         regret_usd_per_day=_finite(float(lost[chosen])),
-        cheapest_on_average=ids[int(usd.mean(axis=1).argmin())],
+        cheapest_on_average=ids[int(compared.mean(axis=1).argmin())],
         options=tuple(options[n] for n in ranked),
         left_out=len(plan.ranking.of(group)) - sum(1 for c in plan.ranking.of(group) if c in members),
         crossover=_crossover(drawing, group, contest.trends),
@@ -123,12 +137,12 @@ def _class(drawing: Drawing, group: str, members: list[Contender]) -> ClassRange
     )
 
 
-def _options(contest: Contest, ids: list[str], usd: Floats, lost: Floats) -> list[OptionRange]:
-    share = chances(usd)
-    found = []
+def _options(contest: Contest, ids: list[str], usd: Floats, against: tuple[Floats, Floats]) -> list[OptionRange]:
+    """``against``: the chance that each is the cheapest, and its regret."""
+    found, (share, lost) = [], against
     for n, contender in enumerate(contest.contenders):
         low, mid, high = ends_of(usd[n])
-        told = contender.kind == "api" or bool(contest.errors.known[n])
+        told = contest.banded(n)
         found.append(
             OptionRange(
                 option=ids[n],
@@ -161,6 +175,7 @@ def _crossover(drawing: Drawing, group: str, trends: Trends) -> CrossoverRange |
         trends=trends,
         requests_per_day=plan.workload.requests_per_day,
         horizon_months=plan.policy.uncertainty.horizon_months,
+        **_right_shares(plan, lines.api.number, options),
     )
     draws = replace(drawing.draws, speed=errors.drawn(len(drawing.draws.rent), drawing.seed))
     found = break_evens(crossing, draws)
@@ -172,6 +187,15 @@ def _crossover(drawing: Drawing, group: str, trends: Trends) -> CrossoverRange |
         requests_per_day_high=_finite(high),
         chance_never=float(np.isinf(found).mean()),
     )
+
+
+def _right_shares(plan: Plan, api: int, options: Ints) -> dict[str, Any]:
+    """The shares of right answers of both sides of a break-even; nothing where they are not compared by them."""
+    found = plan.curves.successes
+    if found is None:
+        return {}
+    rows = plan.hosted.options.row[options]
+    return {"api_success": float(found.api.success[api]), "hosted_success": found.hosted.success[rows][:, None, None]}
 
 
 def _measurements(plan: Plan, contest: Contest, draws: Draws, ids: list[str]) -> tuple[Measurement, ...]:
@@ -197,7 +221,7 @@ def _commitment(plan: Plan, contest: Contest, draws: Draws, ids: list[str], chos
         offer = of.offers[of.offer[number]]
         return int(of.pair[number]), offer.machine, offer.path.name
 
-    hosted = range(contest.apis, len(contest.contenders))
+    hosted = range(len(contest.contenders))
     kind = contest.contenders[chosen].kind
     same = [n for n in hosted if contest.contenders[n].kind == kind == "hosted" and kept(n) == kept(chosen)]
     terms = {of.offers[of.offer[contest.contenders[n].number]].term: n for n in same}

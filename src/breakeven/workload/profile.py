@@ -46,6 +46,7 @@ class Burstiness(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
 
     ``gap_variation``: standard deviation over mean of the time between two requests, where only what is above 1 (that
     of independent arrivals) counts. ``rate_variation``: standard deviation over mean of the rate within an hour.
+    ``rate_stays_s``: how long it stays before it is another one, on average; ``None``: not known, and taken as long.
     """
 
     gap_variation: Annotated[
@@ -54,10 +55,14 @@ class Burstiness(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     rate_variation: Annotated[
         float, said("standard deviation over mean of the rate within an hour; 0.2 = it moves by a fifth up and down")
     ] = 0.0
+    rate_stays_s: Annotated[
+        float | None, said("seconds before the rate within an hour is another one; left out: not known, taken as long")
+    ] = None
 
     def __post_init__(self) -> None:
         refuse_odd_number("traffic.burstiness.gap_variation", self.gap_variation)
         refuse_odd_number("traffic.burstiness.rate_variation", self.rate_variation)
+        refuse_odd_number("traffic.burstiness.rate_stays_s", self.rate_stays_s, above_zero=True)
 
 
 class Batch(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
