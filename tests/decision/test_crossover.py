@@ -20,7 +20,7 @@ def both(answer, crossover, volume):
     """USD a day of the API and of the cheapest self-hosting of the crossover's group, at a volume."""
     lines = next(e for e in answer.envelopes if e.group == crossover.group)
     hosted = answer.curves.hosted_usd_per_day(lines.hosted, np.atleast_1d(volume)).min(axis=0)
-    return answer.curves.api_usd_per_day(lines.api.number, np.atleast_1d(volume)), hosted
+    return answer.curves.api_usd_per_day(lines.paid.contender.number, np.atleast_1d(volume)), hosted
 
 
 def test_the_break_even_by_hand(plan_small):

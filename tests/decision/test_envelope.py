@@ -53,9 +53,9 @@ def test_on_the_shipped_catalogue_the_lines_agree_with_the_ranking_at_the_volume
 def test_the_line_of_apis_is_the_cheapest_api_of_the_group(plan_small):
     answer = plan_small(work())
     best = answer.envelopes[0]
-    assert answer.option_id(best.api) == "api:night/owl"
+    assert answer.option_id(best.paid.contender) == "api:night/owl"
     cheapest = min(c.usd_per_day for c in answer.ranking.of(best.group) if c.kind == "api")
-    here = answer.curves.api_usd_per_day(best.api.number, np.array([100_000.0]))[0]
+    here = answer.curves.api_usd_per_day(best.paid.contender.number, np.array([100_000.0]))[0]
     assert here == pytest.approx(cheapest)
 
 
@@ -63,4 +63,4 @@ def test_a_side_without_an_option_has_no_line(plan_small):
     apis = plan_small(work(), kinds=("api",)).envelopes[0]
     assert (apis.hosted_usd_per_day, apis.hosted_best, apis.hosted.tolist()) == (None, None, [])
     hosts = plan_small(work(), kinds=("hosted",)).envelopes[0]
-    assert (hosts.api, hosts.api_usd_per_day) == (None, None)
+    assert (hosts.paid, hosts.api_usd_per_day) == (None, None)

@@ -169,7 +169,7 @@ def test_the_break_even_is_where_right_answers_cost_the_same(plan_small):
     plain = plan_small(WORK, at_least=1250, **only)
     assert answer.crossovers[0].requests_per_day < plain.crossovers[0].requests_per_day
     at, lines = np.array([answer.crossovers[0].requests_per_day]), answer.envelopes[0]
-    hosted, api = lines.hosted, lines.api.number
+    hosted, api = lines.hosted, lines.paid.contender.number
     compared, plainly = answer.curves.per_success(), answer.curves
     assert compared.hosted_usd_per_day(hosted, at).min() == pytest.approx(plainly.hosted_usd_per_day(hosted, at).min())
     assert compared.api_usd_per_day(api, at)[0] == pytest.approx(2 * plainly.api_usd_per_day(api, at)[0])

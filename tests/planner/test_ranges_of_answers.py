@@ -10,7 +10,7 @@ from breakeven import Policy, Workload, plan
 from breakeven.decision.contest import Trends, regrets
 from breakeven.decision.rank import OVERALL
 from breakeven.decision.scenarios import middle
-from breakeven.planner.drawing import contest_of, drawing_of
+from breakeven.planner.drawing import contest_of, drawing_of, paid_lines
 from breakeven.planner.ranges import _crossover, _members, ranges
 from breakeven.workload.availability import Availability
 from breakeven.workload.policy import FixedCost, Only
@@ -27,6 +27,8 @@ ANSWERS = Answers(
     shared_failures=0.3,
 )
 WORK = Workload.of(requests_per_day=200_000, input_tokens=1500, output_tokens=300)
+
+LITTLE = WORK.scaled_to(5_000)
 
 
 @pytest.fixture(scope="module")
@@ -114,3 +116,39 @@ def test_without_anything_unknown_the_break_even_is_where_the_lines_of_right_ans
     without = replace(sure, curves=bare)
     wrong = _crossover(drawing_of(without, [], 0, 8), one.group, Trends(api=None, models=None, rents=None))
     assert wrong.requests_per_day_mid < 0.8 * one.crossover.requests_per_day_mid  # every answer taken as right
+
+
+@pytest.fixture(scope="module")
+def cascade_paid(shipped):
+    """A cascade of two APIs is the cheapest without machines of one's own."""
+    success = {"gpt-4o-mini": SuccessRate(rate=0.78), "gpt-4o": SuccessRate(rate=0.93)}
+    success["llama-3.3-70b"] = SuccessRate(rate=0.99)
+    answers = Answers(success=success, floor=0.95, cascade=True, checker=Checker(usd_per_answer=0.00002))
+    only = Only(models=tuple(success), providers=("openai",))
+    return plan(LITTLE, shipped, Policy(quality=answers, only=only))
+
+
+def test_the_line_of_what_is_paid_may_be_a_cascade_and_at_your_traffic_it_is_its_bill(cascade_paid):
+    (lines,) = [envelope for envelope in cascade_paid.envelopes if envelope.group == OVERALL]
+    assert lines.paid.contender.kind == "cascade"
+    one = cascade_paid.cascades[lines.paid.contender.number]
+    assert (one.first.kind, one.fallback.kind) == ("api", "api")
+    here = lines.paid.usd_per_day(np.array([LITTLE.requests_per_day]))[0]
+    assert here == pytest.approx(lines.paid.contender.compared_usd_per_day)
+
+
+def test_its_break_even_is_where_both_cost_the_same_and_the_scenarios_draw_the_same_line(cascade_paid):
+    (told,) = cascade_paid.crossovers
+    assert told.left.startswith("cascade:api:openai/gpt-4o-mini+api:openai/gpt-4o")
+    (lines,) = [envelope for envelope in cascade_paid.envelopes if envelope.group == OVERALL]
+    at = np.array([told.requests_per_day])
+    hosted = cascade_paid.curves.per_success().hosted_usd_per_day(lines.hosted, at).min()
+    assert lines.paid.usd_per_day(at)[0] == pytest.approx(hosted, rel=0.01)
+    drawn_line = paid_lines(cascade_paid, lines.paid.contender)
+    usd = sum(
+        float(getattr(drawn_line, name)[0])
+        for name in ("input_usd_per_day", "output_usd_per_day", "beside_usd_per_day", "fixed_usd_per_day")
+    )
+    assert usd == pytest.approx(lines.paid.contender.usd_per_day)
+    crossover = _overall(cascade_paid).crossover
+    assert crossover.left == told.left

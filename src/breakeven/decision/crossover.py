@@ -13,6 +13,7 @@ import numpy as np
 
 from breakeven.decision.curves import Curves
 from breakeven.decision.envelope import MARGIN, STRIDE, Envelope
+from breakeven.decision.paid import Paid
 from breakeven.decision.rank import Contender
 from breakeven.options.columns import Floats, Ints, Mask
 from breakeven.units import TOKENS_PER_MTOK
@@ -50,7 +51,7 @@ class _Pair:
 
     group: str
     volume: Floats
-    api: Contender
+    paid: Paid
     api_usd_per_day: Floats
     hosted: Ints
     coarse_usd_per_day: Floats
@@ -105,9 +106,15 @@ class _Gap:
 
 
 def crossovers(
-    envelopes: Sequence[Envelope], curves: Curves, hosted_name: Callable[[int], str]
+    envelopes: Sequence[Envelope],
+    curves: Curves,
+    named: Callable[[Contender], str],
+    hosted_name: Callable[[int], str],
 ) -> tuple[Crossover, ...]:
-    """The break-even of the best API and the best self-hosting of every group that has both."""
+    """The break-even of the best paid service and the best self-hosting of every group that has both.
+
+    ``named``: the id of a paid API, or of a cascade of two; ``hosted_name``: that of a hosted option.
+    """
     pairs = [pair for lines in envelopes if (pair := _pair(lines)) is not None]
     firsts = [pair.line.gap_at(n, _first(pair)) for n, pair in enumerate(pairs)]
     stays = _for_good(pairs, curves)
@@ -121,7 +128,7 @@ def crossovers(
     ]
     machines = _machines_in_words(pairs, found, curves)
     return tuple(
-        _crossover(pair, curves, hosted_name, one, words)
+        _crossover(pair, curves, (named, hosted_name), one, words)
         for pair, one, words in zip(pairs, found, machines, strict=True)
     )
 
@@ -144,12 +151,12 @@ class _Found:
 def _pair(lines: Envelope) -> _Pair | None:
     api, hosted, best = lines.api_usd_per_day, lines.hosted_usd_per_day, lines.hosted_best
     coarse = lines.coarse_usd_per_day
-    if lines.api is None or api is None or hosted is None or best is None or coarse is None:
+    if lines.paid is None or api is None or hosted is None or best is None or coarse is None:
         return None
     return _Pair(
         group=lines.group,
         volume=lines.requests_per_day,
-        api=lines.api,
+        paid=lines.paid,
         api_usd_per_day=api,
         hosted=lines.hosted,
         coarse_usd_per_day=coarse,
@@ -199,7 +206,7 @@ def _for_good(pairs: Sequence[_Pair], curves: Curves) -> list[_Gap | None]:
         points = np.geomspace(low, high, parts + 1, axis=1)
         ends = zip(owner, points[:, 0].tolist(), points[:, -1].tolist(), strict=True)
         hosted = _least(points, [pairs[n].line.gap(n, *both) for n, *both in ends], curves)
-        api = np.array([curves.api_usd_per_day(pairs[n].api.number, at) for n, at in zip(owner, points, strict=True)])
+        api = np.array([pairs[n].paid.usd_per_day(at) for n, at in zip(owner, points, strict=True)])
         row, part = np.nonzero(_in_doubt(hosted, api))
         looked_at = np.array(owner)
         owner, low, high = looked_at[row].tolist(), points[row, part].tolist(), points[row, part + 1].tolist()
@@ -247,7 +254,7 @@ def _narrowed(gaps: Sequence[_Gap], pairs: Sequence[_Pair], curves: Curves) -> l
         points = np.geomspace(low, high, POINTS_PER_REFINEMENT, axis=1)
         hosted = _least(points, gaps, curves)
         for n, gap in enumerate(gaps):
-            cheaper = hosted[n] <= curves.api_usd_per_day(pairs[gap.pair].api.number, points[n])
+            cheaper = hosted[n] <= pairs[gap.pair].paid.usd_per_day(points[n])
             tail = _start_of_tail(cheaper) or 1
             low[n], high[n] = points[n, tail - 1], points[n, tail]
     return [float(volume) for volume in high]
@@ -274,8 +281,13 @@ def _ends(pairs: Sequence[_Pair], curves: Curves) -> tuple[list[_Gap | None], li
 
 
 def _crossover(
-    pair: _Pair, curves: Curves, hosted_name: Callable[[int], str], found: _Found, machines: str
+    pair: _Pair,
+    curves: Curves,
+    names: tuple[Callable[[Contender], str], Callable[[int], str]],
+    found: _Found,
+    machines: str,
 ) -> Crossover:
+    named, hosted_name = names
     lowest, first, stays = float(pair.volume[0]), found.first, found.stays
     if stays is None:
         because: str = _never(pair, curves)
@@ -288,11 +300,11 @@ def _crossover(
     told = [because]
     if first is not None and (stays is None or first < stays * (1 - TOLERANCE)):
         told.append(worded("cheaper in places from {count} on", count=Volume(first)))
-    if pair.api.meets_slo is None:
+    if pair.paid.contender.meets_slo is None:
         told.append("whether that API keeps the latency target is not known")
     return Crossover(
         group=pair.group,
-        left=curves.api.options[pair.api.number].id,
+        left=named(pair.paid.contender),
         right=hosted_name(found.best_of(pair)),
         requests_per_day=None if stays is not None and stays <= lowest else stays,
         first_requests_per_day=first,

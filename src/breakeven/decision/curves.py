@@ -53,6 +53,10 @@ class Curves:
         """The same curves, each divided by the share of right answers, where it is known."""
         return replace(self, by_success=self.successes is not None)
 
+    def per_answer(self) -> "Curves":
+        """The same curves by every answer, right or wrong."""
+        return replace(self, by_success=False)
+
     @property
     def usd_per_check(self) -> float:
         """What a check of an answer costs; nothing where nobody said."""

@@ -1,9 +1,9 @@
-"""The cheapest API and the cheapest self-hosting of each group against traffic.
+"""The cheapest without machines of one's own and the cheapest self-hosting of each group against traffic.
 
 A few hosted options of each group are picked by a cheap surrogate and then drawn exactly, all groups in one call.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,8 +11,10 @@ import numpy as np
 from breakeven.capacity.purchases import Ways
 from breakeven.capacity.sizing import headroom_of, roughly
 from breakeven.capacity.week import Week
+from breakeven.decision.cascades import Cascade
 from breakeven.decision.curves import Curves, volumes
-from breakeven.decision.rank import Contender, Ranking
+from breakeven.decision.paid import Paid, cheapest_paid
+from breakeven.decision.rank import Ranking
 from breakeven.options.columns import Floats, Ints
 from breakeven.options.hosted import HostedGrid
 from breakeven.options.quality import UNKNOWN_CLASS, Quality
@@ -38,7 +40,8 @@ class Envelope:
 
     group: str
     requests_per_day: Floats
-    api: Contender | None
+    paid: Paid | None
+    """A paid API, or a cascade of two."""
     api_usd_per_day: Floats | None
     hosted: Ints
     """Hosted options that are cheapest at some volume."""
@@ -50,13 +53,15 @@ class Envelope:
     """Which hosted option that is."""
 
 
-def envelopes_of(ranking: Ranking, members: dict[str, Ints], curves: Curves) -> tuple[Envelope, ...]:
+def envelopes_of(
+    ranking: Ranking, members: dict[str, Ints], curves: Curves, cascades: Sequence[Cascade]
+) -> tuple[Envelope, ...]:
     """The lines of every group; ``members``: its hosted options."""
     if not members:
         return ()
     candidates = _screened(curves, members)
     return tuple(
-        _envelope(group, ranking, curves, candidates[group], costs)
+        _envelope(group, cheapest_paid(ranking.of(group), curves, cascades), candidates[group], costs)
         for group, costs in zip(members, _drawn(curves, list(candidates.values())), strict=True)
     )
 
@@ -80,16 +85,14 @@ def _drawn(curves: Curves, groups: list[Ints]) -> list[Floats]:
     return np.split(costs, ends)
 
 
-def _envelope(group: str, ranking: Ranking, curves: Curves, candidates: Ints, costs: Floats) -> Envelope:
-    apis = (c for c in ranking.of(group) if c.kind == "api")
-    api = min(apis, key=lambda c: (c.meets_slo is None, c.compared_usd_per_day), default=None)
+def _envelope(group: str, paid: Paid | None, candidates: Ints, costs: Floats) -> Envelope:
     best = candidates[costs.argmin(axis=0)] if len(candidates) else None
     hosted = NOTHING if best is None else np.unique(best)
     return Envelope(
         group=group,
         requests_per_day=volumes(),
-        api=api,
-        api_usd_per_day=None if api is None else curves.api_usd_per_day(api.number, volumes()),
+        paid=paid,
+        api_usd_per_day=None if paid is None else paid.usd_per_day(volumes()),
         hosted=hosted,
         coarse_usd_per_day=None if best is None else costs[np.isin(candidates, hosted), ::STRIDE],
         hosted_usd_per_day=None if best is None else costs.min(axis=0),

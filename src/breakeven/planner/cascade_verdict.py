@@ -1,6 +1,6 @@
 """The verdict on a cascade: both halves with their bills, how many requests reach the second, and how it ends."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from decimal import Decimal
 
 import msgspec
@@ -13,6 +13,7 @@ from breakeven.decision.cascades import Cascade, shared_costs
 from breakeven.decision.curves import Curves
 from breakeven.decision.rank import Contender
 from breakeven.evidence import weakest
+from breakeven.options.api import ApiOption
 from breakeven.options.quality import Quality
 from breakeven.planner.right_answers import Success, usd_per_right
 from breakeven.planner.verdict import NO_CAPACITY, NO_PERFORMANCE, CascadeParts, Option, Verdict, rounded
@@ -73,6 +74,18 @@ def cascade_id(first: str, fallback: str) -> str:
     'cascade:api:openai/gpt-4o-mini+api:openai/gpt-4o'
     """
     return f"cascade:{first}+{fallback}"
+
+
+def paid_ids(apis: Sequence[ApiOption], cascades: Sequence[Cascade]) -> Callable[[Contender], str]:
+    """How paid APIs are named, and cascades of two of them."""
+
+    def named(contender: Contender) -> str:
+        if contender.kind == "api":
+            return apis[contender.number].id
+        one = cascades[contender.number]
+        return cascade_id(named(one.first), named(one.fallback))
+
+    return named
 
 
 def _success(cascade: Cascade, first: Verdict, curves: Curves, bill: Bill, waits_s: float | None) -> Success | None:

@@ -11,7 +11,7 @@ from breakeven.decision.contest import Contest, Halves, Trends, pace_ends, volum
 from breakeven.decision.curves import Curves
 from breakeven.decision.rank import Contender
 from breakeven.decision.repriced_hybrids import hybrid_table
-from breakeven.decision.repricing import HostedLines, api_lines, cost_table, token_weights, years_of
+from breakeven.decision.repricing import ApiLines, HostedLines, api_lines, cost_table, token_weights, years_of
 from breakeven.decision.scenarios import Z80, Draws, SpeedErrors, between, chance_of, hypercube
 from breakeven.options.columns import Floats, Ints
 from breakeven.options.quality import OWN_SCALE
@@ -255,6 +255,24 @@ def _success_of(plan: Plan, members: list[Contender]) -> Floats | None:
     """The share of right answers of each member; ``None`` where it is not known, or not what they are compared by."""
     success = np.array([c.success for c in members], dtype=np.float64)
     return success if plan.by_success and np.all(success > 0) else None
+
+
+def paid_lines(plan: Plan, contender: Contender) -> ApiLines:
+    """A paid API, or a cascade of two as if it were one."""
+    if contender.kind == "api":
+        return api_lines(plan.curves, np.array([contender.number]))
+    one = plan.cascades[contender.number]
+    both = api_lines(plan.curves.without_checks(), np.array([one.first.number, one.fallback.number]))
+    both = both.for_share(np.array([1.0, one.fallback_share]))
+    checks = one.checks * plan.workload.requests_per_day * plan.curves.usd_per_check
+    twice = sum(shared_costs("api", "api", plan.curves).values())
+    return ApiLines(
+        input_usd_per_day=both.input_usd_per_day.sum(keepdims=True),
+        output_usd_per_day=both.output_usd_per_day.sum(keepdims=True),
+        beside_usd_per_day=both.beside_usd_per_day.sum(keepdims=True) + checks,
+        fixed_usd_per_day=both.fixed_usd_per_day.sum(keepdims=True) - twice,
+        most_requests_per_day=both.most_requests_per_day.min(keepdims=True),
+    )
 
 
 def _halves_of(drawing: Drawing, cascades: Sequence[Cascade], trends: Trends) -> Halves:

@@ -12,7 +12,6 @@ import numpy as np
 from breakeven.decision.contest import Contest, Trends, chances, regrets
 from breakeven.decision.crossing import Crossing, break_evens, crossing_volumes, ends_of
 from breakeven.decision.rank import Contender
-from breakeven.decision.repricing import api_lines
 from breakeven.decision.scenarios import (
     SCENARIOS,
     Draws,
@@ -24,7 +23,16 @@ from breakeven.options.columns import Floats, Ints
 from breakeven.options.quality import UNKNOWN_CLASS
 from breakeven.options.success import UNKNOWN_SUCCESS
 from breakeven.options.terms import COMMITTED_YEARS, ON_DEMAND
-from breakeven.planner.drawing import CROSSING_OPTIONS, KINDS, Drawing, contest_of, drawing_of, level_of, lines_of
+from breakeven.planner.drawing import (
+    CROSSING_OPTIONS,
+    KINDS,
+    Drawing,
+    contest_of,
+    drawing_of,
+    level_of,
+    lines_of,
+    paid_lines,
+)
 from breakeven.planner.range_words import assumptions_of, configuration, inputs_of, swing_range
 from breakeven.planner.spine import Plan
 from breakeven.planner.spread import ClassRange, Commitment, CrossoverRange, Measurement, OptionRange, Ranges
@@ -162,26 +170,27 @@ def _options(contest: Contest, ids: list[str], usd: Floats, against: tuple[Float
 def _crossover(drawing: Drawing, group: str, trends: Trends) -> CrossoverRange | None:
     plan = drawing.plan
     lines = next((envelope for envelope in plan.envelopes if envelope.group == group), None)
-    if lines is None or lines.api is None or not len(lines.hosted) or not _metered(plan, lines.api):
+    paid = None if lines is None or lines.paid is None else lines.paid.contender
+    if lines is None or paid is None or not len(lines.hosted) or not _metered(plan, paid):
         return None
     options = lines.hosted[:CROSSING_OPTIONS]
     errors = drawing.errors.take(drawing.place(options))
     if not errors.known.all():
         return None
     crossing = Crossing(
-        api=api_lines(plan.curves, np.array([lines.api.number])),
+        api=paid_lines(plan, paid),
         hosted=lines_of(drawing, options, trends, crossing_volumes()),
         errors=errors,
         trends=trends,
         requests_per_day=plan.workload.requests_per_day,
         horizon_months=plan.policy.uncertainty.horizon_months,
-        **_right_shares(plan, lines.api.number, options),
+        **_right_shares(plan, paid, options),
     )
     draws = replace(drawing.draws, speed=errors.drawn(len(drawing.draws.rent), drawing.seed))
     found = break_evens(crossing, draws)
     low, mid, high = ends_of(found)
     return CrossoverRange(
-        left=plan.option_id(lines.api),
+        left=plan.option_id(paid),
         requests_per_day_low=_finite(low),
         requests_per_day_mid=_finite(mid),
         requests_per_day_high=_finite(high),
@@ -189,13 +198,13 @@ def _crossover(drawing: Drawing, group: str, trends: Trends) -> CrossoverRange |
     )
 
 
-def _right_shares(plan: Plan, api: int, options: Ints) -> dict[str, Any]:
+def _right_shares(plan: Plan, paid: Contender, options: Ints) -> dict[str, Any]:
     """The shares of right answers of both sides of a break-even; nothing where they are not compared by them."""
     found = plan.curves.successes
     if found is None:
         return {}
     rows = plan.hosted.options.row[options]
-    return {"api_success": float(found.api.success[api]), "hosted_success": found.hosted.success[rows][:, None, None]}
+    return {"api_success": paid.success, "hosted_success": found.hosted.success[rows][:, None, None]}
 
 
 def _measurements(plan: Plan, contest: Contest, draws: Draws, ids: list[str]) -> tuple[Measurement, ...]:

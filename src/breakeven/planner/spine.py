@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field, replace
 from datetime import date
+from functools import partial
 from math import inf, isnan
 from typing import TYPE_CHECKING
 
@@ -35,7 +36,7 @@ from breakeven.options.tuned import with_tuned
 from breakeven.performance.calibration import Parameters
 from breakeven.performance.predict import Speed, predict
 from breakeven.planner.assumptions import assumptions_of, beyond_catalogue
-from breakeven.planner.cascade_verdict import cascade_id, cascade_verdict
+from breakeven.planner.cascade_verdict import cascade_id, cascade_verdict, paid_ids
 from breakeven.planner.freshness import Freshness, freshness_of
 from breakeven.planner.hybrid_verdict import cheaper_between, hybrid_id, hybrid_verdict
 from breakeven.planner.mixed import MixedFleet, MixedMachines
@@ -286,7 +287,7 @@ def plan(
     members = members_of(ranking, compared, grid, quality)
     hybrids = best_hybrids(ranking, members if successes is None else {}, curves, grid, by)
     ranking = joined(ranking, contenders_of(hybrids, curves, grid))
-    envelopes = envelopes_of(ranking, members, compared)
+    envelopes = envelopes_of(ranking, members, compared, cascades)
     mixed = MixedMachines(workload, policy, catalogue, snapshot, quality, speed.parameters)
     return Plan(
         workload=workload,
@@ -297,7 +298,7 @@ def plan(
         competing=len(options.row) + len(apis) - below,
         ranking=ranking,
         rejected=ruling.rejected,
-        crossovers=crossovers(envelopes, compared, lambda number: hosted_id(grid, speed, hosted, number)),
+        crossovers=crossovers(envelopes, compared, paid_ids(apis, cascades), partial(hosted_id, grid, speed, hosted)),
         envelopes=envelopes,
         assumptions=assumptions_of(workload, policy, grid, speed, hosted, len(hybrids.hosted))
         + beyond_catalogue(as_of, catalogue),

@@ -114,13 +114,13 @@ def _lines(envelope: Envelope, plan: Plan, *, banded: bool) -> CostLines:
         requests_per_day=envelope.requests_per_day,
         api_usd_per_day=envelope.api_usd_per_day,
         hosted_usd_per_day=envelope.hosted_usd_per_day,
-        api=plan.option_id(envelope.api) if envelope.api else None,
+        api=plan.option_id(envelope.paid.contender) if envelope.paid else None,
         hosted=tuple(names[number] for number in best),
         hosted_band=_band(envelope, plan) if banded else None,
         crossover=next((c for c in plan.crossovers if c.group == envelope.group), None),
         crossings=_crossings(envelope),
         your_requests_per_day=plan.workload.requests_per_day,
-        your_api_usd_per_day=cheapest(members, "api"),
+        your_api_usd_per_day=envelope.paid.contender.compared_usd_per_day if envelope.paid else None,
         your_hosted_usd_per_day=cheapest(members, "hosted"),
     )
 
