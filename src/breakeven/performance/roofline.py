@@ -80,6 +80,12 @@ class Replica:
     """Factor on the time to first token."""
     bulk: Floats
     """Factor on the output of work that is handed over at once."""
+    compiled_batch: Floats
+    """Sequences that every decode step costs, where an engine was compiled for a batch; else 0."""
+    compiled_tokens: Floats
+    """Tokens that every prompt costs there, and beyond which it is read token by token; else 0."""
+    together: Floats
+    """Requests that the load generator has under way at most."""
 
     def take(self, rows: Ints) -> "Replica":
         """Some of the rows, in that order."""

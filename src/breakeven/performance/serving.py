@@ -160,11 +160,16 @@ def batch(
     replica: Replica, size: Floats, most: Floats, input_tokens: Floats, output_tokens: Floats, p: Parameters
 ) -> Served:
     """A batch run to its end, in waves where it does not fit: B o / (waves (prefill + (o - 1) step) + t_request)."""
-    in_flight = np.clip(size, 1.0, most)
-    waves = np.maximum(size / in_flight, 1.0)
-    first = prefill(replica, input_tokens, p, in_flight).total_s
-    step = decode_step(replica, in_flight, p).total_s
-    whole = waves * (first + np.maximum(output_tokens - 1, 0.0) * step) + replica.request_s
+    r = replica
+    waves = np.maximum(size / np.clip(size, 1.0, np.minimum(most, r.together)), 1.0)
+    waves = np.where(np.isfinite(r.together), np.ceil(waves), waves)
+    in_flight = np.maximum(size / waves, 1.0)
+    compiled = r.compiled_batch > 0
+    step = decode_step(r, np.maximum(in_flight, r.compiled_batch), p).total_s
+    read = np.where(compiled, r.compiled_tokens, input_tokens)
+    first = prefill(r, read, p, in_flight).total_s
+    first = first + compiled * in_flight * np.maximum(input_tokens - read, 0.0) * step
+    whole = waves * (first + np.maximum(output_tokens - 1, 0.0) * step) + r.request_s
     ttft = (replica.request_s + first) * replica.first
     return Served(output_tokens_per_s=size * output_tokens / whole, ttft_s=ttft, tpot_s=step)
 
