@@ -93,6 +93,7 @@ class Parameters:
     hop_s: Mapping[str, float]
     link_fallback_gb_per_s: Mapping[str, float]
     bulk_batch_limit: Mapping[str, float]
+    reserved_output: Mapping[str, float]
     layer_by_shape: Mapping[str, float]
     overheads: Mapping[str, Overheads]
     compiled: Mapping[tuple[str, ...], Compiled]
@@ -122,6 +123,7 @@ def parameters_of(tables: Mapping[str, Any]) -> Parameters:
         "hop_s",
         "link_fallback_gb_per_s",
         "bulk_batch_limit",
+        "reserved_output",
         "layer_by_shape",
     )
     known = {"overheads", "compiled", "source", "effects", "evidence", "bands", "narrowed", *by_name}

@@ -15,6 +15,8 @@ from breakeven.units import BYTES_PER_GB
 GIGA = BYTES_PER_GB
 FLOAT_CACHES = ("vllm-v0", "vllm-v1", "vllm-2024", "sglang")
 """Stacks whose 8-bit caches are of floats."""
+EVICTING = 0.5
+"""Share of an answer that a request holds on average, where an engine evicts when room runs out."""
 _ANY_SHAPE = Compiled(batch=0.0, prompt_tokens=0.0)
 _NOTHING = Overheads(layer_s=0.0, sequence_s=0.0, step_s=0.0)
 """Where no engine serves; such rows are ruled out."""
@@ -77,6 +79,7 @@ def uncalibrated(kinds: Kinds, parameters: Parameters, context_tokens: Floats | 
         bulk=ones,
         compiled_batch=kinds.by_stack(lambda s: _compiled(s, p).batch),
         compiled_tokens=kinds.by_stack(lambda s: _compiled(s, p).prompt_tokens),
+        reserved=kinds.by_stack(lambda s: p.reserved_output.get(s.name, EVICTING)),
         together=kinds.by_stack(lambda s: p.together if s.name in ENDPOINTS else np.inf),
     )
 

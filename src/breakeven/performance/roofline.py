@@ -84,6 +84,8 @@ class Replica:
     """Sequences that every decode step costs, where an engine was compiled for a batch; else 0."""
     compiled_tokens: Floats
     """Tokens that every prompt costs there, and beyond which it is read token by token; else 0."""
+    reserved: Floats
+    """Share of an answer for which the engine keeps room when it lets a request in."""
     together: Floats
     """Requests that the load generator has under way at most."""
 

@@ -144,7 +144,7 @@ def closed(
     in_flight = np.clip(clients, 1.0, most)
     found, ridden = _steady(replica, in_flight, output_tokens, prompt, p)
     waiting = found.response_s * np.maximum(clients / in_flight - 1, 0.0)
-    entering = entering_of(most, input_tokens, output_tokens)
+    entering = entering_of(replica, most, input_tokens, output_tokens)
     before = np.minimum(found.response_s * np.maximum(clients / np.maximum(entering, 1.0) - 1, 0.0), waiting)
     others = in_flight - 1
     before_mine = replica.burst * others / 2 + replica.cohort * np.minimum(others / FULL_COHORT, 1.0)
@@ -162,7 +162,7 @@ def batch(
     """A batch run to its end, in waves where it does not fit: B o / (waves (prefill + (o - 1) step) + t_request)."""
     r = replica
     waves = np.maximum(size / np.clip(size, 1.0, np.minimum(most, r.together)), 1.0)
-    waves = np.where(np.isfinite(r.together), np.ceil(waves), waves)
+    waves = np.where(np.isfinite(r.together) | (r.reserved >= 1), np.ceil(waves - TINY), waves)
     in_flight = np.maximum(size / waves, 1.0)
     compiled = r.compiled_batch > 0
     step = decode_step(r, np.maximum(in_flight, r.compiled_batch), p).total_s
@@ -207,16 +207,17 @@ def arriving(
 
     in_flight = concurrency_at(rate, most, lambda n: _met(rate * at(n).held_s, requests) / rate)
     found, carried = at(in_flight), most / at(most).held_s
-    let_in = np.minimum(requests / 2, entering_of(most, input_tokens, output_tokens))
+    let_in = np.minimum(requests / 2, entering_of(replica, most, input_tokens, output_tokens))
     wait = (requests / 2 - let_in) * np.maximum(1 / carried - 1 / rate, 0.0)
     wait += let_in * np.maximum((prompt.compute_s + prompt.wire_s) * replica.pace - 1 / rate, 0.0)
     served = np.minimum(rate, carried) * output_tokens
     return Served(output_tokens_per_s=served, ttft_s=found.ttft_s + wait, tpot_s=found.tpot_s)
 
 
-def entering_of(most: Floats, input_tokens: Floats, output_tokens: Floats) -> Floats:
-    """How many requests an engine lets in where ``most`` fit at their mean length: it wants room for the prompt."""
-    found: Floats = most * (input_tokens + output_tokens / 2) / (input_tokens + ROOM_AT_START * output_tokens)
+def entering_of(replica: Replica, most: Floats, input_tokens: Floats, output_tokens: Floats) -> Floats:
+    """How many requests an engine lets in where ``most`` fit: one that evicts wants room for the prompt alone."""
+    share = np.where(replica.reserved >= 1, replica.reserved, ROOM_AT_START)
+    found: Floats = most * (input_tokens + replica.reserved * output_tokens) / (input_tokens + share * output_tokens)
     return found
 
 

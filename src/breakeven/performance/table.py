@@ -89,7 +89,7 @@ def _served(mode: str, runs: Runs, ready: Prepared, p: Parameters) -> Served:
 def rows_of(runs: Runs, ready: Prepared) -> tuple[Replica, Floats]:
     """The replica columns of some runs at their own context, and how many requests fit."""
     replica = with_context(ready.replica, runs.kind, runs.input_tokens + runs.output_tokens / 2)
-    held = replica.context_tokens  # an engine admits by the prompt and evicts later; a plan keeps room for the whole
+    held = runs.input_tokens + replica.reserved * runs.output_tokens  # a plan keeps room for the whole
     each = replica.kv_bytes_per_token * held
     each = each + replica.windowed_kv_bytes_per_token * np.minimum(held, replica.window_tokens)
     fitting = ready.room_bytes[runs.kind] / np.maximum(each, 1.0)
