@@ -30,6 +30,7 @@ QUANTITIES = (
     "prompt",
     "first",
     "bulk",
+    "routing",
 )
 """What effects multiply: rates, overheads, and the pace of every pass, of the first token and of bulk work."""
 BETWEEN_LEVELS = " | "

@@ -77,6 +77,7 @@ def uncalibrated(kinds: Kinds, parameters: Parameters, context_tokens: Floats | 
         cohort=ones * p.cohort,
         first=ones,
         bulk=ones,
+        routing=ones,
         compiled_batch=kinds.by_stack(lambda s: _compiled(s, p).batch),
         compiled_tokens=kinds.by_stack(lambda s: _compiled(s, p).prompt_tokens),
         reserved=kinds.by_stack(lambda s: p.reserved_output.get(s.name, EVICTING)),
@@ -86,7 +87,7 @@ def uncalibrated(kinds: Kinds, parameters: Parameters, context_tokens: Floats | 
 
 RATES = {"bandwidth": "bandwidth_bytes_per_s", "flops": "flops_per_s", "link": "link_bytes_per_s"}
 TIMES = {"hop": "hop_s", "layer": "layer_s", "sequence": "sequence_s", "step": "step_s", "request": "request_s"}
-OTHERS = ("interference", "queueing", "burst", "cohort", "pace", "prompt", "first", "bulk")
+OTHERS = ("interference", "queueing", "burst", "cohort", "pace", "prompt", "first", "bulk", "routing")
 
 
 def scaled(replica: Replica, logs: Logs) -> Replica:

@@ -80,6 +80,8 @@ class Replica:
     """Factor on the time to first token."""
     bulk: Floats
     """Factor on the output of work that is handed over at once."""
+    routing: Floats
+    """How many tokens' worth of experts each token beyond the first chooses apart; 0 where all are the same."""
     compiled_batch: Floats
     """Sequences that every decode step costs, where an engine was compiled for a batch; else 0."""
     compiled_tokens: Floats
@@ -165,7 +167,7 @@ def decode_step(replica: Replica, concurrency: Floats, parameters: Parameters) -
     attention = FLOPS_PER_PAIR * (r.whole_width * r.context_tokens + r.windowed_width * within)
     return Step(
         weights_s=r.dense_bytes / (r.tensor_parallel * bandwidth)
-        + r.expert_bytes * _touched(r.expert_share, stage) / (ranks * r.expert_bytes_per_s),
+        + r.expert_bytes * _touched(r.expert_share, 1 + (stage - 1) * r.routing) / (ranks * r.expert_bytes_per_s),
         kv_s=each * kv / (r.kv_shards * r.kv_bytes_per_s),
         compute_s=stage * (FLOPS_PER_PARAMETER * r.decode_params + attention) / (ranks * r.flops_per_s),
         links_s=_all_reduce_s(r, each),
