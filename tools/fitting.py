@@ -66,7 +66,7 @@ TERMS = _terms(
     """
     bandwidth: generation=.1 generation|stack=.1
     flops: generation=.3 generation|stack=.2 generation|format=.2 path=.26
-    kv: all=.5 stack=.3 generation|stack=.2 generation|format=.15
+    kv: all=.5 stack=.3 generation|stack=.2 generation|format=.15 group=.2 stack|group=.3 generation|group=.3
     experts: all=.3 stack=.2 generation|format=.2 model=.1
     routing: all=.3 mode=.3 stack|mode=1.0
     hop: link=.5 link|stack=.4 gpu|stack=.2

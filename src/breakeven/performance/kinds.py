@@ -26,6 +26,7 @@ AXES = (
     "path",
     "attention",
     "stages",
+    "group",
 )
 """What a calibrated effect may depend on."""
 ENDPOINTS = ("tgi", "djl-neuron", "djl-trt")
@@ -145,9 +146,14 @@ class Kinds:
             return [OF_STACK[axis](s) for s in self.stacks], self.stack
         if axis == "format":
             return [p.name for p in self.precisions], self.precision
-        return [m.name if axis == "model" else shape_of(m) for m in self.models], self.model
+        return [OF_MODEL[axis](m) for m in self.models], self.model
 
 
+OF_MODEL: dict[str, Callable[[ModelSpec], str]] = {
+    "model": lambda m: m.name,
+    "shape": lambda m: shape_of(m),
+    "group": lambda m: f"{m.attention_heads // max(m.kv_heads, 1)} to a head",
+}
 OF_DEVICE = {"generation": "generation", "gpu": "name", "link": "link"}
 OF_STACK: dict[str, Callable[[Stack], str]] = {
     "stack": lambda s: s.name,
