@@ -64,7 +64,7 @@ def _terms(text: str) -> tuple[Term, ...]:
 
 TERMS = _terms(
     """
-    bandwidth: generation=.1 generation|stack=.1
+    bandwidth: generation=.1 generation|stack=.1 generation|degree=.1
     flops: generation=.3 generation|stack=.2 generation|format=.2 path=.26
     kv: all=.5 stack=.3 generation|stack=.2 generation|format=.15 group=.2 stack|group=.3 generation|group=.3
     experts: all=.3 stack=.2 generation|format=.2 model=.1
