@@ -149,11 +149,6 @@ class Kinds:
         return [OF_MODEL[axis](m) for m in self.models], self.model
 
 
-OF_MODEL: dict[str, Callable[[ModelSpec], str]] = {
-    "model": lambda m: m.name,
-    "shape": lambda m: shape_of(m),
-    "group": lambda m: f"{m.attention_heads // max(m.kv_heads, 1)} to a head",
-}
 OF_DEVICE = {"generation": "generation", "gpu": "name", "link": "link"}
 OF_STACK: dict[str, Callable[[Stack], str]] = {
     "stack": lambda s: s.name,
@@ -174,6 +169,14 @@ def shape_of(model: ModelSpec) -> str:
     if model.full_attention_layers + model.windowed_layers < model.layers:
         return "linear"
     return "experts" if model.experts else "dense"
+
+
+OF_MODEL: dict[str, Callable[[ModelSpec], str]] = {
+    "model": lambda m: m.name,
+    "shape": shape_of,
+    "group": lambda m: f"{m.attention_heads // max(m.kv_heads, 1)} to a head",
+}
+"""What of a model each of its axes is."""
 
 
 def weight_bytes(model: ModelSpec, precision: Precision) -> tuple[float, float]:
