@@ -69,7 +69,7 @@ def test_layers_on_several_devices_in_a_row_pay_for_more_memory_with_no_more_spe
     plain = replace(typical_parameters(), effects={}, bands={})
     one, four = {**FREE, "concurrency": "1"}, {**FREE, "concurrency": "1", "gpus_used": "4"}
     found = predicted(one, four, parameters=plain)
-    assert found.tpot_s[1] == pytest.approx(found.tpot_s[0])
+    assert found.tpot_s[0] < found.tpot_s[1] < 1.5 * found.tpot_s[0]
 
 
 def test_the_middle_request_of_an_open_run_waits_only_for_what_came_before_it(predicted):
@@ -193,3 +193,25 @@ def test_a_cache_of_8_bit_floats_is_slow_where_a_device_must_convert_it(predicte
 
     assert gain("A100-80") < 0.8
     assert gain("H100-SXM") > 1.0
+
+
+def test_stages_read_prompts_beside_each_other(predicted):
+    base = {
+        **FREE,
+        "mode": "offline",
+        "engine": "trtllm-cpp",
+        "engine_version": "",
+        "concurrency": "",
+        "requests": "500",
+    }
+    base |= {
+        "model": "llama3-70b",
+        "input_tokens": "4000",
+        "output_tokens": "100",
+        "tensor_parallel": "2",
+        "gpu": "H200",
+    }
+    one, four = predicted(
+        {**base, "gpus_used": "2"}, {**base, "gpus_used": "8", "pipeline_parallel": "4"}
+    ).output_tokens_per_s
+    assert 2 * one < four < 5 * one

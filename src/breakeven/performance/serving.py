@@ -12,6 +12,8 @@ only, because reading weights and KV cache hides a part of its compute:
     ttft = first (t_request + tpot/2 + W)         first: what clients see beside it, 1 without measurements
     response = ttft + (o - 1) tpot
     held = rest + W, and never less than B (c + wire): prefill has no more time than there is
+
+With pp pipeline stages the prompts of the others pass beside each other: B - 1 and B count a pp-th of themselves here.
 """
 
 from collections.abc import Callable
@@ -80,13 +82,13 @@ def _steady(
 ) -> tuple[Latency, Floats]:
     """Steady serving, and by how many seconds a prompt makes the step longer that it rides on."""
     r = replica
-    others = in_flight - 1
+    others = (in_flight - 1) / r.pipeline_parallel
     step = decode_step(r, in_flight, parameters)
     ridden = step.ridden_s(prompt, others / output_tokens)
     tpot = step.total_s + r.interference * others / output_tokens * ridden
     rest = r.request_s + tpot / 2 + np.maximum(output_tokens - 1, 0.0) * tpot
     work = (prompt.compute_s + prompt.wire_s) * r.pace
-    turn = np.maximum(_turn_s(r, others, rest, prompt.pass_s, ridden), work * in_flight - rest)
+    turn = np.maximum(_turn_s(r, others, rest, prompt.pass_s, ridden), work * in_flight / r.pipeline_parallel - rest)
     longer = 0.0 if first_prefill_s is None else first_prefill_s - prompt.pass_s
     first = (r.request_s + tpot / 2 + turn) * r.first
     found = Latency(
@@ -94,7 +96,7 @@ def _steady(
         tpot_s=tpot,
         response_s=first + rest - r.request_s - tpot / 2,
         held_s=rest + turn,
-        prefill_load=in_flight * work / (rest + turn),
+        prefill_load=in_flight * work / (r.pipeline_parallel * (rest + turn)),
     )
     return found, ridden
 
@@ -167,7 +169,8 @@ def batch(
     compiled = r.compiled_batch > 0
     step = decode_step(r, np.maximum(in_flight, r.compiled_batch), p).total_s
     read = np.where(compiled, r.compiled_tokens, input_tokens)
-    first = prefill(r, read, p, in_flight).total_s
+    stage = np.maximum(in_flight / r.pipeline_parallel, 1.0)
+    first = prefill(r, read, p, stage).total_s * (1 + (in_flight / stage - 1) / r.pipeline_parallel)
     first = first + compiled * in_flight * np.maximum(input_tokens - read, 0.0) * step
     whole = waves * (first + np.maximum(output_tokens - 1, 0.0) * step) + r.request_s
     ttft = (replica.request_s + first) * replica.first
