@@ -103,7 +103,7 @@ def scaled(replica: Replica, logs: Logs) -> Replica:
 
 def _converted(kinds: Kinds) -> Mask:
     """Whether a cache of 8-bit floats is on a device that has no units for them; TensorRT-LLM's may be of integers."""
-    narrow = np.array([f.kv_bytes < WIDE_BYTES for f in kinds.precisions])[kinds.precision]
+    narrow: Mask = np.array([f.kv_bytes < WIDE_BYTES for f in kinds.precisions], dtype=np.bool_)[kinds.precision]
     plain = kinds.by_device(lambda d: d.flops_per_s["fp8"] == d.flops_per_s["bf16"] if "fp8" in d.flops_per_s else 0.0)
     floats = kinds.by_stack(lambda s: s.name in FLOAT_CACHES)
     return narrow & (plain > 0) & (floats > 0)
