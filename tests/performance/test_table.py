@@ -146,7 +146,7 @@ def test_an_engine_compiled_for_a_batch_serves_more_requests_in_rounds_of_it(pre
     assert two == four == five == eight, "every step costs the compiled batch"
     four, five, eight = predicted(*({**NEURON, "concurrency": n} for n in ("4", "5", "8"))).output_tokens_per_s
     assert eight == pytest.approx(four, rel=0.1), "two rounds, apart from what each request takes beside them"
-    assert five < 0.9 * four
+    assert five < 0.95 * four
 
 
 def test_a_prompt_costs_the_whole_bucket_that_an_engine_was_compiled_for(predicted):
