@@ -1,12 +1,13 @@
 """The accuracy page of the docs: tables of held-out errors beside the study's figures and the goals."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 import numpy as np
 
 from breakeven.options.columns import Floats
 from breakeven.performance.accuracy import Part, Score
-from heldout import Figures, Learnt, Scatter
+from heldout import Doubted, Figures, Learnt, Scatter
 
 HEADS = {"output_tokens_per_s": "tokens/s", "ttft_s": "TTFT", "tpot_s": "TPOT"}
 FEWEST = 20
@@ -15,9 +16,16 @@ FAR_OFF = 0.25
 """A part whose median error is larger is named among those where it fails."""
 
 
-def page(
-    ways: dict[str, Figures], learnt: Learnt, configurations_per_s: float, others: dict[str, Floats], scatter: Scatter
-) -> str:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Beside:
+    """What the page tells beside the errors of the table's rows."""
+
+    others: dict[str, Floats]
+    scatter: Scatter
+    doubted: Doubted
+
+
+def page(ways: dict[str, Figures], learnt: Learnt, configurations_per_s: float, told: Beside) -> str:
     """The whole page."""
     unseen, other = ways["pairs never seen"], ways["other runs"]
     lines = [
@@ -34,7 +42,7 @@ def page(
         *_fails(unseen),
         "",
     ]
-    lines += [*_floor(scatter), "", *_others(others), ""]
+    lines += [*_floor(told.scatter), "", *_left_out(told.doubted), "", *_others(told.others), ""]
     for way, figures in ways.items():
         lines += [f"## {way.capitalize()}", ""]
         for target in HEADS:
@@ -137,6 +145,20 @@ def _floor(scatter: Scatter) -> list[str]:
         "severalfold (endpoints measured once, several runs of one configuration in one source) are no property of the "
         "hardware. Choosing the configuration by those medians would still have a mean dollar regret of "
         f"{percent(scatter.regret)}.",
+    ]
+
+
+def _left_out(doubted: Doubted) -> list[str]:
+    """Rows that neither the fit nor the figures count, with what contradicts them."""
+    count = sum(doubted.reasons.values())
+    return [
+        "## Rows left out",
+        "",
+        f"{count} rows contradict themselves or their neighbours (`performance/data/doubted.csv`). The fit does not "
+        "see them and the figures on this page do not count them; with them the error of tokens/s on pairs never seen "
+        f"would be {percent(doubted.median)} in the median and {percent(doubted.mean)} in the mean.",
+        "",
+        *(f"* {reason}: {rows} row{'' if rows == 1 else 's'}" for reason, rows in doubted.reasons.items()),
     ]
 
 

@@ -19,6 +19,8 @@ LARGEST = 1.5
 """Log errors are cut off there when variances are taken: one odd machine is not a rule."""
 LEAST = 1e-3
 """No part of the variance is taken to be smaller."""
+UNKNOWN = EVIDENCE[-1]
+"""Of what was never measured no spread is known either, so its width is that of whole errors."""
 Bands = dict[str, dict[str, float]]
 
 
@@ -103,7 +105,8 @@ def _widths(
         spread = _product(factor, groups)
         for number, name in enumerate(EVIDENCE):
             mine = known & (classes == number)
-            width[name] = _quantile(errors[mine] / spread[mine]) if mine.sum() >= FEWEST else np.nan
+            told = errors if name == UNKNOWN else errors / spread
+            width[name] = _quantile(told[mine]) if mine.sum() >= FEWEST else np.nan
         width = _filled(width)
         base = np.array([width[name] for name in EVIDENCE])[classes]
         for column in groups:

@@ -13,12 +13,12 @@ from typing import Any
 
 import msgspec
 
-from accuracy_page import page
+from accuracy_page import Beside, page
 from breakeven import load_catalogue
 from breakeven.performance.calibration import typical_parameters
 from breakeven.performance.measured import TARGETS, Table, shipped_measurements
 from fitting import Problem, prior_parameters
-from heldout import Figures, configurations_per_s, judged, scatter_of
+from heldout import Figures, configurations_per_s, doubted_of, judged, scatter_of
 from others import held_out_others, other_errors, without_paces
 
 ROOT = Path(__file__).parent.parent
@@ -78,7 +78,9 @@ def main() -> int:
         document: dict[str, Any] = {"guarded_median_absolute_error": now}
         COMMITTED.write_bytes(msgspec.json.format(msgspec.json.encode(document), indent=2) + b"\n")
         others = held_out_others(list(other_errors(without_paces(typical_parameters()))))
-        PAGE.write_text(page(ways, learnt, speed, others, scatter_of(table)), encoding="utf-8")
+        doubted = doubted_of(table, ways["pairs never seen"].predicted[TARGETS[0]].mid)
+        told = Beside(others=others, scatter=scatter_of(table), doubted=doubted)
+        PAGE.write_text(page(ways, learnt, speed, told), encoding="utf-8")
         PAIRS.write_text(pairs(table, ways["pairs never seen"]), encoding="utf-8")
         print(f"{PAGE.relative_to(ROOT)}, {COMMITTED.name} and {PAIRS.name} written")
         return 0

@@ -44,6 +44,7 @@ MEANINGS = {
     "prompt": "compute time of prefill, beside that of decode",
     "first": "time to first token",
     "bulk": "output of work handed over at once",
+    "routing": "tokens of a batch that choose their experts apart",
 }
 EVIDENCE_LEVELS = (("generation",), ("stack",), ("generation", "stack"), ("gpu", "stack"), ("gpu", "model", "stack"))
 """Of what the bands ask how often it was measured."""

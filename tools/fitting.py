@@ -64,10 +64,11 @@ def _terms(text: str) -> tuple[Term, ...]:
 
 TERMS = _terms(
     """
-    bandwidth: generation=.1 generation|stack=.1
+    bandwidth: generation=.1 generation|stack=.1 generation|degree=.1
     flops: generation=.3 generation|stack=.2 generation|format=.2 path=.26
-    kv: all=.5 stack=.3 generation|stack=.2 generation|format=.15
+    kv: all=.5 stack=.3 generation|stack=.2 generation|format=.15 group=.2 stack|group=.3 generation|group=.3
     experts: all=.3 stack=.2 generation|format=.2 model=.1
+    routing: all=.3 mode=.3 stack|mode=1.0
     hop: link=.5 link|stack=.4 gpu|stack=.2
     link: link=.5 link|stack=.4 path=1.5
     layer: stack=1.0 stack|version=.15 stack|version|shape=.3 generation|stack=.3 shape=.7 stack|shape=.3

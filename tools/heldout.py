@@ -1,6 +1,7 @@
 """Predictions for rows that the fit never saw, and how good they are: the project's judgement of itself."""
 
 import time
+from collections import Counter
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,7 +12,7 @@ from breakeven.options.columns import Floats, Ints
 from breakeven.performance.accuracy import Banded, Part, Regret, parts_of, regrets
 from breakeven.performance.band import BETWEEN, EVIDENCE, GENERATION
 from breakeven.performance.calibration import Parameters
-from breakeven.performance.measured import TARGETS, Table
+from breakeven.performance.measured import TARGETS, Table, doubts
 from breakeven.performance.table import predict_runs, prepared
 from breakeven.report.scored import usd_per_device_hour
 from fitting import Problem, cross_validated, folds_of
@@ -120,6 +121,25 @@ def one_row_tells(table: Table, unseen: Floats, seed: int = 1) -> Learnt:
         median_after=float(np.median(np.abs(np.expm1(after)))),
         inside_after=float(np.mean(np.abs(after) <= 1.2816 * left)),
     )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Doubted:
+    """Rows whose published figures contradict each other: how many of each reason, and the errors if they counted."""
+
+    reasons: dict[str, int]
+    median: float
+    mean: float
+
+
+def doubted_of(table: Table, tokens_per_s: Floats) -> Doubted:
+    """The doubted rows of a table, and the errors of tokens/s over all rows with them."""
+    target = TARGETS[0]
+    every = np.where(np.isfinite(table.doubted[target]), table.doubted[target], table.observed[target])
+    error = np.abs(tokens_per_s / every - 1)
+    error = error[np.isfinite(error)]
+    reasons = Counter(reason for _, reason in sorted(doubts().items()))
+    return Doubted(reasons=dict(reasons), median=float(np.median(error)), mean=float(error.mean()))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -22,7 +22,8 @@ MODELS = Only(models=("gpt-oss-20b", "gpt-oss-120b", "*gemma-3-12b-it"))
 
 
 def answer(availability=None, work=WORK, **policy):
-    return plan(work, CATALOGUE, Policy(only=MODELS, as_of=DAY, at_least=1250.0, availability=availability, **policy))
+    usual = {"only": MODELS, "as_of": DAY, "at_least": 1250.0, "availability": availability}
+    return plan(work, CATALOGUE, Policy(**usual | policy))
 
 
 def lines(found, kind, **facts):
@@ -77,7 +78,9 @@ def test_machines_of_ones_own_are_paid_on_while_the_api_takes_over():
 
 
 def test_a_hybrid_has_both_parts_fail_over_its_base_to_its_own_api():
-    found = answer(Availability(**ALL_UP))
+    weights = CATALOGUE.profiles["azure-chat-168h"].weights
+    busy = Workload.of(requests_per_day=4e6, input_tokens=1500, output_tokens=300, weights=weights)
+    found = answer(Availability(**ALL_UP), busy, only=Only(models=(*MODELS.models, "qwen3-30b-a3b*")))
     contender = next(c for c in found.ranking.contenders if c.kind == "hybrid")
     verdict = found.verdict(contender)
     names = [line.name for line in verdict.bill.lines]

@@ -20,7 +20,7 @@ PEAKED = CATALOGUE.profiles["azure-code-168h"].weights
 MODELS = Only(models=("llama-3.3-70b", "gpt-oss-20b", "gpt-oss-120b", "qwen3-30b-a3b*", "*gemma-3-12b-it"))
 
 
-def answer(requests_per_day=1e6, weights=BUSY_DAYS, slo=None, **policy):
+def answer(requests_per_day=4e6, weights=BUSY_DAYS, slo=None, **policy):
     work = Workload.of(
         requests_per_day=requests_per_day, input_tokens=1500, output_tokens=300, weights=weights, slo=slo
     )
@@ -29,7 +29,7 @@ def answer(requests_per_day=1e6, weights=BUSY_DAYS, slo=None, **policy):
 
 @pytest.fixture(scope="module")
 def usual():
-    return answer(2e6, only=Only(models=("gpt-oss-20b", "gpt-oss-120b", "*gemma-3-12b-it")))
+    return answer(4e6)
 
 
 def test_there_are_hybrids_to_test(usual):
@@ -81,7 +81,7 @@ def bill_by_hand(found, n, machines):
 
 
 @pytest.mark.parametrize(
-    ("weights", "volume"), [(BUSY_DAYS, 1e6), (PEAKED, 8e6), (BUSY_DAYS, 2e7)], ids=["chat", "code", "more chat"]
+    ("weights", "volume"), [(BUSY_DAYS, 4e6), (PEAKED, 8e6), (BUSY_DAYS, 2e7)], ids=["chat", "code", "more chat"]
 )
 def test_no_other_number_of_machines_is_cheaper(weights, volume):
     found = answer(volume, weights, startup_minutes=0.0)
@@ -144,7 +144,7 @@ def test_a_commitment_is_a_base_under_the_machines_of_every_hour_and_all_others_
 
 
 def test_the_base_never_falls_below_the_replicas_that_must_stand():
-    found = answer(2e6, min_replicas=2)
+    found = answer(6e6, min_replicas=2)
     replicas = found.hybrids.machines * found.curves.per_machine[found.hybrids.hosted][:, None]
     assert len(replicas)
     assert replicas.min() >= 2

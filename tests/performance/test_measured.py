@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from breakeven.errors import SpecError
-from breakeven.performance.measured import COLUMNS, read_table, shipped_measurements, table_of
+from breakeven.performance.measured import COLUMNS, doubts, read_table, shipped_measurements, table_of
 
 
 @pytest.fixture
@@ -87,3 +87,15 @@ def test_the_figures_hold_no_prose_and_name_their_source():
     rows = list(csv.DictReader(data.splitlines()))
     assert all(row["source"] for row in rows)
     assert np.mean([len(row["source"]) for row in rows]) < 150
+
+
+def test_figures_that_contradict_each_other_are_kept_apart_with_the_reason(shipped):
+    table = shipped_measurements(shipped)
+    doubted = [name in doubts() for name in table.texts["id"]]
+    assert sum(doubted) == len(doubts()), "every doubted row is in the table"
+    assert len(doubts()) < 0.02 * len(doubted)
+    assert all(doubts().values())
+    for target, observed in table.observed.items():
+        assert np.all(np.isnan(observed[doubted]))
+        assert not np.any(np.isfinite(observed) & np.isfinite(table.doubted[target]))
+    assert np.isfinite(table.doubted["output_tokens_per_s"]).sum() == len(doubts())

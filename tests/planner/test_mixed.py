@@ -83,7 +83,7 @@ def test_fleets_that_leave_a_kind_without_machines_are_no_answer():
 
 
 SMALL_AND_LARGE = Only(models=("gemma-3-12b",), kinds=("hosted",), machines=("g5.xlarge", "p4d.24xlarge"))
-PATIENT = {"requests_per_day": 2_000_000, "slo": Slo(ttft_s=5.0, tpot_s=0.1)}
+PATIENT = {"requests_per_day": 800_000, "slo": Slo(ttft_s=5.0, tpot_s=0.1)}
 
 
 def test_a_small_machine_for_short_prompts_and_a_large_one_for_long_ones_beat_one_type_for_all():

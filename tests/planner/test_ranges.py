@@ -98,8 +98,8 @@ def test_wider_inputs_never_make_a_narrower_band(shipped_plan, wider):
 def with_hybrids(shipped):
     """A plan whose cheapest option is a hybrid."""
     weights = shipped.profiles["azure-chat-168h"].weights
-    work = Workload.of(requests_per_day=1e6, input_tokens=1500, output_tokens=300, weights=weights)
-    only = Only(models=("gpt-oss-20b", "gpt-oss-120b", "*gemma-3-12b-it"))
+    work = Workload.of(requests_per_day=4e6, input_tokens=1500, output_tokens=300, weights=weights)
+    only = Only(models=("gpt-oss-20b", "gpt-oss-120b", "qwen3-30b-a3b*", "*gemma-3-12b-it"))
     found = plan(work, shipped, Policy(at_least=1250.0, only=only, as_of=date(2026, 11, 1)))
     assert found.ranking.winner.kind == "hybrid"
     return found

@@ -20,12 +20,12 @@ CATALOGUE = load_catalogue()
 @pytest.fixture(scope="module")
 def found():
     work = Workload.of(
-        requests_per_day=1e6,
+        requests_per_day=4e6,
         input_tokens=1500,
         output_tokens=300,
         weights=CATALOGUE.profiles["azure-chat-168h"].weights,
     )
-    only = Only(models=("gpt-oss-20b", "gpt-oss-120b", "*gemma-3-12b-it"))
+    only = Only(models=("gpt-oss-20b", "gpt-oss-120b", "qwen3-30b-a3b*", "*gemma-3-12b-it"))
     away = Availability(apis={"*": 0.999})
     return plan(work, CATALOGUE, Policy(only=only, as_of=date(2026, 11, 25), at_least=1250.0, availability=away))
 

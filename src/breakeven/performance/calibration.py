@@ -30,6 +30,7 @@ QUANTITIES = (
     "prompt",
     "first",
     "bulk",
+    "routing",
 )
 """What effects multiply: rates, overheads, and the pace of every pass, of the first token and of bulk work."""
 BETWEEN_LEVELS = " | "
@@ -46,6 +47,16 @@ class Overheads:
     layer_s: float
     sequence_s: float
     step_s: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Compiled:
+    """The shapes that an engine was compiled for ahead of time."""
+
+    batch: float
+    """Every decode step costs that many sequences, and no more are let in."""
+    prompt_tokens: float
+    """Every prompt costs that many tokens, and what is longer is read token by token."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,6 +79,7 @@ class Parameters:
     cohort: float
     bulk_tail: float
     kv_bandwidth_share: float
+    converted_kv_share: float
     expert_bandwidth_share: float
     link_share: float
     usable_memory_share: float
@@ -75,14 +87,18 @@ class Parameters:
     request_s: float
     largest_prefill_load: float
     batch_limit: float
+    together: float
     encoder_batch_limit: float
     bandwidth_share: Mapping[str, float]
     flops_share: Mapping[str, float]
     hop_s: Mapping[str, float]
     link_fallback_gb_per_s: Mapping[str, float]
     bulk_batch_limit: Mapping[str, float]
+    reserved_output: Mapping[str, float]
     layer_by_shape: Mapping[str, float]
     overheads: Mapping[str, Overheads]
+    compiled: Mapping[tuple[str, ...], Compiled]
+    """By stack, and by stack and version."""
     source: str
     effects: Mapping[str, tuple[Effect, ...]] = field(default_factory=dict)
     evidence: Mapping[tuple[str, ...], Mapping[tuple[str, ...], int]] = field(default_factory=dict)
@@ -108,9 +124,10 @@ def parameters_of(tables: Mapping[str, Any]) -> Parameters:
         "hop_s",
         "link_fallback_gb_per_s",
         "bulk_batch_limit",
+        "reserved_output",
         "layer_by_shape",
     )
-    known = {"overheads", "source", "effects", "evidence", "bands", "narrowed", *by_name}
+    known = {"overheads", "compiled", "source", "effects", "evidence", "bands", "narrowed", *by_name}
     single = [name for name in Parameters.__slots__ if name not in known]
     values: dict[str, Any] = {name: float(tables[name]["value"]) for name in single}
     values |= {name: dict(tables[name]) for name in by_name}
@@ -123,6 +140,10 @@ def parameters_of(tables: Mapping[str, Any]) -> Parameters:
                 step_s=float(row["step_s"]),
             )
             for name, row in tables["overheads"].items()
+        },
+        compiled={
+            _labels(name): Compiled(batch=float(row["batch"]), prompt_tokens=float(row["prompt_tokens"]))
+            for name, row in tables["compiled"].items()
         },
         source=str(tables["source"]),
         effects=_effects(tables.get("effects", {})),

@@ -26,6 +26,7 @@ AXES = (
     "path",
     "attention",
     "stages",
+    "group",
 )
 """What a calibrated effect may depend on."""
 ENDPOINTS = ("tgi", "djl-neuron", "djl-trt")
@@ -145,7 +146,7 @@ class Kinds:
             return [OF_STACK[axis](s) for s in self.stacks], self.stack
         if axis == "format":
             return [p.name for p in self.precisions], self.precision
-        return [m.name if axis == "model" else shape_of(m) for m in self.models], self.model
+        return [OF_MODEL[axis](m) for m in self.models], self.model
 
 
 OF_DEVICE = {"generation": "generation", "gpu": "name", "link": "link"}
@@ -168,6 +169,14 @@ def shape_of(model: ModelSpec) -> str:
     if model.full_attention_layers + model.windowed_layers < model.layers:
         return "linear"
     return "experts" if model.experts else "dense"
+
+
+OF_MODEL: dict[str, Callable[[ModelSpec], str]] = {
+    "model": lambda m: m.name,
+    "shape": shape_of,
+    "group": lambda m: f"{m.attention_heads // max(m.kv_heads, 1)} to a head",
+}
+"""What of a model each of its axes is."""
 
 
 def weight_bytes(model: ModelSpec, precision: Precision) -> tuple[float, float]:

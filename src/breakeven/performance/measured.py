@@ -5,7 +5,7 @@ model or device that is not known is not an error: the row counts as not covered
 """
 
 import csv
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -70,6 +70,8 @@ class Table:
     texts: dict[str, list[str]]
     observed: dict[str, Floats]
     runs: Runs
+    doubted: dict[str, Floats] = field(default_factory=dict)
+    """What was published of rows whose figures contradict each other, and is left out of ``observed``."""
 
     @property
     def file(self) -> list[str]:
@@ -78,9 +80,22 @@ class Table:
 
 
 def shipped_measurements(catalogue: Catalogue) -> Table:
-    """The measurements on which the calibration rests."""
+    """The measurements on which the calibration rests; figures that contradict each other are not among the observed.
+
+    ``data/doubted.csv`` names them with the contradiction.
+    """
     file = resources.files("breakeven.performance").joinpath("data", "measurements.csv")
-    return table_of(csv.DictReader(file.read_text(encoding="utf-8").splitlines()), catalogue, "the shipped table")
+    table = table_of(csv.DictReader(file.read_text(encoding="utf-8").splitlines()), catalogue, "the shipped table")
+    reasons = doubts()
+    doubted = np.array([name in reasons for name in table.texts["id"]], dtype=np.bool_)
+    apart, kept = ({t: np.where(rows, v, np.nan) for t, v in table.observed.items()} for rows in (doubted, ~doubted))
+    return replace(table, observed=kept, doubted=apart)
+
+
+def doubts() -> dict[str, str]:
+    """By the id of a shipped row: how its published figures contradict each other or those of its neighbours."""
+    file = resources.files("breakeven.performance").joinpath("data", "doubted.csv")
+    return {row["id"]: row["reason"] for row in csv.DictReader(file.read_text(encoding="utf-8").splitlines())}
 
 
 def read_table(path: Path, catalogue: Catalogue) -> Table:

@@ -5,14 +5,19 @@ from dataclasses import replace
 import numpy as np
 
 from breakeven.catalogue.schema import ModelSpec
-from breakeven.options.columns import Floats
-from breakeven.performance.calibration import Overheads, Parameters
+from breakeven.options.columns import Floats, Mask
+from breakeven.performance.calibration import Compiled, Overheads, Parameters
 from breakeven.performance.effects import Logs, logs_of
-from breakeven.performance.kinds import Device, Kinds, kv_elements, shape_of, weight_bytes
+from breakeven.performance.kinds import ENDPOINTS, WIDE_BYTES, Device, Kinds, Stack, kv_elements, shape_of, weight_bytes
 from breakeven.performance.roofline import Replica
 from breakeven.units import BYTES_PER_GB
 
 GIGA = BYTES_PER_GB
+FLOAT_CACHES = ("vllm-v0", "vllm-v1", "vllm-2024", "sglang")
+"""Stacks whose 8-bit caches are of floats."""
+EVICTING = 0.5
+"""Share of an answer that a request holds on average, where an engine evicts when room runs out."""
+_ANY_SHAPE = Compiled(batch=0.0, prompt_tokens=0.0)
 _NOTHING = Overheads(layer_s=0.0, sequence_s=0.0, step_s=0.0)
 """Where no engine serves; such rows are ruled out."""
 
@@ -54,7 +59,7 @@ def uncalibrated(kinds: Kinds, parameters: Parameters, context_tokens: Floats | 
         data_parallel=kinds.data_parallel,
         pipeline_parallel=kinds.pipeline_parallel,
         bandwidth_bytes_per_s=bandwidth,
-        kv_bytes_per_s=bandwidth * p.kv_bandwidth_share,
+        kv_bytes_per_s=bandwidth * p.kv_bandwidth_share * np.where(_converted(kinds), p.converted_kv_share, 1.0),
         expert_bytes_per_s=bandwidth * p.expert_bandwidth_share,
         flops_per_s=kinds.flops_per_s() * kinds.by_device(lambda d: p.flops_share.get(d.generation, np.nan)),
         link_bytes_per_s=p.link_share * kinds.by_device(lambda d: _link(d, p)),
@@ -72,12 +77,17 @@ def uncalibrated(kinds: Kinds, parameters: Parameters, context_tokens: Floats | 
         cohort=ones * p.cohort,
         first=ones,
         bulk=ones,
+        routing=ones,
+        compiled_batch=kinds.by_stack(lambda s: _compiled(s, p).batch),
+        compiled_tokens=kinds.by_stack(lambda s: _compiled(s, p).prompt_tokens),
+        reserved=kinds.by_stack(lambda s: p.reserved_output.get(s.name, EVICTING)),
+        together=kinds.by_stack(lambda s: p.together if s.name in ENDPOINTS else np.inf),
     )
 
 
 RATES = {"bandwidth": "bandwidth_bytes_per_s", "flops": "flops_per_s", "link": "link_bytes_per_s"}
 TIMES = {"hop": "hop_s", "layer": "layer_s", "sequence": "sequence_s", "step": "step_s", "request": "request_s"}
-OTHERS = ("interference", "queueing", "burst", "cohort", "pace", "prompt", "first", "bulk")
+OTHERS = ("interference", "queueing", "burst", "cohort", "pace", "prompt", "first", "bulk", "routing")
 
 
 def scaled(replica: Replica, logs: Logs) -> Replica:
@@ -89,6 +99,20 @@ def scaled(replica: Replica, logs: Logs) -> Replica:
         if moved:
             changed[column] = getattr(replica, column) * np.exp(np.sum(moved, axis=0))
     return replace(replica, **changed)
+
+
+def _converted(kinds: Kinds) -> Mask:
+    """Whether a cache of 8-bit floats is on a device that has no units for them; TensorRT-LLM's may be of integers."""
+    narrow: Mask = np.array([f.kv_bytes < WIDE_BYTES for f in kinds.precisions], dtype=np.bool_)[kinds.precision]
+    plain = kinds.by_device(lambda d: d.flops_per_s["fp8"] == d.flops_per_s["bf16"] if "fp8" in d.flops_per_s else 0.0)
+    floats = kinds.by_stack(lambda s: s.name in FLOAT_CACHES)
+    return narrow & (plain > 0) & (floats > 0)
+
+
+def _compiled(stack: Stack, parameters: Parameters) -> Compiled:
+    """The shapes that a stack was compiled for: of its version, else of any."""
+    known = parameters.compiled
+    return known.get((stack.name, stack.version)) or known.get((stack.name,), _ANY_SHAPE)
 
 
 def _width(model: ModelSpec) -> int:

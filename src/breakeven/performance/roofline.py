@@ -80,6 +80,16 @@ class Replica:
     """Factor on the time to first token."""
     bulk: Floats
     """Factor on the output of work that is handed over at once."""
+    routing: Floats
+    """How many tokens' worth of experts each token beyond the first chooses apart; 0 where all are the same."""
+    compiled_batch: Floats
+    """Sequences that every decode step costs, where an engine was compiled for a batch; else 0."""
+    compiled_tokens: Floats
+    """Tokens that every prompt costs there, and beyond which it is read token by token; else 0."""
+    reserved: Floats
+    """Share of an answer for which the engine keeps room when it lets a request in."""
+    together: Floats
+    """Requests that the load generator has under way at most."""
 
     def take(self, rows: Ints) -> "Replica":
         """Some of the rows, in that order."""
@@ -157,10 +167,10 @@ def decode_step(replica: Replica, concurrency: Floats, parameters: Parameters) -
     attention = FLOPS_PER_PAIR * (r.whole_width * r.context_tokens + r.windowed_width * within)
     return Step(
         weights_s=r.dense_bytes / (r.tensor_parallel * bandwidth)
-        + r.expert_bytes * _touched(r.expert_share, stage) / (ranks * r.expert_bytes_per_s),
+        + r.expert_bytes * _touched(r.expert_share, 1 + (stage - 1) * r.routing) / (ranks * r.expert_bytes_per_s),
         kv_s=each * kv / (r.kv_shards * r.kv_bytes_per_s),
         compute_s=stage * (FLOPS_PER_PARAMETER * r.decode_params + attention) / (ranks * r.flops_per_s),
-        links_s=_all_reduce_s(r, each),
+        links_s=_all_reduce_s(r, each) + _passed_on_s(r, each),
         launches_s=_launches_s(r, each),
         exponent=parameters.exponent,
         pace=r.pace,
@@ -195,7 +205,7 @@ def prefill(replica: Replica, tokens: Floats | float, parameters: Parameters, pr
         weights_s=r.prefill_bytes / (n * r.bandwidth_bytes_per_s),
         kv_s=np.zeros_like(r.layers),
         compute_s=flops / (n * r.flops_per_s) * r.prompt,
-        links_s=_all_reduce_s(r, length * count / r.data_parallel),
+        links_s=_all_reduce_s(r, length * count / r.data_parallel) + _passed_on_s(r, length * count / r.data_parallel),
         launches_s=_launches_s(r, count),
         exponent=parameters.exponent,
         pace=r.pace,
@@ -215,9 +225,19 @@ def _all_reduce_s(replica: Replica, tokens: Floats) -> Floats:
     n = replica.tensor_parallel * replica.data_parallel
     hops = replica.hop_s * (1 + np.log2(n)) / 2
     wire = 2 * BYTES_PER_ACTIVATION * tokens * replica.hidden_size * (n - 1) / (n * replica.link_bytes_per_s)
-    return np.where(n > 1, ALL_REDUCES_PER_LAYER * replica.layers * (hops + wire), 0.0)
+    reduced: Floats = np.where(n > 1, ALL_REDUCES_PER_LAYER * replica.layers * (hops + wire), 0.0)
+    return reduced
+
+
+def _passed_on_s(replica: Replica, tokens: Floats) -> Floats:
+    """From stage to stage: a hop and the activations, (pp - 1) [hop + B d bytes / link]."""
+    wire = BYTES_PER_ACTIVATION * tokens * replica.hidden_size / replica.link_bytes_per_s
+    passed: Floats = (replica.pipeline_parallel - 1) * (replica.hop_s + wire)
+    return passed
 
 
 def _launches_s(replica: Replica, sequences: Floats) -> Floats:
-    launches: Floats = replica.step_s + replica.layers * replica.layer_s + sequences * replica.sequence_s
+    """Each stage is a host of its own: pp (t_step + B t_sequence) + L t_layer."""
+    host = replica.step_s + sequences * replica.sequence_s
+    launches: Floats = replica.pipeline_parallel * host + replica.layers * replica.layer_s
     return launches

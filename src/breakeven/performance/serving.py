@@ -12,6 +12,8 @@ only, because reading weights and KV cache hides a part of its compute:
     ttft = first (t_request + tpot/2 + W)         first: what clients see beside it, 1 without measurements
     response = ttft + (o - 1) tpot
     held = rest + W, and never less than B (c + wire): prefill has no more time than there is
+
+With pp pipeline stages the prompts of the others pass beside each other: B - 1 and B count a pp-th of themselves here.
 """
 
 from collections.abc import Callable
@@ -80,13 +82,13 @@ def _steady(
 ) -> tuple[Latency, Floats]:
     """Steady serving, and by how many seconds a prompt makes the step longer that it rides on."""
     r = replica
-    others = in_flight - 1
+    others = (in_flight - 1) / r.pipeline_parallel
     step = decode_step(r, in_flight, parameters)
     ridden = step.ridden_s(prompt, others / output_tokens)
     tpot = step.total_s + r.interference * others / output_tokens * ridden
     rest = r.request_s + tpot / 2 + np.maximum(output_tokens - 1, 0.0) * tpot
     work = (prompt.compute_s + prompt.wire_s) * r.pace
-    turn = np.maximum(_turn_s(r, others, rest, prompt.pass_s, ridden), work * in_flight - rest)
+    turn = np.maximum(_turn_s(r, others, rest, prompt.pass_s, ridden), work * in_flight / r.pipeline_parallel - rest)
     longer = 0.0 if first_prefill_s is None else first_prefill_s - prompt.pass_s
     first = (r.request_s + tpot / 2 + turn) * r.first
     found = Latency(
@@ -94,7 +96,7 @@ def _steady(
         tpot_s=tpot,
         response_s=first + rest - r.request_s - tpot / 2,
         held_s=rest + turn,
-        prefill_load=in_flight * work / (rest + turn),
+        prefill_load=in_flight * work / (r.pipeline_parallel * (rest + turn)),
     )
     return found, ridden
 
@@ -144,7 +146,7 @@ def closed(
     in_flight = np.clip(clients, 1.0, most)
     found, ridden = _steady(replica, in_flight, output_tokens, prompt, p)
     waiting = found.response_s * np.maximum(clients / in_flight - 1, 0.0)
-    entering = entering_of(most, input_tokens, output_tokens)
+    entering = entering_of(replica, most, input_tokens, output_tokens)
     before = np.minimum(found.response_s * np.maximum(clients / np.maximum(entering, 1.0) - 1, 0.0), waiting)
     others = in_flight - 1
     before_mine = replica.burst * others / 2 + replica.cohort * np.minimum(others / FULL_COHORT, 1.0)
@@ -160,11 +162,17 @@ def batch(
     replica: Replica, size: Floats, most: Floats, input_tokens: Floats, output_tokens: Floats, p: Parameters
 ) -> Served:
     """A batch run to its end, in waves where it does not fit: B o / (waves (prefill + (o - 1) step) + t_request)."""
-    in_flight = np.clip(size, 1.0, most)
-    waves = np.maximum(size / in_flight, 1.0)
-    first = prefill(replica, input_tokens, p, in_flight).total_s
-    step = decode_step(replica, in_flight, p).total_s
-    whole = waves * (first + np.maximum(output_tokens - 1, 0.0) * step) + replica.request_s
+    r = replica
+    waves = np.maximum(size / np.clip(size, 1.0, np.minimum(most, r.together)), 1.0)
+    waves = np.where(np.isfinite(r.together) | (r.reserved >= 1), np.ceil(waves - TINY), waves)
+    in_flight = np.maximum(size / waves, 1.0)
+    compiled = r.compiled_batch > 0
+    step = decode_step(r, np.maximum(in_flight, r.compiled_batch), p).total_s
+    read = np.where(compiled, r.compiled_tokens, input_tokens)
+    stage = np.maximum(in_flight / r.pipeline_parallel, 1.0)
+    first = prefill(r, read, p, stage).total_s * (1 + (in_flight / stage - 1) / r.pipeline_parallel)
+    first = first + compiled * in_flight * np.maximum(input_tokens - read, 0.0) * step
+    whole = waves * (first + np.maximum(output_tokens - 1, 0.0) * step) + r.request_s
     ttft = (replica.request_s + first) * replica.first
     return Served(output_tokens_per_s=size * output_tokens / whole, ttft_s=ttft, tpot_s=step)
 
@@ -202,16 +210,17 @@ def arriving(
 
     in_flight = concurrency_at(rate, most, lambda n: _met(rate * at(n).held_s, requests) / rate)
     found, carried = at(in_flight), most / at(most).held_s
-    let_in = np.minimum(requests / 2, entering_of(most, input_tokens, output_tokens))
+    let_in = np.minimum(requests / 2, entering_of(replica, most, input_tokens, output_tokens))
     wait = (requests / 2 - let_in) * np.maximum(1 / carried - 1 / rate, 0.0)
     wait += let_in * np.maximum((prompt.compute_s + prompt.wire_s) * replica.pace - 1 / rate, 0.0)
     served = np.minimum(rate, carried) * output_tokens
     return Served(output_tokens_per_s=served, ttft_s=found.ttft_s + wait, tpot_s=found.tpot_s)
 
 
-def entering_of(most: Floats, input_tokens: Floats, output_tokens: Floats) -> Floats:
-    """How many requests an engine lets in where ``most`` fit at their mean length: it wants room for the prompt."""
-    found: Floats = most * (input_tokens + output_tokens / 2) / (input_tokens + ROOM_AT_START * output_tokens)
+def entering_of(replica: Replica, most: Floats, input_tokens: Floats, output_tokens: Floats) -> Floats:
+    """How many requests an engine lets in where ``most`` fit: one that evicts wants room for the prompt alone."""
+    share = np.where(replica.reserved >= 1, replica.reserved, ROOM_AT_START)
+    found: Floats = most * (input_tokens + replica.reserved * output_tokens) / (input_tokens + share * output_tokens)
     return found
 
 

@@ -42,9 +42,15 @@ def prepared(kinds: Kinds, parameters: Parameters, replica: Replica | None = Non
     return Prepared(
         replica=replica,
         room_bytes=free * replica.kv_shards * kinds.data_parallel * kinds.pipeline_parallel,
-        batch_limit=kinds.by_stack(lambda s: p.bulk_batch_limit.get(s.name, p.batch_limit)) * kinds.data_parallel,
+        batch_limit=_admitted(kinds, replica, p),
         counted=kinds.by_stack(lambda s: 1 / DRAWN_MEAN if s.lengths == DRAWN else 1.0),
     )
+
+
+def _admitted(kinds: Kinds, replica: Replica, p: Parameters) -> Floats:
+    """Requests that the engine lets in, memory apart."""
+    told = kinds.by_stack(lambda s: p.bulk_batch_limit.get(s.name, p.batch_limit)) * kinds.data_parallel
+    return np.where(replica.compiled_batch > 0, np.minimum(told, replica.compiled_batch), told)
 
 
 def predict_runs(runs: Runs, parameters: Parameters | None = None, ready: Prepared | None = None) -> Served:
@@ -83,7 +89,7 @@ def _served(mode: str, runs: Runs, ready: Prepared, p: Parameters) -> Served:
 def rows_of(runs: Runs, ready: Prepared) -> tuple[Replica, Floats]:
     """The replica columns of some runs at their own context, and how many requests fit."""
     replica = with_context(ready.replica, runs.kind, runs.input_tokens + runs.output_tokens / 2)
-    held = replica.context_tokens  # an engine admits by the prompt and evicts later; a plan keeps room for the whole
+    held = runs.input_tokens + replica.reserved * runs.output_tokens  # a plan keeps room for the whole
     each = replica.kv_bytes_per_token * held
     each = each + replica.windowed_kv_bytes_per_token * np.minimum(held, replica.window_tokens)
     fitting = ready.room_bytes[runs.kind] / np.maximum(each, 1.0)
