@@ -128,7 +128,7 @@ def _screened(curves: Curves, members: dict[str, Ints]) -> dict[str, Ints]:
         return dict.fromkeys(members, NOTHING)
     ends = np.cumsum([len(rows) for rows in members.values()])[:-1]
     per_request, machines = _usd_per_request(curves)[every], _machine_usd_per_day(curves, every)
-    costs = [curves.hosted.usd_per_day[every]]
+    costs = [curves.hosted.usd_per_day[every]]  # copies, in which what was found is struck out
     costs += [usd + per_request * volume for usd, volume in zip(machines, SCREENING.tolist(), strict=True)]
     found: dict[str, list[Ints]] = {group: [NOTHING] for group in members}
     if curves.by_success and curves.successes is not None:
@@ -136,8 +136,10 @@ def _screened(curves: Curves, members: dict[str, Ints]) -> dict[str, Ints]:
         costs = [success.compared(cost, row) for cost in costs]
     for cost in costs:
         for (group, rows), own in zip(members.items(), np.split(cost, ends), strict=True):
-            few = min(PER_VOLUME, len(rows))
-            found[group].append(rows[np.argpartition(own, few - 1)[:few]] if few else NOTHING)
+            for _ in range(min(PER_VOLUME, len(rows))):
+                least = int(own.argmin())
+                found[group].append(rows[[least]])
+                own[least] = np.inf
     return {group: np.unique(np.concatenate(rows)) for group, rows in found.items()}
 
 

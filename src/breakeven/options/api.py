@@ -66,6 +66,7 @@ def api_options(
     contexts = _context_tokens(catalogue)
     tuned = {one.model for one in policy.fine_tuning}
     competing: list[ApiOption] = []
+    out: dict[tuple[str, About], list[tuple[ApiOption, str]]] = {}
     considered = 0
     for tariff, batch, units in _sold(snapshot, workload):
         if not _selected(tariff, policy):
@@ -83,15 +84,16 @@ def api_options(
         reason = _ruled_out(option, snapshot.as_of, workload, quality, tuned)
         if reason:
             because, detail, about = reason
-            ruling.add(
-                because,
-                1,
-                [worded("{name}: {detail}", name=option.id, detail=detail) if detail else option.id],
-                about=about,
-            )
+            out.setdefault((because, about), []).append((option, detail))
         else:
             competing.append(option)
+    for (because, about), some in out.items():
+        ruling.add(because, len(some), (_told(*one) for one in some), about=about)
     return tuple(competing), considered
+
+
+def _told(option: ApiOption, detail: str) -> str:
+    return worded("{name}: {detail}", name=option.id, detail=detail) if detail else option.id
 
 
 def _sold(

@@ -33,8 +33,10 @@ class Ruling:
         if count <= 0:
             return
         old = self._found.get(because, Rejected(because=because, count=0, examples=(), about=about))
-        words = tuple(dict.fromkeys([*old.examples, *examples]))[:EXAMPLES]
-        self._found[because] = Rejected(because=because, count=old.count + count, examples=words, about=about)
+        words, more = dict.fromkeys(old.examples), iter(examples)
+        while len(words) < EXAMPLES and (example := next(more, None)) is not None:
+            words[example] = None
+        self._found[because] = Rejected(because=because, count=old.count + count, examples=tuple(words), about=about)
 
     def exclude(
         self,

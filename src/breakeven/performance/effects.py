@@ -35,6 +35,8 @@ class Axes:
         self._kinds = kinds
         self.rows = len(kinds.model)
         self._known: dict[str, tuple[list[str], Ints]] = {}
+        self._places: dict[str, dict[str, int]] = {}
+        self._codes: dict[tuple[str, ...], Ints | None] = {}
 
     def labels(self, axis: str) -> tuple[list[str], Ints]:
         """The distinct labels of an axis and which one each row has."""
@@ -42,10 +44,21 @@ class Axes:
             self._known[axis] = self._kinds.labels(axis)
         return self._known[axis]
 
+    def _place_of(self, axis: str) -> dict[str, int]:
+        if axis not in self._places:
+            self._places[axis] = {name: n for n, name in enumerate(self.labels(axis)[0])}
+        return self._places[axis]
+
+    def _code(self, axes: tuple[str, ...], shape: tuple[int, ...]) -> Ints | None:
+        """Of each row: one number for its labels on some axes."""
+        if axes not in self._codes:
+            self._codes[axes] = _joined([self.labels(axis)[1] for axis in axes], shape)
+        return self._codes[axes]
+
     def looked_up(self, effect: Effect, values: Mapping[tuple[str, ...], float] | None = None) -> Floats | float:
         """The effect's logarithm (or another value of its levels) for each row; 0 for levels it does not know."""
-        columns = [self.labels(axis) for axis in effect.axes]
-        places = [{name: n for n, name in enumerate(names)} for names, _ in columns]
+        axes = tuple(effect.axes)
+        places = [self._place_of(axis) for axis in axes]
         known: dict[tuple[int, ...], float] = {}
         for level, factor in effect.factors.items() if values is None else values.items():
             at = _place(level, places)
@@ -53,10 +66,10 @@ class Axes:
                 known[at] = math.log(factor) if values is None else factor
         if not known:
             return 0.0
-        shape = tuple(len(names) for names, _ in columns)
+        shape = tuple(len(names) for names in places)
         levels = np.array(list(known), dtype=np.int64).reshape(len(known), len(shape)).T
         told = np.array(list(known.values()))
-        code = _joined([index for _, index in columns], shape)
+        code = self._code(axes, shape)
         wanted = _joined(list(levels), shape)
         if code is None or wanted is None:
             return float(told[0])
