@@ -8,6 +8,7 @@ from decimal import Decimal
 
 from breakeven.catalogue.load import load_catalogue
 from breakeven.gateway.accounts import Accounts
+from breakeven.gateway.allocator import start_again_with_pages
 from breakeven.gateway.assembly import with_books
 from breakeven.gateway.books import administration
 from breakeven.gateway.books.database import connect
@@ -46,4 +47,5 @@ def main(upstream_port: str, place: str) -> None:
 
 
 if __name__ == "__main__":
+    start_again_with_pages()
     main(*sys.argv[1:])

@@ -30,9 +30,12 @@ def gateway(  # noqa: PLR0913, PLR0917 - one parameter a flag
     check: Annotated[bool, typer.Option("--check", help="Print the rules, without reading keys, and stop.")] = False,
 ) -> None:
     """Serve an OpenAI-compatible API that routes by a plan and knows what each request cost."""
+    from breakeven.gateway.allocator import start_again_with_pages  # noqa: PLC0415
     from breakeven.gateway.config import GatewayFile, address, read_config  # noqa: PLC0415
     from breakeven.gateway.rules import with_flags  # noqa: PLC0415
 
+    if not check:
+        start_again_with_pages()
     file = read_config(config) if config else GatewayFile()
     file = _with_flags(with_flags(file, tuple(own_url or ()), api_key_env), store, no_keys, log_requests)
     rules = _rules(file, config, plan, option, with_keys=not check)
