@@ -42,11 +42,8 @@ def footprint(
     With a ``stated`` response time the user says that requests fit; only the weights are checked.
     """
     mix = workload.mix
-    precisions = [precision_of(f) for f in grid.formats]
-    by_pair = np.array([[weight_bytes(m, f) for f in precisions] for m in grid.models])
-    weights, experts = np.moveaxis(by_pair.reshape(len(grid.models), len(grid.formats), 2), 2, 0)[
-        :, grid.model, grid.number_format
-    ]
+    by_pair = weight_bytes(grid.models, [precision_of(f) for f in grid.formats])
+    weights, experts = (column[grid.model, grid.number_format] for column in by_pair)
     degree = np.array([row.tensor_parallel for row in grid.fleet.hardware], dtype=np.int64)[grid.hardware]
     device = np.array([row.memory_gib_per_device or 0.0 for row in grid.fleet.hardware])[grid.hardware]
     heads = np.array([1 if m.latent_kv else max(m.kv_heads, 1) for m in grid.models], dtype=np.int64)

@@ -113,10 +113,10 @@ class Kinds:
         """A figure of each row's stack."""
         return np.array([value(row) for row in self.stacks], dtype=np.float64)[self.stack]
 
-    def by_format(self, value: Callable[[ModelSpec, Precision], float]) -> Floats:
-        """A figure of each row's model in its number format."""
-        table = np.array([[value(m, p) for p in self.precisions] for m in self.models], dtype=np.float64)
-        return table.reshape(len(self.models), len(self.precisions))[self.model, self.precision]
+    def weight_bytes(self) -> tuple[Floats, Floats]:
+        """Bytes of each row's weights, and of its routed experts."""
+        total, experts = weight_bytes(self.models, self.precisions)
+        return total[self.model, self.precision], experts[self.model, self.precision]
 
     def flops_per_s(self) -> Floats:
         """The datasheet's rate of each row's device for the precision of its multiplications."""
@@ -179,23 +179,27 @@ OF_MODEL: dict[str, Callable[[ModelSpec], str]] = {
 """What of a model each of its axes is."""
 
 
-def weight_bytes(model: ModelSpec, precision: Precision) -> tuple[float, float]:
-    """Bytes of all weights and of the routed experts; the embeddings stay 16 bits wide in narrow formats.
+def weight_bytes(models: Sequence[ModelSpec], precisions: Sequence[Precision]) -> tuple[Floats, Floats]:
+    """Bytes of all weights and of the routed experts, models x precisions; embeddings stay 16 bits wide in narrow ones.
 
     >>> from breakeven.catalogue.load import load_catalogue
     >>> bf16 = Precision(name="bf16", compute="bf16", weight_bytes=2.0)
-    >>> round(weight_bytes(load_catalogue().models["flan-ul2"], bf16)[0] / 1e9, 1)
+    >>> total, _ = weight_bytes([load_catalogue().models["flan-ul2"]], [bf16])
+    >>> round(float(total[0, 0]) / 1e9, 1)
     39.2
     """
-    if model.params_total is None:
-        return 0.0, 0.0
-    narrow = precision.weight_bytes
-    embedding = model.vocab * model.hidden_size * (1 if model.tied_embeddings else 2)
-    experts = model.params_in_experts * narrow
-    rest = model.params_total - model.params_in_experts
-    kept = rest if precision.experts_only else min(embedding, rest)
-    wide = max(narrow, WIDE_BYTES)
-    return experts + kept * wide + (rest - kept) * narrow, experts
+
+    def of(value: Callable[[ModelSpec], float]) -> Floats:
+        return np.array([value(model) for model in models], dtype=np.float64).reshape(-1, 1)
+
+    every = of(lambda m: m.params_total or 0)
+    routed = of(lambda m: m.params_in_experts if m.params_total is not None else 0)
+    embedding = of(lambda m: m.vocab * m.hidden_size * (1 if m.tied_embeddings else 2))
+    narrow = np.array([precision.weight_bytes for precision in precisions], dtype=np.float64)
+    experts_only = np.array([precision.experts_only for precision in precisions], dtype=np.bool_)
+    experts, rest = routed * narrow, every - routed
+    kept = np.where(experts_only, rest, np.minimum(embedding, rest))
+    return experts + kept * np.maximum(narrow, WIDE_BYTES) + (rest - kept) * narrow, experts
 
 
 def kv_elements(model: ModelSpec) -> tuple[float, float]:

@@ -17,7 +17,7 @@ from breakeven.catalogue.schema import ModelSpec
 from breakeven.errors import SpecError
 from breakeven.options.columns import Floats, Ints, Mask
 from breakeven.performance.hardware import measured_devices, measured_models
-from breakeven.performance.kinds import ALIKE, DRAWN, DRAWN_MEAN, VARIED, Device, Kinds, Precision, Stack, weight_bytes
+from breakeven.performance.kinds import ALIKE, DRAWN, DRAWN_MEAN, VARIED, Device, Kinds, Precision, Stack
 
 MODES = ("static", "closed", "offline", "open")
 TARGETS = ("output_tokens_per_s", "ttft_s", "tpot_s")
@@ -180,7 +180,7 @@ def _impossible(table: Table) -> dict[int, str]:
     runs, k = table.runs, table.runs.kinds
     on = np.flatnonzero(runs.covered)
     kind = runs.kind[on]
-    total, experts = (k.by_format(lambda m, f, n=n: weight_bytes(m, f)[n])[kind] for n in (0, 1))  # type: ignore[misc]
+    total, experts = (column[kind] for column in k.weight_bytes())
     share = k.by_model(lambda m: m.experts_per_token / m.experts if m.experts else 1.0)[kind]
     once = (total - experts + experts * share) * k.by_model(lambda m: 0.5 if m.kind == "encoder-decoder" else 1.0)[kind]
     ranks = k.tensor_parallel[kind] * k.data_parallel[kind] * k.pipeline_parallel[kind]

@@ -8,7 +8,7 @@ from breakeven.catalogue.schema import ModelSpec
 from breakeven.options.columns import Floats, Mask
 from breakeven.performance.calibration import Compiled, Overheads, Parameters
 from breakeven.performance.effects import Logs, logs_of
-from breakeven.performance.kinds import ENDPOINTS, WIDE_BYTES, Device, Kinds, Stack, kv_elements, shape_of, weight_bytes
+from breakeven.performance.kinds import ENDPOINTS, WIDE_BYTES, Device, Kinds, Stack, kv_elements, shape_of
 from breakeven.performance.roofline import Replica
 from breakeven.units import BYTES_PER_GB
 
@@ -30,7 +30,7 @@ def replicas(kinds: Kinds, parameters: Parameters, context_tokens: Floats | floa
 def uncalibrated(kinds: Kinds, parameters: Parameters, context_tokens: Floats | float) -> Replica:
     """The columns for every row by datasheet, shares and overheads, without effects."""
     p, model = parameters, kinds.by_model
-    total, experts = (kinds.by_format(lambda m, f, n=n: weight_bytes(m, f)[n]) for n in (0, 1))  # type: ignore[misc]
+    total, experts = kinds.weight_bytes()
     encoder_share = model(_encoder_share)
     whole = np.where(encoder_share > 0, encoder_share, 1.0)
     params = model(lambda m: m.params_active or 0)

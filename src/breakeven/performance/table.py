@@ -7,7 +7,7 @@ import numpy as np
 
 from breakeven.options.columns import Floats, Ints
 from breakeven.performance.calibration import Parameters, typical_parameters
-from breakeven.performance.kinds import DRAWN, DRAWN_MEAN, Kinds, weight_bytes
+from breakeven.performance.kinds import DRAWN, DRAWN_MEAN, Kinds
 from breakeven.performance.measured import MODES, Runs
 from breakeven.performance.replica import replicas
 from breakeven.performance.roofline import Replica
@@ -34,7 +34,7 @@ def prepared(kinds: Kinds, parameters: Parameters, replica: Replica | None = Non
     """The kinds of a table, ready for its runs."""
     p = parameters
     replica = replica or replicas(kinds, p, 0.0)
-    total, experts = (kinds.by_format(lambda m, f, n=n: weight_bytes(m, f)[n]) for n in (0, 1))  # type: ignore[misc]
+    total, experts = kinds.weight_bytes()
     usable = kinds.by_device(lambda d: d.memory_gib) * p.usable_memory_share - p.overhead_gib
     stages = kinds.tensor_parallel * kinds.pipeline_parallel
     weights = (total - experts) / stages + experts / (stages * kinds.data_parallel)
