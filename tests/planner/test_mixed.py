@@ -117,6 +117,19 @@ def test_a_pool_costs_what_a_plan_of_its_requests_alone_costs():
     assert long_ones.usd_per_day == pytest.approx(cheapest.usd_per_day)
 
 
+def test_the_bill_of_a_mix_has_the_band_of_its_pools_speeds():
+    cost = FixedCost(name="audit", usd_per_month=Decimal(7300), applies_to="hosted")
+    whole = work(**PATIENT)
+    found, dearer = (
+        answer(whole, only=SMALL_AND_LARGE, at_least=None, scaling="fixed", fixed_costs=fixed).mixed[0]
+        for fixed in ((), (cost,))
+    )
+    assert len(found.pools) == 2
+    assert found.usd_per_day_low < found.usd_per_day < found.usd_per_day_high
+    assert dearer.usd_per_day_low == pytest.approx(found.usd_per_day_low + 240)
+    assert dearer.usd_per_day_high == pytest.approx(found.usd_per_day_high + 240)
+
+
 @pytest.mark.parametrize("volume", [3e4, 3e6])
 def test_a_mix_is_never_dearer_than_one_fleet_and_says_when_none_is_cheaper(volume):
     found = answer(work(requests_per_day=volume), ("gemma-3-4b", "gpt-oss-20b", "qwen3-30b-a3b*"))

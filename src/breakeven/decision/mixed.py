@@ -35,6 +35,8 @@ class Fleet:
     """How many of the machine there are; infinite if as many as wanted."""
     option: int
     """A number by which its maker knows it."""
+    band_usd_per_day: tuple[float, float] | None = None
+    """At both ends of its speed; ``None``: not known."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,14 +9,17 @@ next to each other by the length of the prompt.
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from itertools import combinations
+from math import fsum
 
 import msgspec
 import numpy as np
 
 from breakeven.capacity.sizing import machine_pairs, size
 from breakeven.catalogue.load import Catalogue, Snapshot
+from breakeven.cost.api import ApiCosts
 from breakeven.cost.fixed import fixed_costs
 from breakeven.cost.hosting import hosted_costs, hosted_options
+from breakeven.decision.curves import curves_of
 from breakeven.decision.mixed import Cover, Fleet, cheapest_cover
 from breakeven.decision.rank import Ranking
 from breakeven.errors import BreakevenError
@@ -31,6 +34,7 @@ from breakeven.workload.policy import Policy
 from breakeven.workload.profile import Workload
 from breakeven.workload.usage import TokenMix
 
+NO_APIS = ApiCosts(options=(), charges=(), usd_per_day=np.empty(0))
 LEADING = 2
 """Models for which mixed fleets are looked for: the cheapest self-hosting of so many models or classes of quality."""
 ROUNDING = 1e-9
@@ -56,6 +60,9 @@ class MixedFleet(msgspec.Struct, frozen=True, kw_only=True):
     model: str
     pools: tuple[Pool, ...]
     usd_per_day: float
+    usd_per_day_low: float | None
+    """With all speeds at the fast end of their 80 % band, and at the slow one; ``None`` where one is not known."""
+    usd_per_day_high: float | None
     single: str | None
     """The cheapest single fleet; ``None`` if none carries all kinds."""
     single_usd_per_day: float | None
@@ -119,12 +126,15 @@ class MixedMachines:
         sizing = size(speed, machine_pairs(speed, grid), part, policy)
         options = hosted_options(grid, speed, sizing, self._snapshot, Ruling())
         costs = hosted_costs(options, speed, sizing, self._snapshot, policy)
+        unfixed = msgspec.structs.replace(policy, fixed_costs=())
+        curves = curves_of(sizing, costs, NO_APIS, self._snapshot, unfixed)
         scored = ~np.isnan(grid.score[speed.rows[options.row]])
         best: dict[str, int] = {}
         for n in np.argsort(costs.usd_per_day, kind="stable").tolist():
             offer = options.offers[options.offer[n]]
             if scored[n] or not scored.any():
                 best.setdefault(offer.machine if np.isfinite(offer.available) else "", n)
+        curves.find_bands(np.array(list(best.values()), dtype=np.int64), part.requests_per_day)
         found = []
         for n in best.values():
             offer = options.offers[options.offer[n]]
@@ -137,6 +147,7 @@ class MixedMachines:
                     machines=float(options.peak_machines(sizing)[n]),
                     available=offer.available,
                     option=len(names) - 1,
+                    band_usd_per_day=curves.band_at(n, part.requests_per_day),
                 )
             )
         return found
@@ -146,7 +157,7 @@ class MixedMachines:
     ) -> MixedFleet:
         fixed = sum(usd for _, usd in fixed_costs(self._policy, "hosted"))
         alone = None if single is None else single.usd_per_day + fixed
-        usd = cover.usd_per_day + fixed
+        usd, band = cover.usd_per_day + fixed, _band(cover)
         proved = "optimal" if cover.gap == 0 else worded("within {gap:.2g} of the optimum", gap=cover.gap)
         among = worded("{proved} among {considered} fleets", proved=proved, considered=considered)
         if len(cover.fleets) == 1:
@@ -170,12 +181,21 @@ class MixedMachines:
                 for fleet in sorted(cover.fleets, key=lambda f: -f.usd_per_day)
             ),
             usd_per_day=usd,
+            usd_per_day_low=None if band is None else min(band[0] + fixed, usd),
+            usd_per_day_high=None if band is None else max(band[1] + fixed, usd),
             single=None if single is None else names[single.option],
             single_usd_per_day=alone,
             gap=cover.gap,
             fleets_considered=considered,
             because=because,
         )
+
+
+def _band(cover: Cover) -> tuple[float, float] | None:
+    """All fleets at the fast end of their speeds, and all at the slow one: they run the same model."""
+    bands = [fleet.band_usd_per_day for fleet in cover.fleets]
+    known = [band for band in bands if band is not None]
+    return (fsum(low for low, _ in known), fsum(high for _, high in known)) if len(known) == len(bands) else None
 
 
 def _leading(ranking: Ranking, model_of: Callable[[int], str]) -> tuple[str, ...]:

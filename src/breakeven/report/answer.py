@@ -77,9 +77,10 @@ def _mixed_words(fleet: MixedFleet) -> str:
         (worded("{option} ({requests})", option=p.option, requests=joined(" and ", p.requests)) for p in fleet.pools),
     )
     return worded(
-        "Mixed machine types for {model}: {usd} a day, {because}, with {pools}.",
+        "Mixed machine types for {model}: {usd} a day{band}, {because}, with {pools}.",
         model=fleet.model,
         usd=usd(fleet.usd_per_day),
+        band=_band(fleet),
         because=fleet.because,
         pools=pools,
     )
@@ -115,15 +116,15 @@ def _right(verdict: Verdict) -> str:
     return f"; {percent(verdict.success.success)} of its answers are right, which makes {thousand} for 1,000 of them"
 
 
-def _band(verdict: Verdict) -> str:
-    told = bill_band(verdict)
-    return f" ({told})" if told else ""
+def _band(one: Verdict | MixedFleet) -> str:
+    told = bill_band(one)
+    return worded(" ({told})", told=told) if told else ""
 
 
-def bill_band(verdict: Verdict) -> str:
+def bill_band(one: Verdict | MixedFleet) -> str:
     """The band of a bill that the speed's band makes; nothing where none is known."""
-    low, high = verdict.usd_per_day_low, verdict.usd_per_day_high
-    return "" if low is None or high is None else f"80 % band: {usd_range(low, high)} a day"
+    low, high = one.usd_per_day_low, one.usd_per_day_high
+    return "" if low is None or high is None else worded("80 % band: {usd} a day", usd=usd_range(low, high))
 
 
 def _halves(plan: Plan) -> list[str]:
