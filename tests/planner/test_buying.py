@@ -1,5 +1,6 @@
 """What is bought, from the spec and an overlay to the bill, over the small catalogue."""
 
+from dataclasses import replace
 from datetime import date
 from decimal import Decimal
 
@@ -11,9 +12,11 @@ from hypothesis import strategies as st
 
 from breakeven import Workload
 from breakeven.catalogue.overlay import with_overlay
+from breakeven.decision.scenarios import middle
 from breakeven.errors import NoDataError, SpecError, UnknownNameError
 from breakeven.planner import plan
-from breakeven.planner.ranges import ranges
+from breakeven.planner.drawing import contest_of, drawing_of
+from breakeven.planner.ranges import _members, ranges
 from breakeven.report.document import json_schema
 from breakeven.workload.policy import ApiLatency, ApiLimit, Only, Policy, Spot, Stated
 from breakeven.workload.profile import Batch, Slo
@@ -295,6 +298,22 @@ def test_provisioned_throughput_is_bought_in_whole_units_hour_by_hour_or_committ
     )
     assert drawn[0] == pytest.approx(usd(found, "api:acme/big@provisioned"))
     assert drawn[1] == pytest.approx(24 * 6)
+
+
+def test_provisioned_throughput_is_drawn_and_today_at_the_middle_costs_what_its_bill_says(laid):
+    found = answer(laid(UNITS), work(1e7), kinds=("api",), models=("big",))
+    (one,) = [one for one in ranges(found).classes if "api:acme/big@provisioned" in {o.option for o in one.options}]
+    units = one.of("api:acme/big@provisioned")
+    assert units.usd_per_day_low < units.usd_per_day_high
+    members = _members(found, one.group, 24)
+    contest, _ = contest_of(drawing_of(found, members, 0, 8), one.group, members)
+    cost = contest.usd_per_day(middle(contest.rows), np.zeros(1))[:, 0]
+    assert cost == pytest.approx([c.usd_per_day for c in members])
+    place = next(n for n, c in enumerate(members) if "provisioned" in found.option_id(c))
+    longer = replace(middle(contest.rows), log_output=np.log(np.array([2.0])))  # 100 out fill a unit as 500 in do
+    twice = answer(laid(UNITS), work(2e7), kinds=("api",), models=("big",))
+    drawn = contest.usd_per_day(longer, np.zeros(1))[place, 0]
+    assert drawn == pytest.approx(usd(twice, "api:acme/big@provisioned"))
 
 
 def test_provisioned_throughput_is_known_to_keep_a_target_only_where_it_was_measured(laid):

@@ -145,7 +145,7 @@ class Contest:
         rents = np.exp(rent * years), np.exp(rent * hosted.rent_since(years))
         pace = log_pace(self, draws, years, hosted, start + len(api.input_usd_per_day))
         usd = hosted.table.at(volumes, pace, rents, self._overflow(hosted, draws, years))
-        return [self._api(api, draws, volumes[0], years), usd]
+        return [self._api(api, draws, volumes, years), usd]
 
     def _cascades(self, halves: Halves, draws: Draws, volumes: tuple[Floats, Floats], years: float) -> Floats:
         parts = np.concatenate(self._lines(halves.api, halves.hosted, len(self.contenders), draws, volumes, years))
@@ -153,12 +153,16 @@ class Contest:
         found: Floats = usd + halves.checks_usd_per_day[:, None] * volumes[0] / self.requests_per_day
         return found
 
-    def _api(self, api: ApiLines, draws: Draws, volume: Floats, years: float) -> Floats:
+    def _api(self, api: ApiLines, draws: Draws, volumes: tuple[Floats, Floats], years: float) -> Floats:
+        volume = volumes[0]
         tokens = api.input_usd_per_day[:, None] * np.exp(draws.log_input)
         tokens = tokens + api.output_usd_per_day[:, None] * np.exp(draws.log_output)
         moved = np.exp(logs_per_year(self.trends.api, draws.progress) * years)
         every = tokens * moved + api.beside_usd_per_day[:, None]
         found: Floats = api.fixed_usd_per_day[:, None] + every * volume / self.requests_per_day
+        for place, unit in enumerate(api.units):
+            if unit is not None:
+                found[place] += unit.usd_per_day(volumes, (draws.log_input, draws.log_output), moved)
         return np.where(volume > api.most_requests_per_day[:, None], np.inf, found)
 
     def _overflow(self, hosted: HostedLines, draws: Draws, years: float) -> Floats:

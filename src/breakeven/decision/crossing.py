@@ -62,6 +62,12 @@ def break_evens(crossing: Crossing, draws: Draws) -> Floats:
         moved = np.exp(logs_per_year(crossing.trends.api, draws.progress) * years)
         every_request = tokens * moved + crossing.api.beside_usd_per_day[0]
         api += np.outer(every_request, volumes / crossing.requests_per_day) + crossing.api.fixed_usd_per_day[0]
+        for unit in crossing.api.units:
+            if unit is not None:
+                at, longer, more, by_then = np.broadcast_arrays(
+                    volumes, draws.log_input[:, None], draws.log_output[:, None], moved[:, None]
+                )
+                api += unit.usd_per_day((at, at), (longer, more), by_then)
     api = np.where(volumes > crossing.api.most_requests_per_day[0], np.inf, api)
     hosted = (every / crossing.hosted_success).min(axis=0)
     api = api / crossing.api_success

@@ -11,15 +11,19 @@ from dataclasses import dataclass, replace
 import msgspec
 import numpy as np
 
+from breakeven.catalogue.schema import ProvisionedPrice
 from breakeven.cost.api import NAMES
 from breakeven.cost.bill import Charge, total_usd_per_day
 from breakeven.cost.machines import MACHINE_LINES
+from breakeven.cost.provisioned import units_at
 from breakeven.decision.curves import ROUNDING, Curves
 from breakeven.options.columns import Floats, Ints
 from breakeven.options.hosted import HostedGrid
 from breakeven.options.ruling import Ruling
 from breakeven.options.terms import years as committed_years
 from breakeven.performance.predict import Speed, paced, predict, take
+from breakeven.units import HOURS_PER_DAY
+from breakeven.workload.policy import Policy
 from breakeven.workload.profile import Workload
 from breakeven.workload.usage import TokenMix, TokenShape, TokenUsage
 
@@ -219,6 +223,34 @@ class HostedLines:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class UnitLine:
+    """Provisioned throughput ready to be charged: whole units, some committed to, some by the hour."""
+
+    row: ProvisionedPrice
+    workload: Workload
+    policy: Policy
+    per_request: float
+    """Attempts at a request, times the share of the requests that comes here."""
+
+    def usd_per_day(self, volumes: tuple[Floats, Floats], logs: tuple[Floats, Floats], moved: Floats) -> Floats:
+        """``volumes``: of the moment, and the largest so far, for which a commitment goes on to be paid.
+
+        ``logs``: of the factors on input and output tokens; the kind that fills a unit counts. ``moved``: on the price
+        of an hour; a commitment keeps its own. All of one shape.
+        """
+        mean = self.workload.mix.mean
+        busy = mean.input / self.row.input_tokens_per_minute, mean.output / self.row.output_tokens_per_minute
+        longer = np.maximum(busy[0] * np.exp(logs[0]), busy[1] * np.exp(logs[1])) / max(busy)
+        now, most = (
+            units_at(self.row, self.workload, self.policy, (volume * longer * self.per_request).ravel())
+            for volume in volumes
+        )
+        committed = np.maximum(now.committed, most.committed) * HOURS_PER_DAY * now.committed_usd_per_hour
+        hourly: Floats = now.hours_per_day * now.usd_per_hour * moved.ravel()
+        return (committed + hourly).reshape(longer.shape)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class ApiLines:
     """Paid APIs ready to be charged: USD a day at the plan's own volume, and what does not depend on traffic."""
 
@@ -229,17 +261,27 @@ class ApiLines:
     fixed_usd_per_day: Floats
     most_requests_per_day: Floats
     """The volume above which an hour is over the API's rate limit."""
+    units: tuple[UnitLine | None, ...]
+    """Of each that is sold by the unit."""
 
     def for_share(self, share: Floats) -> "ApiLines":
         """Each for its share of the requests."""
         names = ("input_usd_per_day", "output_usd_per_day", "beside_usd_per_day")
         with np.errstate(divide="ignore"):
             most = self.most_requests_per_day / share
-        return replace(self, most_requests_per_day=most, **{name: getattr(self, name) * share for name in names})
+        units = tuple(
+            None if unit is None else replace(unit, per_request=unit.per_request * part)
+            for unit, part in zip(self.units, share.tolist(), strict=True)
+        )
+        columns = {name: getattr(self, name) * share for name in names}
+        return replace(self, most_requests_per_day=most, units=units, **columns)
 
 
 def api_lines(curves: Curves, options: Ints) -> ApiLines:
-    """The input and the output of some APIs, less what was negotiated; failovers count as tokens."""
+    """The input and the output of some APIs, less what was negotiated; failovers count as tokens.
+
+    What is sold by the unit has a line of its own.
+    """
     by_name = {charge.name: charge.usd_per_day[options] for charge in curves.api.charges}
     beside = curves.api.usd_per_day[options] - curves.without_checks().api.usd_per_day[options]
     trained = [curves.extras.api.fixed_usd_per_day(n) if curves.extras else 0.0 for n in options.tolist()]
@@ -256,7 +298,16 @@ def api_lines(curves: Curves, options: Ints) -> ApiLines:
         beside_usd_per_day=beside,
         fixed_usd_per_day=fixed,
         most_requests_per_day=np.array(most) * ROUNDING,
+        units=tuple(_unit_line(curves, n) for n in options.tolist()),
     )
+
+
+def _unit_line(curves: Curves, option: int) -> UnitLine | None:
+    row = curves.api.options[option].provisioned
+    attempts = 1.0 if curves.successes is None else float(curves.successes.api.attempts[option])
+    if row is None:
+        return None
+    return UnitLine(row=row, workload=curves.speed.workload, policy=curves.policy, per_request=attempts)
 
 
 def years_of(curves: Curves, options: Ints) -> Floats:

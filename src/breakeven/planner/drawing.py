@@ -272,6 +272,7 @@ def paid_lines(plan: Plan, contender: Contender) -> ApiLines:
         beside_usd_per_day=both.beside_usd_per_day.sum(keepdims=True) + checks,
         fixed_usd_per_day=both.fixed_usd_per_day.sum(keepdims=True) - twice,
         most_requests_per_day=both.most_requests_per_day.min(keepdims=True),
+        units=both.units,
     )
 
 

@@ -125,7 +125,9 @@ def assumptions_of(plan: Plan, most: int) -> tuple[str, ...]:
             "(uncertainty.price_scenarios: false holds today's)"
         )
     if any(option.provisioned for option in plan.api.options):
-        found.append("provisioned throughput is not drawn")
+        found.append(
+            "provisioned throughput: its hours follow the prices of APIs at equal quality, its commitments keep theirs"
+        )
     if not np.isfinite(plan.speed.half_width).any() and len(plan.speed.rows):
         found.append(
             "the band of these speeds is not known: self-hosting has none, and chances and regret take its speed as "

@@ -84,7 +84,7 @@ def _members(plan: Plan, group: str, most: int) -> list[Contender]:
         for kind, most_of in MOST_OF.items()
         for c in [c for c in plan.ranking.of(group) if c.kind == kind][most_of[several] :]
     ]
-    ranked = [c for c in plan.ranking.of(group) if c not in beyond and _metered(plan, c)]
+    ranked = [c for c in plan.ranking.of(group) if c not in beyond]
     known = [c for c in ranked if c.meets_slo] or ranked
     kept = known[:most]
     for kind in ("api", "hosted"):
@@ -94,15 +94,6 @@ def _members(plan: Plan, group: str, most: int) -> list[Contender]:
     if twin is not None and all((c.kind, c.number) != (twin.kind, twin.number) for c in kept):
         kept.append(twin)
     return sorted(kept, key=lambda c: KINDS.index(c.kind))
-
-
-def _metered(plan: Plan, one: Contender) -> bool:
-    """Whether no API in it is paid by the unit: such a one is not drawn."""
-    parts = [one]
-    if one.kind == "cascade":
-        cascade = plan.cascades[one.number]
-        parts = [cascade.first, cascade.fallback]
-    return all(part.kind != "api" or plan.api.options[part.number].provisioned is None for part in parts)
 
 
 def _twin(plan: Plan, contender: Contender) -> Contender | None:
@@ -171,7 +162,7 @@ def _crossover(drawing: Drawing, group: str, trends: Trends) -> CrossoverRange |
     plan = drawing.plan
     lines = next((envelope for envelope in plan.envelopes if envelope.group == group), None)
     paid = None if lines is None or lines.paid is None else lines.paid.contender
-    if lines is None or paid is None or not len(lines.hosted) or not _metered(plan, paid):
+    if lines is None or paid is None or not len(lines.hosted):
         return None
     options = lines.hosted[:CROSSING_OPTIONS]
     errors = drawing.errors.take(drawing.place(options))
