@@ -60,8 +60,8 @@ def fleet(burstiness, load, places=24, replicas=2.0, quantile=0.95):
 
 def test_a_rate_that_hardly_stays_is_that_of_independent_arrivals_and_one_that_stays_long_is_met_where_it_reaches():
     still = fleet(Burstiness(), 0.7)
-    brief = fleet(Burstiness(rate_variation=0.2, rate_stays_s=0.001), 0.7)
-    long = fleet(Burstiness(rate_variation=0.2, rate_stays_s=1e7), 0.7)
+    brief = fleet(Burstiness(rate_variation=0.2, rate_stays_s=0.01), 0.7)
+    long = fleet(Burstiness(rate_variation=0.2, rate_stays_s=1e6), 0.7)
     unknown = fleet(Burstiness(rate_variation=0.2), 0.7)
     for name in ("mean_in_flight", "mean_tpot_s", "tpot_s"):
         assert getattr(brief, name)[0] == pytest.approx(getattr(still, name)[0], rel=0.01)
@@ -94,6 +94,24 @@ def test_rows_of_different_size_are_answered_as_if_each_were_alone():
         found = answer(alone, rate[one], replicas[one], moving, 0.95)
         for name in ("mean_in_flight", "wait_probability", "ttft_s", "tpot_s", "wait_s"):
             assert getattr(together, name)[row] == pytest.approx(getattr(found, name)[0], rel=0.03), name
+
+
+def test_gaps_in_a_small_fleet_are_told_the_same_beside_a_large_one_and_of_no_fleet_nothing_is_told():
+    levels = np.stack([np.linspace(1.0, 8.0, 8), np.linspace(1.0, 128.0, 8)])
+    service = Service(concurrency=levels, held_s=2 + 0.2 * levels, ttft_s=0.1 * levels, tpot_s=0.01 * levels)
+    bursty, replicas = Burstiness(gap_variation=3.0), np.ones(2)
+    rate = 0.8 * service.full_rate_per_s
+    both = answer(service, rate, replicas, bursty, 0.95)
+    for row in (0, 1):
+        one = slice(row, row + 1)
+        alone = Service(
+            concurrency=levels[one], held_s=service.held_s[one], ttft_s=service.ttft_s[one], tpot_s=service.tpot_s[one]
+        )
+        found = answer(alone, rate[one], replicas[one], bursty, 0.95)
+        for name in ("wait_probability", "ttft_s", "wait_s", "mean_in_flight"):
+            assert getattr(both, name)[row] == pytest.approx(getattr(found, name)[0]), name
+    nobody = Service(concurrency=levels[:0], held_s=levels[:0], ttft_s=levels[:0], tpot_s=levels[:0])
+    assert len(answer(nobody, rate[:0], replicas[:0], bursty, 0.95).ttft_s) == 0
 
 
 @settings(max_examples=40, deadline=None)

@@ -205,6 +205,13 @@ def test_times_of_whole_seconds_are_no_bursts_and_a_slow_rate_is_told_as_one_tha
     assert found.rate_variation == pytest.approx(0.5, rel=0.25)
 
 
+def test_requests_that_come_three_at_a_time_are_bursts_and_no_coarse_clock(logged, asked):
+    draw = np.random.default_rng(7)
+    at_s = np.repeat(np.round(np.sort(draw.uniform(0, 6 * 3600, 20_000)), 3), 3)
+    found = _traffic(logged, asked, tuple(Request(float(at), "m", 1, 1) for at in at_s))
+    assert found.gap_variation == pytest.approx(np.sqrt(5), rel=0.05)  # two gaps of three are nothing
+
+
 def test_an_hour_is_too_short_to_tell_how_long_a_rate_stays(logged, asked):
     draw = np.random.default_rng(5)
     minutes = [np.sort(draw.uniform(60 * n, 60 * n + 60, draw.integers(50, 150))) for n in range(60)]

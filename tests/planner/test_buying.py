@@ -18,6 +18,7 @@ from breakeven.planner import plan
 from breakeven.planner.drawing import contest_of, drawing_of
 from breakeven.planner.ranges import _members, ranges
 from breakeven.report.document import json_schema
+from breakeven.workload.availability import Availability
 from breakeven.workload.policy import ApiLatency, ApiLimit, Only, Policy, Spot, Stated
 from breakeven.workload.profile import Batch, Slo
 
@@ -301,7 +302,8 @@ def test_provisioned_throughput_is_bought_in_whole_units_hour_by_hour_or_committ
 
 
 def test_provisioned_throughput_is_drawn_and_today_at_the_middle_costs_what_its_bill_says(laid):
-    found = answer(laid(UNITS), work(1e7), kinds=("api",), models=("big",))
+    away = Availability(apis={"*": 0.95})
+    found = answer(laid(UNITS), work(1e7), kinds=("api",), models=("big",), availability=away)
     (one,) = [one for one in ranges(found).classes if "api:acme/big@provisioned" in {o.option for o in one.options}]
     units = one.of("api:acme/big@provisioned")
     assert units.usd_per_day_low < units.usd_per_day_high
@@ -311,9 +313,12 @@ def test_provisioned_throughput_is_drawn_and_today_at_the_middle_costs_what_its_
     assert cost == pytest.approx([c.usd_per_day for c in members])
     place = next(n for n, c in enumerate(members) if "provisioned" in found.option_id(c))
     longer = replace(middle(contest.rows), log_output=np.log(np.array([2.0])))  # 100 out fill a unit as 500 in do
-    twice = answer(laid(UNITS), work(2e7), kinds=("api",), models=("big",))
-    drawn = contest.usd_per_day(longer, np.zeros(1))[place, 0]
-    assert drawn == pytest.approx(usd(twice, "api:acme/big@provisioned"))
+    drawn = contest.usd_per_day(longer, np.zeros(1))[place, 0] - cost[place]
+    once, twice = (
+        usd(answer(laid(UNITS), work(volume), kinds=("api",), models=("big",)), "api:acme/big@provisioned")
+        for volume in (1e7, 2e7)
+    )
+    assert drawn == pytest.approx(twice - once)
 
 
 def test_provisioned_throughput_is_known_to_keep_a_target_only_where_it_was_measured(laid):

@@ -152,3 +152,12 @@ def test_its_break_even_is_where_both_cost_the_same_and_the_scenarios_draw_the_s
     assert usd == pytest.approx(lines.paid.contender.usd_per_day)
     crossover = _overall(cascade_paid).crossover
     assert crossover.left == told.left
+
+
+def test_a_model_that_is_never_right_is_not_drawn_and_changes_nothing_for_the_others(shipped):
+    rates = {"gpt-4o-mini": SuccessRate(rate=0.0), "gpt-4o": SuccessRate(rate=0.9)}
+    only = Only(models=tuple(rates), providers=("openai",), kinds=("api",))
+    found = plan(WORK, shipped, Policy(quality=Answers(success=rates), only=only))
+    (one,) = ranges(found).classes
+    assert one.chosen == one.cheapest_on_average == found.option_id(found.ranking.contenders[0])
+    assert all("mini" not in option.option for option in one.options)

@@ -322,6 +322,18 @@ def test_a_variation_below_0_is_refused(refused):
 
 
 @pytest.mark.parametrize(
+    ("bursts", "expected"),
+    [
+        ("{rate_variation: 7.7}", "at most 2, twice the mean up and down"),
+        ("{rate_variation: 0.1, rate_stays_s: 1e9}", "0.01 to 1e+06 seconds"),
+    ],
+)
+def test_bursts_beyond_what_can_be_meant_are_refused(refused, bursts, expected):
+    text = f"traffic: {{requests_per_day: 10, burstiness: {bursts}}}\n"
+    assert expected in refused(text, read_specs)
+
+
+@pytest.mark.parametrize(
     ("section", "told"),
     [
         ({"growth": {"low": 1.2, "mid": 1.0}}, "uncertainty.growth is 1.2, 1, 1.5"),

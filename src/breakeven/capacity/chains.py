@@ -24,7 +24,8 @@ NODES = 512
 """States that are looked at, up to the cap; a larger fleet's are taken in wider steps."""
 NODES_IN_PHASES = 192
 FEW_PLACES = 64.0
-"""Requests in flight up to which gaps are a chain of phases; in a larger fleet the number moves in wider steps."""
+"""Requests in flight up to which gaps are a chain of phases; in a larger fleet the number moves in wider steps, which
+waits for up to a tenth longer there."""
 STEEPEST = 8.0
 """e^8: no level is more often than this beside its neighbour below; so far from the middle it does not matter."""
 TINY = 1e-9
@@ -62,15 +63,23 @@ def met(service: Service, load: Floats, replicas: Floats, burstiness: Burstiness
 
     A rate that moves is looked at here if it is known how long it stays; else ``load`` is that at one of its rates.
     """
-    places = replicas * service.cap
-    few = burstiness.gap_variation > 1 and bool(np.all(places <= FEW_PLACES))
-    if not few and not burstiness.rate_stays_s:
-        return _independent(service, load, replicas, peakedness(burstiness))
-    arrivals, z = phases(burstiness, quantile, gaps=few), 1.0 if few else peakedness(burstiness)
+    places, z = replicas * service.cap, peakedness(burstiness)
+    few = (places <= FEW_PLACES) & (burstiness.gap_variation > 1)
+    if not few.any() and not burstiness.rate_stays_s:
+        return _independent(service, load, replicas, z)
     levels = np.ceil(np.minimum(places, NODES_IN_PHASES) * (1 - TINY)).astype(np.int64)
-    alike = [np.flatnonzero(levels == count) for count in np.unique(levels)]
-    parts = [_in_phases(_take(service, rows), load[rows], replicas[rows], arrivals, z) for rows in alike]
-    return _together(parts, alike)
+    levels = np.where(few | bool(burstiness.rate_stays_s), levels, 0)  # 0: without phases
+    alike = [np.flatnonzero((levels == count) & (few == gaps)) for count in np.unique(levels) for gaps in (False, True)]
+    alike = [rows for rows in alike if len(rows)]
+
+    def part(rows: Ints) -> Met:
+        some, own, fleets = _take(service, rows), load[rows], replicas[rows]
+        if not levels[rows[0]]:
+            return _independent(some, own, fleets, z)
+        gaps = bool(few[rows[0]])
+        return _in_phases(some, own, fleets, phases(burstiness, quantile, gaps=gaps), 1.0 if gaps else z)
+
+    return _together([part(rows) for rows in alike], alike)
 
 
 def _take(service: Service, rows: Ints) -> Service:
@@ -84,8 +93,8 @@ def _together(parts: list[Met], rows: list[Ints]) -> Met:
 
     def column(name: str) -> Floats:
         blocks = [getattr(part, name) for part in parts]
-        wide = max(block.shape[1] for block in blocks)
-        padded = [np.pad(block, ((0, 0), (0, wide - block.shape[1])), constant_values=0) for block in blocks]
+        wide, nothing = max(block.shape[1] for block in blocks), float(name == "leaving_per_s")
+        padded = [np.pad(block, ((0, 0), (0, wide - block.shape[1])), constant_values=nothing) for block in blocks]
         found: Floats = np.concatenate(padded)[order]
         return found
 

@@ -82,7 +82,7 @@ def answer(
         least_replicas=np.floor(load * replicas * (1 - TINY)).astype(np.int64) + 1,
         utilisation=load,
         mean_in_flight=np.stack([one.in_service for one in all_met], axis=1) @ hours,
-        wait_probability=np.where(stable, waiting, 1.0),
+        wait_probability=np.where(stable, np.clip(waiting, 0.0, 1.0), 1.0),
         wait_s=np.where(stable, mean_wait, np.inf),
         wait_at_quantile_s=np.where(stable, late, np.inf),
         ttft_s=np.where(stable, _at_quantile(first, found, quantile) + late, np.inf),

@@ -31,10 +31,10 @@ class Crossing:
     requests_per_day: float
     """At which the API's lines are given."""
     horizon_months: int
-    api_success: float = 1.0
-    hosted_success: Floats | float = 1.0
+    api_success: float
+    hosted_success: Floats
     """The shares of right answers, where both sides are compared by the cost of as many of them as there are requests;
-    of the hosted options a column."""
+    else 1."""
 
 
 def crossing_volumes() -> Floats:
@@ -69,7 +69,7 @@ def break_evens(crossing: Crossing, draws: Draws) -> Floats:
                 )
                 api += unit.usd_per_day((at, at), (longer, more), by_then)
     api = np.where(volumes > crossing.api.most_requests_per_day[0], np.inf, api)
-    hosted = (every / crossing.hosted_success).min(axis=0)
+    hosted = (every / crossing.hosted_success[:, None, None]).min(axis=0)
     api = api / crossing.api_success
     return _from_where_on(hosted / QUARTERS, api / QUARTERS, volumes)
 

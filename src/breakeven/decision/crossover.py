@@ -301,7 +301,11 @@ def _crossover(
     if first is not None and (stays is None or first < stays * (1 - TOLERANCE)):
         told.append(worded("cheaper in places from {count} on", count=Volume(first)))
     if pair.paid.contender.meets_slo is None:
-        told.append("whether that API keeps the latency target is not known")
+        told.append(
+            "whether that API keeps the latency target is not known"
+            if pair.paid.contender.kind == "api"
+            else "whether that cascade keeps the latency target is not known"
+        )
     return Crossover(
         group=pair.group,
         left=named(pair.paid.contender),

@@ -280,7 +280,7 @@ class ApiLines:
 def api_lines(curves: Curves, options: Ints) -> ApiLines:
     """The input and the output of some APIs, less what was negotiated; failovers count as tokens.
 
-    What is sold by the unit has a line of its own.
+    What is sold by the unit has a line of its own, and what else goes with its requests stands beside the tokens.
     """
     by_name = {charge.name: charge.usd_per_day[options] for charge in curves.api.charges}
     beside = curves.api.usd_per_day[options] - curves.without_checks().api.usd_per_day[options]
@@ -288,9 +288,14 @@ def api_lines(curves: Curves, options: Ints) -> ApiLines:
     fixed = curves.api_fixed_usd_per_day + np.array(trained, dtype=np.float64)
     out = by_name[NAMES["output"]]
     listed = sum((by_name[name] for name in NAMES.values()), np.zeros(len(options)))
-    paid = np.divide(
-        curves.api.usd_per_day[options] - fixed - beside, listed, out=np.ones_like(listed), where=listed > 0
-    )
+    usd = curves.api.usd_per_day[options] - fixed - beside
+    paid = np.divide(usd, listed, out=np.ones_like(listed), where=listed > 0)
+    requests, none = np.array([curves.speed.workload.requests_per_day]), np.zeros(1)
+    units = tuple(_unit_line(curves, n) for n in options.tolist())
+    for place, unit in enumerate(units):
+        if unit is not None:
+            here = unit.usd_per_day((requests, requests), (none, none), np.ones(1))
+            beside[place] += usd[place] - float(here[0])
     most = [curves.api.options[n].most_requests_per_day(curves.speed.workload) for n in options.tolist()]
     return ApiLines(
         input_usd_per_day=(listed - out) * paid,
@@ -298,7 +303,7 @@ def api_lines(curves: Curves, options: Ints) -> ApiLines:
         beside_usd_per_day=beside,
         fixed_usd_per_day=fixed,
         most_requests_per_day=np.array(most) * ROUNDING,
-        units=tuple(_unit_line(curves, n) for n in options.tolist()),
+        units=units,
     )
 
 

@@ -5,6 +5,7 @@ requests twenty small blocks keep twenty of them. glibc's allocator gives back e
 a process has is settled when it starts, so the command starts itself again, in the same process, with the setting.
 """
 
+import contextlib
 import ctypes
 import os
 import sys
@@ -25,8 +26,11 @@ def trim_of_glibc() -> Callable[[int], object] | None:
 def start_again_with_pages() -> None:
     """Replace this process by the same command with glibc's allocator; return where that is so, or cannot be.
 
-    Whoever has set ``PYTHONMALLOC`` has chosen.
+    Whoever has set ``PYTHONMALLOC`` has chosen. Processes that this one starts have the setting too.
     """
-    if SETTING in os.environ or trim_of_glibc() is None or not sys.orig_argv:
+    if SETTING in os.environ or trim_of_glibc() is None:
         return
-    os.execve(sys.executable, [sys.executable, *sys.orig_argv[1:]], {**os.environ, SETTING: "malloc"})
+    if not sys.executable or sys.orig_argv[1:2] in ([], ["-"]):  # embedded, or read from the standard input
+        return
+    with contextlib.suppress(OSError):
+        os.execve(sys.executable, [sys.executable, *sys.orig_argv[1:]], {**os.environ, SETTING: "malloc"})

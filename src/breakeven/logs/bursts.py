@@ -26,6 +26,8 @@ FEWEST_GAPS = 10
 """A window with fewer gaps says nothing about their spread."""
 COARSE = 2.0
 """Requests that share a time, on average, from which on times are those of a clock's ticks."""
+JITTER, NEARLY_ALL = 0.02, 0.95
+"""Of a tick; and the share of times that keep to it."""
 UNSURE = 0.1
 """Standard error of the ratio up to which it is told."""
 HALVINGS = 40
@@ -42,7 +44,7 @@ def gap_variation(at_us: Ints, many: Ints, window: Ints) -> float | None:
     >>> bool(abs(found - 1) < 0.1)  # five a second on average, independent of each other
     True
     """
-    if many.sum() >= COARSE * len(many) > COARSE:
+    if many.sum() >= COARSE * len(many) > COARSE and _ticking(at_us):
         return _of_ticks(at_us, many, window)
     moments, of_gap = np.repeat(at_us, many), np.repeat(window, many)
     gaps = np.diff(moments)[of_gap[1:] == of_gap[:-1]].astype(np.float64)
@@ -57,6 +59,12 @@ def gap_variation(at_us: Ints, many: Ints, window: Ints) -> float | None:
     if not fit.any():
         return None
     return float(np.sqrt(np.average(variance[fit] / mean[fit] ** 2, weights=many_gaps[fit])))
+
+
+def _ticking(at_us: Ints) -> bool:
+    """Whether nearly all distances between times are multiples of the usual one, but for a little jitter."""
+    ratio = np.diff(at_us) / np.median(np.diff(at_us))
+    return bool(np.mean(np.abs(ratio - np.round(ratio)) < JITTER) >= NEARLY_ALL)
 
 
 def _of_ticks(at_us: Ints, many: Ints, window: Ints) -> float | None:

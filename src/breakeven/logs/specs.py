@@ -13,6 +13,7 @@ from breakeven.logs.measure import Measured, Measurement
 from breakeven.logs.shapes import Kind
 from breakeven.logs.times import US_PER_SECOND
 from breakeven.logs.traffic import Period, long
+from breakeven.workload.profile import MOST_RATE_VARIATION
 
 SCHEMA = "breakeven-workload/1"
 SHARE_DIGITS, TOKEN_DIGITS, WEIGHT_DIGITS, BURST_DIGITS = 8, 4, 4, 3
@@ -139,6 +140,8 @@ def burstiness_line(one: Measurement) -> str:
     dispersion, gaps, rate = one.traffic.dispersion_per_minute, one.traffic.gap_variation, one.traffic.rate_variation
     if dispersion is None or gaps is None or rate is None:
         return "  # burstiness: the log cannot tell"
+    if rate > MOST_RATE_VARIATION:
+        return f"  # burstiness: within an hour the rate moves by {rate:.0%}; say which work may wait (traffic.batch)"
     near = max(min(gaps, math.sqrt(dispersion)), 1.0)
     stays_s = one.traffic.rate_stays_s
     stays = "" if stays_s is None or not rate else f", rate_stays_s: {stays_s:.{BURST_DIGITS}g}"

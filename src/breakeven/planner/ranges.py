@@ -5,7 +5,6 @@ that the plan's own sizing and charges fill.
 """
 
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 
@@ -84,7 +83,7 @@ def _members(plan: Plan, group: str, most: int) -> list[Contender]:
         for kind, most_of in MOST_OF.items()
         for c in [c for c in plan.ranking.of(group) if c.kind == kind][most_of[several] :]
     ]
-    ranked = [c for c in plan.ranking.of(group) if c not in beyond]
+    ranked = [c for c in plan.ranking.of(group) if c not in beyond and np.isfinite(c.compared_usd_per_day)]
     known = [c for c in ranked if c.meets_slo] or ranked
     kept = known[:most]
     for kind in ("api", "hosted"):
@@ -162,12 +161,13 @@ def _crossover(drawing: Drawing, group: str, trends: Trends) -> CrossoverRange |
     plan = drawing.plan
     lines = next((envelope for envelope in plan.envelopes if envelope.group == group), None)
     paid = None if lines is None or lines.paid is None else lines.paid.contender
-    if lines is None or paid is None or not len(lines.hosted):
+    if lines is None or paid is None or not len(lines.hosted) or not np.isfinite(paid.compared_usd_per_day):
         return None
     options = lines.hosted[:CROSSING_OPTIONS]
     errors = drawing.errors.take(drawing.place(options))
     if not errors.known.all():
         return None
+    right = _right_shares(plan, paid, options)
     crossing = Crossing(
         api=paid_lines(plan, paid),
         hosted=lines_of(drawing, options, trends, crossing_volumes()),
@@ -175,7 +175,8 @@ def _crossover(drawing: Drawing, group: str, trends: Trends) -> CrossoverRange |
         trends=trends,
         requests_per_day=plan.workload.requests_per_day,
         horizon_months=plan.policy.uncertainty.horizon_months,
-        **_right_shares(plan, paid, options),
+        api_success=right[0],
+        hosted_success=right[1],
     )
     draws = replace(drawing.draws, speed=errors.drawn(len(drawing.draws.rent), drawing.seed))
     found = break_evens(crossing, draws)
@@ -189,13 +190,13 @@ def _crossover(drawing: Drawing, group: str, trends: Trends) -> CrossoverRange |
     )
 
 
-def _right_shares(plan: Plan, paid: Contender, options: Ints) -> dict[str, Any]:
-    """The shares of right answers of both sides of a break-even; nothing where they are not compared by them."""
+def _right_shares(plan: Plan, paid: Contender, options: Ints) -> tuple[float, Floats]:
+    """The shares of right answers of both sides of a break-even; 1 where they are not compared by them."""
     found = plan.curves.successes
     if found is None:
-        return {}
+        return 1.0, np.ones(len(options))
     rows = plan.hosted.options.row[options]
-    return {"api_success": paid.success, "hosted_success": found.hosted.success[rows][:, None, None]}
+    return paid.success, found.hosted.success[rows]
 
 
 def _measurements(plan: Plan, contest: Contest, draws: Draws, ids: list[str]) -> tuple[Measurement, ...]:

@@ -15,6 +15,10 @@ from breakeven.workload.usage import TokenMix, TokenUsage
 Task = Literal["generate", "encode"]
 
 
+MOST_RATE_VARIATION = 2.0
+SHORTEST_STAY_S, LONGEST_STAY_S = 0.01, 1e6
+
+
 class Slo(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The latency promise: each target holds for the share ``quantile`` of requests. Seconds.
 
@@ -63,6 +67,18 @@ class Burstiness(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
         refuse_odd_number("traffic.burstiness.gap_variation", self.gap_variation)
         refuse_odd_number("traffic.burstiness.rate_variation", self.rate_variation)
         refuse_odd_number("traffic.burstiness.rate_stays_s", self.rate_stays_s, above_zero=True)
+        if self.rate_variation > MOST_RATE_VARIATION:
+            raise SpecError(
+                quoting("{field} is {value}", field="traffic.burstiness.rate_variation", value=self.rate_variation),
+                expected=quoting("at most {most:g}, twice the mean up and down", most=MOST_RATE_VARIATION),
+                do="Say which hours are busy in traffic.requests_per_hour, or what may wait in traffic.batch",
+            )
+        if self.rate_stays_s is not None and not SHORTEST_STAY_S <= self.rate_stays_s <= LONGEST_STAY_S:
+            raise SpecError(
+                quoting("{field} is {value}", field="traffic.burstiness.rate_stays_s", value=self.rate_stays_s),
+                expected=quoting("{low:g} to {high:g} seconds", low=SHORTEST_STAY_S, high=LONGEST_STAY_S),
+                do="Leave it out for a rate that stays for much of the hour",
+            )
 
 
 class Batch(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
