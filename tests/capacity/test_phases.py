@@ -79,39 +79,34 @@ def test_levels_of_several_requests_say_what_single_requests_say(monkeypatch):
         assert getattr(wide, name)[0] == pytest.approx(getattr(exact, name)[0], rel=within)
 
 
-def test_rows_of_different_size_are_answered_as_if_each_were_alone():
-    few, many = 6.0, 30.0
-    levels = np.stack([np.linspace(1.0, few, 6), np.linspace(1.0, many, 6)])
-    service = Service(concurrency=levels, held_s=2 + 0.2 * levels, ttft_s=0.1 * levels, tpot_s=0.01 * levels)
-    moving, replicas = Burstiness(gap_variation=1.5, rate_variation=0.1, rate_stays_s=30.0), np.array([1.0, 2.0])
-    rate = 0.8 * replicas * service.full_rate_per_s
-    together = answer(service, rate, replicas, moving, 0.95)
-    for row in (0, 1):
-        one = slice(row, row + 1)
-        alone = Service(
-            concurrency=levels[one], held_s=service.held_s[one], ttft_s=service.ttft_s[one], tpot_s=service.tpot_s[one]
-        )
-        found = answer(alone, rate[one], replicas[one], moving, 0.95)
-        for name in ("mean_in_flight", "wait_probability", "ttft_s", "tpot_s", "wait_s"):
-            assert getattr(together, name)[row] == pytest.approx(getattr(found, name)[0], rel=0.03), name
+def two_fleets(places):
+    levels = np.stack([np.linspace(1.0, most, 8) for most in places])
+    return Service(concurrency=levels, held_s=2 + 0.2 * levels, ttft_s=0.1 * levels, tpot_s=0.01 * levels)
 
 
-def test_gaps_in_a_small_fleet_are_told_the_same_beside_a_large_one_and_of_no_fleet_nothing_is_told():
-    levels = np.stack([np.linspace(1.0, 8.0, 8), np.linspace(1.0, 128.0, 8)])
-    service = Service(concurrency=levels, held_s=2 + 0.2 * levels, ttft_s=0.1 * levels, tpot_s=0.01 * levels)
-    bursty, replicas = Burstiness(gap_variation=3.0), np.ones(2)
-    rate = 0.8 * service.full_rate_per_s
-    both = answer(service, rate, replicas, bursty, 0.95)
+@pytest.mark.parametrize(
+    ("places", "replicas", "bursts"),
+    [
+        ((6.0, 30.0), (1.0, 2.0), Burstiness(gap_variation=1.5, rate_variation=0.1, rate_stays_s=30.0)),
+        ((8.0, 128.0), (1.0, 1.0), Burstiness(gap_variation=3.0)),
+        ((8.0, 128.0), (1.0, 1.0), Burstiness(gap_variation=3.0, rate_variation=0.1, rate_stays_s=30.0)),
+    ],
+    ids=["of different size", "a small one beside a large one", "both of them in phases"],
+)
+def test_fleets_that_are_asked_about_together_are_answered_as_if_each_were_alone(places, replicas, bursts):
+    service, fleets = two_fleets(places), np.array(replicas)
+    rate = 0.8 * fleets * service.full_rate_per_s
+    together = answer(service, rate, fleets, bursts, 0.95)
     for row in (0, 1):
         one = slice(row, row + 1)
-        alone = Service(
-            concurrency=levels[one], held_s=service.held_s[one], ttft_s=service.ttft_s[one], tpot_s=service.tpot_s[one]
-        )
-        found = answer(alone, rate[one], replicas[one], bursty, 0.95)
-        for name in ("wait_probability", "ttft_s", "wait_s", "mean_in_flight"):
-            assert getattr(both, name)[row] == pytest.approx(getattr(found, name)[0]), name
-    nobody = Service(concurrency=levels[:0], held_s=levels[:0], ttft_s=levels[:0], tpot_s=levels[:0])
-    assert len(answer(nobody, rate[:0], replicas[:0], bursty, 0.95).ttft_s) == 0
+        alone = answer(service.take(one), rate[one], fleets[one], bursts, 0.95)
+        for name in ("mean_in_flight", "wait_probability", "ttft_s", "tpot_s", "mean_tpot_s", "wait_s"):
+            assert getattr(together, name)[row] == pytest.approx(getattr(alone, name)[0]), name
+
+
+def test_of_no_fleet_nothing_is_told():
+    nobody = two_fleets((8.0, 128.0)).take(slice(0))
+    assert len(answer(nobody, np.empty(0), np.empty(0), Burstiness(gap_variation=3.0), 0.95).ttft_s) == 0
 
 
 @settings(max_examples=40, deadline=None)

@@ -73,18 +73,13 @@ def met(service: Service, load: Floats, replicas: Floats, burstiness: Burstiness
     alike = [rows for rows in alike if len(rows)]
 
     def part(rows: Ints) -> Met:
-        some, own, fleets = _take(service, rows), load[rows], replicas[rows]
+        some, own, fleets = service.take(rows), load[rows], replicas[rows]
         if not levels[rows[0]]:
             return _independent(some, own, fleets, z)
         gaps = bool(few[rows[0]])
         return _in_phases(some, own, fleets, phases(burstiness, quantile, gaps=gaps), 1.0 if gaps else z)
 
     return _together([part(rows) for rows in alike], alike)
-
-
-def _take(service: Service, rows: Ints) -> Service:
-    columns = (service.concurrency[rows], service.held_s[rows], service.ttft_s[rows], service.tpot_s[rows])
-    return Service(concurrency=columns[0], held_s=columns[1], ttft_s=columns[2], tpot_s=columns[3])
 
 
 def _together(parts: list[Met], rows: list[Ints]) -> Met:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from breakeven.options.columns import Floats
+from breakeven.options.columns import Floats, Ints
 
 SELDOM = 5
 """Power of the requests in a replica, below one, with which two in one and none in another are met."""
@@ -33,6 +33,15 @@ class Service:
         """Of each row: the requests that a full replica answers, mu(B)."""
         rate: Floats = self.cap / self.held_s[:, -1]
         return rate
+
+    def take(self, rows: Ints | slice) -> "Service":
+        """Some of the rows, in that order."""
+        return Service(
+            concurrency=self.concurrency[rows],
+            held_s=self.held_s[rows],
+            ttft_s=self.ttft_s[rows],
+            tpot_s=self.tpot_s[rows],
+        )
 
     def at(self, column: Floats, requests: Floats) -> Floats:
         """A column (one of the above) with so many requests in the replica, rows x points."""
