@@ -1,12 +1,13 @@
 """The fit of the speed equations: effects of every level at once, shrunk towards physics.
 
 Each quantity's logarithm is its prior plus the sum of its effects; each effect is normal around 0 with a width of its
-own.
+own, and Student's t for what one (GPU, model) pair alone does: an odd pair then keeps its oddness to itself.
 The mode of the posterior is found by Gauss-Newton on robust log errors. A quantity's derivative costs one call of the
 predictor, and the normal equations are sums over pairs of levels, so NumPy is enough.
 """
 
 import tomllib
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -30,6 +31,10 @@ FIXED = 1e8
 """Precision of the levels that others are beside."""
 BESIDE = ("direct", "1 in a row")
 """What is measured directly has no effect of its path, and layers on one device none of being spread."""
+OWN = ("gpu", "model")
+"""Effects of these axes, whatever else they depend on, are a pair's own."""
+FREEDOM = 3.0
+"""Degrees of freedom of their prior: most are small, some are not."""
 ROUNDS = 20
 ALIKE = 0.5
 """Rows of one group share what the equations miss: n of them count as n^(1 - this)."""
@@ -64,14 +69,14 @@ def _terms(text: str) -> tuple[Term, ...]:
 
 TERMS = _terms(
     """
-    bandwidth: generation=.1 generation|stack=.1 generation|degree=.1
+    bandwidth: generation=.1 generation|stack=.1 generation|degree=.1 format=.1
     flops: generation=.3 generation|stack=.2 generation|format=.2 path=.26
     kv: all=.5 stack=.3 generation|stack=.2 generation|format=.15 group=.2 stack|group=.3 generation|group=.3
     experts: all=.3 stack=.2 generation|format=.2 model=.1
     routing: all=.3 mode=.3 stack|mode=1.0
     hop: link=.5 link|stack=.4 gpu|stack=.2
     link: link=.5 link|stack=.4 path=1.5
-    layer: stack=1.0 stack|version=.15 stack|version|shape=.3 generation|stack=.3 shape=.7 stack|shape=.3
+    layer: generation=.3 stack=1.0 stack|version=.15 stack|version|shape=.3 generation|stack=.3 shape=.7 stack|shape=.3
       stack|format=.2 attention=.3
     sequence: stack=1.0 stack|version=.15 stack|version|shape=.2 generation|stack=.3 mode=.3 shape=.3
     step: stack=1.0 stack|version=.3 generation|stack=.3 mode=.3 path=.47
@@ -116,11 +121,17 @@ class Problem:
             code, labels = _levels(axes, term.axes, len(kinds.model))
             self.codes.append(code)
             self.levels.append(labels)
+        self.width = np.concatenate([np.full(len(labels), t.width) for labels, t in self._with_terms()])
+        self.own = np.concatenate([np.full(len(labels), t.axes[:2] == OWN) for labels, t in self._with_terms()])
+        self.fixed = np.array([bool(level) and level[-1] in BESIDE for labels in self.levels for level in labels])
         self.observed = np.stack([np.log(table.observed[t]) for t in TARGETS])
         texts = table.texts
         names = [" ".join(k) for k in zip(*(texts[c] for c in SAME), strict=True)]
         _, group, sizes = np.unique(names, return_inverse=True, return_counts=True)
         self.trust = sizes[group] ** -ALIKE
+
+    def _with_terms(self) -> Iterator[tuple[tuple[tuple[str, ...], ...], Term]]:
+        return zip(self.levels, self.terms, strict=True)
 
     def logs(self, effects: list[Floats]) -> dict[str, Floats]:
         """The logarithm of each quantity for each kind."""
@@ -145,17 +156,13 @@ class Problem:
         effects = start or self.start()
         sizes = [len(labels) for labels in self.levels]
         ends = np.cumsum([0, *sizes])
-        widths = zip(self.levels, self.terms, strict=True)
-        prior = np.array(
-            [FIXED if level[-1:] and level[-1] in BESIDE else t.width**-2 for labels, t in widths for level in labels]
-        )
-        best = self._loss(effects, rows, prior)
+        best = self._loss(effects, rows)
         for _ in range(rounds):
-            matrix, right = self._normal_equations(effects, rows, ends, prior)
+            matrix, right = self._normal_equations(effects, rows, ends)
             move = np.linalg.solve(matrix, right)
             for damping in (1.0, 0.5, 0.2):
                 tried = [e + damping * move[a:b] for e, a, b in zip(effects, ends[:-1], ends[1:], strict=True)]
-                loss = self._loss(tried, rows, prior)
+                loss = self._loss(tried, rows)
                 if loss < best:
                     break
             if loss > best * (1 - 1e-4):
@@ -163,17 +170,29 @@ class Problem:
             effects, best = tried, loss
         return effects
 
-    def _loss(self, effects: list[Floats], rows: Mask, prior: Floats) -> float:
+    def _precision(self, effects: list[Floats]) -> Floats:
+        """Of the normal prior that pulls as hard as each effect's own prior does where the effect stands."""
+        square, variance = np.concatenate(effects) ** 2, self.width**2
+        found = np.where(self.own, (FREEDOM + 1) / (FREEDOM * variance + square), 1 / variance)
+        return np.where(self.fixed, FIXED, found)
+
+    def _unlikely(self, effects: list[Floats]) -> float:
+        """Minus the logarithm of the effects' prior density."""
+        ratio = (np.concatenate(effects) / self.width) ** 2
+        found = np.where(self.own, (FREEDOM + 1) / 2 * np.log1p(ratio / FREEDOM), ratio / 2)
+        return float(np.sum(np.where(self.fixed, FIXED / 2 * ratio * self.width**2, found)))
+
+    def _loss(self, effects: list[Floats], rows: Mask) -> float:
         error = self._errors(self.predicted(self.logs(effects)), rows)
         noise = np.array([NOISE[t] for t in TARGETS])[:, None]
         turn = TURN / noise
         robust = turn**2 * (np.sqrt(1 + (error / noise / turn) ** 2) - 1)
-        return float(np.nansum(robust * self.trust) + 0.5 * np.sum(prior * np.concatenate(effects) ** 2))
+        return float(np.nansum(robust * self.trust)) + self._unlikely(effects)
 
     def _errors(self, predicted: Floats, rows: Mask) -> Floats:
         return np.where(rows[None, :], self.observed - predicted, np.nan)
 
-    def _normal_equations(self, effects: list[Floats], rows: Mask, ends: Ints, prior: Floats) -> tuple[Floats, Floats]:
+    def _normal_equations(self, effects: list[Floats], rows: Mask, ends: Ints) -> tuple[Floats, Floats]:
         logs = self.logs(effects)
         centre = self.predicted(logs)
         error = self._errors(centre, rows)
@@ -188,6 +207,7 @@ class Problem:
         for quantity in dict.fromkeys(t.quantity for t in self.terms):
             moved = logs | {quantity: logs.get(quantity, zero) + STEP}
             slopes[quantity] = ((self.predicted(moved) - centre) / STEP)[used]
+        prior = self._precision(effects)
         matrix, right = np.diag(prior), -prior * np.concatenate(effects)
         self._add((matrix, right), slopes, (weight, residual), kind, ends)
         return matrix, right

@@ -195,6 +195,20 @@ def test_a_cache_of_8_bit_floats_is_slow_where_a_device_must_convert_it(predicte
     assert gain("H100-SXM") > 1.0
 
 
+def test_without_flash_attention_many_heads_read_the_cache_of_their_group_each_for_itself(predicted):
+    base = {**FREE, "mode": "static", "engine": "vllm-2024", "engine_version": "", "model": "qwen2-7b"}
+    base |= {"input_tokens": "2048", "output_tokens": "2048"}
+
+    def leap(**fields):  # from 18 x 28 = 504 heads to 19 x 28 = 532, beyond vLLM's 512
+        few, many = predicted(*({**base, **fields, "concurrency": n} for n in ("18", "19"))).tpot_s
+        return many / few
+
+    assert leap(gpu="MI300X") > 1.3
+    assert leap(gpu="H100-SXM") < 1.05
+    assert leap(gpu="MI300X", engine="vllm-v1") < 1.05
+    assert leap(gpu="MI300X", model="llama2-7b") < 1.1, "each query head has a cache of its own there"
+
+
 def test_stages_read_prompts_beside_each_other(predicted):
     base = {
         **FREE,

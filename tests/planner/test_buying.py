@@ -185,7 +185,7 @@ def test_a_spot_machine_stays_out_where_a_target_is_set_and_out_of_hybrids_unles
     assert any("@spot" in allowed.option_id(c) for c in allowed.ranking.contenders)
 
     def bases(spot):
-        found = answer(catalogue, work(4e6), by="model", at_least=1100.0, machines=("g5.xlarge",), spot=spot)
+        found = answer(catalogue, work(3e6), by="model", at_least=1100.0, machines=("g5.xlarge",), spot=spot)
         offers = found.hosted.options.offers
         return {offers[found.hosted.options.offer[n]].term for n in found.hybrids.hosted}
 

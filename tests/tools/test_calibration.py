@@ -57,6 +57,27 @@ def test_the_fit_finds_that_a_stack_is_slower_than_physics(tools, runs_csv, ship
     assert np.exp(logs) == pytest.approx(table.observed["tpot_s"], rel=0.05)
 
 
+def test_what_one_pair_does_in_a_way_of_its_own_moves_the_others_little(tools, runs_csv, shipped, priors, monkeypatch):
+    rows = [
+        {"id": f"mine:{g}-{n}", "gpu": g, "concurrency": str(n), "output_tokens_per_s": "", "ttft_s": "", "tpot_s": "1"}
+        for g in ("A100-80", "H100-SXM", "H200")
+        for n in (1, 2, 4, 8, 16, 32, 64)
+    ]
+    read = lambda some: table_of(csv.DictReader(io.StringIO(runs_csv(*some))), shipped, "mine.csv")  # noqa: E731
+    plain = predict_runs(read(rows).runs, priors).tpot_s
+    odd = [3.0 if row["gpu"] == "A100-80" else 1.0 for row in rows]
+    table = read([{**r, "tpot_s": f"{f * s:.6g}"} for r, f, s in zip(rows, odd, plain, strict=True)])
+    terms = tools["fitting"]._terms("pace: model=.05 gpu|model|stack=.05")
+    problem = tools["fitting"].Problem(table, priors, terms)
+
+    def moved(freedom):
+        monkeypatch.setattr(tools["fitting"], "FREEDOM", freedom)
+        logs = problem.predicted(problem.logs(problem.fit(np.ones(len(rows), dtype=bool))))[2]
+        return np.abs(logs - np.log(table.observed["tpot_s"]))[np.array(odd) == 1].max()
+
+    assert moved(tools["fitting"].FREEDOM) < 0.7 * moved(1e9)
+
+
 def test_a_fit_that_saw_nothing_is_physics(tools, runs_csv, shipped, priors):
     table = slow_rows(runs_csv, shipped, priors, 1.3)
     problem = tools["fitting"].Problem(table, priors)

@@ -95,6 +95,7 @@ class Parameters:
     link_fallback_gb_per_s: Mapping[str, float]
     bulk_batch_limit: Mapping[str, float]
     reserved_output: Mapping[str, float]
+    shared_heads: Mapping[str, float]
     layer_by_shape: Mapping[str, float]
     overheads: Mapping[str, Overheads]
     compiled: Mapping[tuple[str, ...], Compiled]
@@ -125,6 +126,7 @@ def parameters_of(tables: Mapping[str, Any]) -> Parameters:
         "link_fallback_gb_per_s",
         "bulk_batch_limit",
         "reserved_output",
+        "shared_heads",
         "layer_by_shape",
     )
     known = {"overheads", "compiled", "source", "effects", "evidence", "bands", "narrowed", *by_name}

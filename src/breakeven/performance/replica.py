@@ -15,6 +15,8 @@ from breakeven.units import BYTES_PER_GB
 GIGA = BYTES_PER_GB
 FLOAT_CACHES = ("vllm-v0", "vllm-v1", "vllm-2024", "sglang")
 """Stacks whose 8-bit caches are of floats."""
+PAGED = ("vllm-v0", "vllm-2024")
+"""Stacks that decode with vLLM's own PagedAttention kernels where FlashAttention does not run."""
 EVICTING = 0.5
 """Share of an answer that a request holds on average, where an engine evicts when room runs out."""
 _ANY_SHAPE = Compiled(batch=0.0, prompt_tokens=0.0)
@@ -55,6 +57,13 @@ def uncalibrated(kinds: Kinds, parameters: Parameters, context_tokens: Floats | 
         windowed_kv_bytes_per_token=model(lambda m: kv_elements(m)[1]) * kv_bytes,
         context_tokens=context_tokens,
         kv_shards=shards,
+        heads=model(lambda m: m.attention_heads),
+        group=model(_group),
+        shared_heads=np.where(
+            kinds.by_stack(lambda s: s.name in PAGED) > 0,
+            kinds.by_device(lambda d: p.shared_heads.get(d.generation, np.inf)),
+            np.inf,
+        ),
         tensor_parallel=kinds.tensor_parallel,
         data_parallel=kinds.data_parallel,
         pipeline_parallel=kinds.pipeline_parallel,
@@ -113,6 +122,11 @@ def _compiled(stack: Stack, parameters: Parameters) -> Compiled:
     """The shapes that a stack was compiled for: of its version, else of any."""
     known = parameters.compiled
     return known.get((stack.name, stack.version)) or known.get((stack.name,), _ANY_SHAPE)
+
+
+def _group(model: ModelSpec) -> float:
+    """Query heads to a head of the KV cache; 1 where the cache is latent and every head reads all of it at once."""
+    return 1.0 if model.latent_kv else model.attention_heads / max(model.kv_heads, 1)
 
 
 def _width(model: ModelSpec) -> int:

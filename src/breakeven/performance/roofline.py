@@ -49,6 +49,12 @@ class Replica:
     """Mean context of a request that is being decoded."""
     kv_shards: Floats
     """Over how many devices the KV cache of a request is spread."""
+    heads: Floats
+    """Query heads of a layer."""
+    group: Floats
+    """Query heads to a head of the KV cache."""
+    shared_heads: Floats
+    """Query heads on a device up to which those of a group share one reading of their cache."""
     tensor_parallel: Floats
     data_parallel: Floats
     """Ranks that each attend to their own requests and share the experts."""
@@ -168,13 +174,19 @@ def decode_step(replica: Replica, concurrency: Floats, parameters: Parameters) -
     return Step(
         weights_s=r.dense_bytes / (r.tensor_parallel * bandwidth)
         + r.expert_bytes * _touched(r.expert_share, 1 + (stage - 1) * r.routing) / (ranks * r.expert_bytes_per_s),
-        kv_s=each * kv / (r.kv_shards * r.kv_bytes_per_s),
+        kv_s=each * kv * _readings(r, each) / (r.kv_shards * r.kv_bytes_per_s),
         compute_s=stage * (FLOPS_PER_PARAMETER * r.decode_params + attention) / (ranks * r.flops_per_s),
         links_s=_all_reduce_s(r, each) + _passed_on_s(r, each),
         launches_s=_launches_s(r, each),
         exponent=parameters.exponent,
         pace=r.pace,
     )
+
+
+def _readings(replica: Replica, sequences: Floats) -> Floats:
+    """How often a KV cache is read in a step: once, or by kernels that do not share it once for each query head."""
+    apart = sequences * replica.heads / replica.tensor_parallel > replica.shared_heads
+    return np.where(apart, replica.group, 1.0)
 
 
 def _touched(share: Floats, tokens: Floats) -> Floats:
