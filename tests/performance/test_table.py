@@ -209,6 +209,18 @@ def test_without_flash_attention_many_heads_read_the_cache_of_their_group_each_f
     assert leap(gpu="MI300X", model="llama2-7b") < 1.1, "each query head has a cache of its own there"
 
 
+def test_what_passes_through_the_host_crosses_the_bus_twice(predicted):
+    base = {**FREE, "mode": "static", "engine": "tgi", "engine_version": "", "model": "llama2-70b", "gpu": "A10G"}
+    base |= {"tensor_parallel": "8", "gpus_used": "8", "input_tokens": "3000", "output_tokens": "10"}
+    p = typical_parameters()
+    direct = replace(p, crossings={})
+    staged_s, direct_s = (predicted({**base, "concurrency": "1"}, parameters=q).ttft_s[0] for q in (p, direct))
+    assert staged_s > 1.3 * direct_s
+    one = {**base, "tensor_parallel": "1", "gpus_used": "1", "model": "llama3-8b"}
+    alone = [predicted({**one, "concurrency": "1"}, parameters=q).ttft_s[0] for q in (p, direct)]
+    assert alone[0] == alone[1], "a single device passes nothing on"
+
+
 def test_stages_read_prompts_beside_each_other(predicted):
     base = {
         **FREE,

@@ -93,6 +93,8 @@ class Parameters:
     flops_share: Mapping[str, float]
     hop_s: Mapping[str, float]
     link_fallback_gb_per_s: Mapping[str, float]
+    crossings: Mapping[str, float]
+    """By device: how often a byte crosses the bus on its way to the next device, where it is not once."""
     bulk_batch_limit: Mapping[str, float]
     reserved_output: Mapping[str, float]
     shared_heads: Mapping[str, float]
@@ -124,6 +126,7 @@ def parameters_of(tables: Mapping[str, Any]) -> Parameters:
         "flops_share",
         "hop_s",
         "link_fallback_gb_per_s",
+        "crossings",
         "bulk_batch_limit",
         "reserved_output",
         "shared_heads",

@@ -59,11 +59,7 @@ def uncalibrated(kinds: Kinds, parameters: Parameters, context_tokens: Floats | 
         kv_shards=shards,
         heads=model(lambda m: m.attention_heads),
         group=model(_group),
-        shared_heads=np.where(
-            kinds.by_stack(lambda s: s.name in PAGED) > 0,
-            kinds.by_device(lambda d: p.shared_heads.get(d.generation, np.inf)),
-            np.inf,
-        ),
+        shared_heads=_shared_heads(kinds, p),
         tensor_parallel=kinds.tensor_parallel,
         data_parallel=kinds.data_parallel,
         pipeline_parallel=kinds.pipeline_parallel,
@@ -118,6 +114,12 @@ def _converted(kinds: Kinds) -> Mask:
     return narrow & (plain > 0) & (floats > 0)
 
 
+def _shared_heads(kinds: Kinds, parameters: Parameters) -> Floats:
+    """Up to how many query heads a cache is read once for its group; infinite where kernels always share it."""
+    told = kinds.by_device(lambda d: parameters.shared_heads.get(d.generation, np.inf))
+    return np.where(kinds.by_stack(lambda s: s.name in PAGED) > 0, told, np.inf)
+
+
 def _compiled(stack: Stack, parameters: Parameters) -> Compiled:
     """The shapes that a stack was compiled for: of its version, else of any."""
     known = parameters.compiled
@@ -150,4 +152,5 @@ def _encoder_share(model: ModelSpec) -> float:
 
 def _link(device: Device, parameters: Parameters) -> float:
     """Bytes per second one way; a link whose rate was not read is taken as PCIe."""
-    return device.link_bytes_per_s or parameters.link_fallback_gb_per_s["pcie"] * GIGA
+    rate = device.link_bytes_per_s or parameters.link_fallback_gb_per_s["pcie"] * GIGA
+    return rate / parameters.crossings.get(device.name, 1.0)
