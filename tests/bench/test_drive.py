@@ -29,7 +29,7 @@ def test_first_token_and_pace_are_those_of_the_server(drive):
     assert found.ttft_s.mean == pytest.approx(mean(known.ttft_s[-6:]), abs=SLACK_S)
     assert found.tpot_s.mean == pytest.approx(mean(known.tpot_s[-6:]), abs=SLACK_S / 5)
     assert found.ttft_s.mean >= 0.15
-    assert found.tpot_s.mean >= 0.03 * 0.8
+    assert found.tpot_s.mean >= 0.03 * 0.9
     assert found.output_tokens_per_s == pytest.approx(36 / found.duration_s)
 
 

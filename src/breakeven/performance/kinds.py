@@ -171,10 +171,15 @@ def shape_of(model: ModelSpec) -> str:
     return "experts" if model.experts else "dense"
 
 
+def queries_to_a_head(model: ModelSpec) -> int:
+    """How many query heads share a head of the KV cache."""
+    return model.attention_heads // max(model.kv_heads, 1)
+
+
 OF_MODEL: dict[str, Callable[[ModelSpec], str]] = {
     "model": lambda m: m.name,
     "shape": shape_of,
-    "group": lambda m: f"{m.attention_heads // max(m.kv_heads, 1)} to a head",
+    "group": lambda m: f"{queries_to_a_head(m)} to a head",
 }
 """What of a model each of its axes is."""
 

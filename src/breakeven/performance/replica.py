@@ -8,7 +8,16 @@ from breakeven.catalogue.schema import ModelSpec
 from breakeven.options.columns import Floats, Mask
 from breakeven.performance.calibration import Compiled, Overheads, Parameters
 from breakeven.performance.effects import Logs, logs_of
-from breakeven.performance.kinds import ENDPOINTS, WIDE_BYTES, Device, Kinds, Stack, kv_elements, shape_of
+from breakeven.performance.kinds import (
+    ENDPOINTS,
+    WIDE_BYTES,
+    Device,
+    Kinds,
+    Stack,
+    kv_elements,
+    queries_to_a_head,
+    shape_of,
+)
 from breakeven.performance.roofline import Replica
 from breakeven.units import BYTES_PER_GB
 
@@ -58,7 +67,7 @@ def uncalibrated(kinds: Kinds, parameters: Parameters, context_tokens: Floats | 
         context_tokens=context_tokens,
         kv_shards=shards,
         heads=model(lambda m: m.attention_heads),
-        group=model(_group),
+        group=model(lambda m: 1 if m.latent_kv else queries_to_a_head(m)),  # a latent is read by all heads at once
         shared_heads=_shared_heads(kinds, p),
         tensor_parallel=kinds.tensor_parallel,
         data_parallel=kinds.data_parallel,
@@ -124,11 +133,6 @@ def _compiled(stack: Stack, parameters: Parameters) -> Compiled:
     """The shapes that a stack was compiled for: of its version, else of any."""
     known = parameters.compiled
     return known.get((stack.name, stack.version)) or known.get((stack.name,), _ANY_SHAPE)
-
-
-def _group(model: ModelSpec) -> float:
-    """Query heads to a head of the KV cache; 1 where the cache is latent and every head reads all of it at once."""
-    return 1.0 if model.latent_kv else model.attention_heads / max(model.kv_heads, 1)
 
 
 def _width(model: ModelSpec) -> int:
