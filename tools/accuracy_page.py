@@ -7,7 +7,8 @@ import numpy as np
 
 from breakeven.options.columns import Floats
 from breakeven.performance.accuracy import Part, Score
-from heldout import Doubted, Figures, Learnt, Scatter
+from heldout import Doubted, Figures, Scatter
+from learning import Learnt
 
 HEADS = {"output_tokens_per_s": "tokens/s", "ttft_s": "TTFT", "tpot_s": "TPOT"}
 FEWEST = 20
@@ -25,7 +26,7 @@ class Beside:
     doubted: Doubted
 
 
-def page(ways: dict[str, Figures], learnt: Learnt, configurations_per_s: float, told: Beside) -> str:
+def page(ways: dict[str, Figures], learnt: tuple[Learnt, ...], configurations_per_s: float, told: Beside) -> str:
     """The whole page."""
     unseen, other = ways["pairs never seen"], ways["other runs"]
     lines = [
@@ -37,9 +38,11 @@ def page(ways: dict[str, Figures], learnt: Learnt, configurations_per_s: float, 
         "Five folds each; the band of a fold is read off the other folds. Errors are |predicted / measured - 1|; bias "
         "is the median of log(predicted / measured).",
         "",
-        *_goals(unseen, other, learnt, configurations_per_s),
+        *_goals(unseen, other, configurations_per_s),
         "",
         *_fails(unseen),
+        "",
+        *_learning(learnt),
         "",
     ]
     lines += [*_floor(told.scatter), "", *_left_out(told.doubted), "", *_others(told.others), ""]
@@ -54,7 +57,7 @@ def _total(figures: Figures) -> dict[str, Score]:
     return figures.parts[0].scores
 
 
-def _goals(unseen: Figures, other: Figures, learnt: Learnt, configurations_per_s: float) -> list[str]:
+def _goals(unseen: Figures, other: Figures, configurations_per_s: float) -> list[str]:
     new, known = _total(unseen), _total(other)
 
     def both(score: Score) -> str:
@@ -90,10 +93,6 @@ def _goals(unseen: Figures, other: Figures, learnt: Learnt, configurations_per_s
         *(f"| {' | '.join(row)} |" for row in rows),
         "",
         f"Medians of tokens/s in the five folds of pairs never seen: {spread}.",
-        "",
-        f"One row of a kept-back (GPU, model, stack) group moves the median error on the rest of it from "
-        f"{percent(learnt.median_before)} to {percent(learnt.median_after)} ({learnt.groups} groups); the narrowed "
-        f"band holds {percent(learnt.inside_after)} of them.",
     ]
 
 
@@ -133,6 +132,27 @@ def _fails(figures: Figures) -> list[str]:
         if error > FAR_OFF
     ]
     return ["## Where it fails", "", "Pairs never seen, median error above a quarter:", "", *lines]
+
+
+def _learning(learnt: tuple[Learnt, ...]) -> list[str]:
+    """What some rows of a kept-back group do for the rest of it."""
+    rows = [
+        f"| {HEADS[found.target]} | {found.rows} | {found.groups} | {percent(found.median_before)} / "
+        f"{percent(found.mean_before)} | {percent(found.median_after)} / {percent(found.mean_after)} | "
+        f"{percent(found.remaining)} | {percent(found.inside)} |"
+        for found in learnt
+    ]
+    return [
+        "## What a few rows of your own tell",
+        "",
+        "Some rows of a (GPU, model, stack) group that the fit never saw are given as `--measured` would give them; "
+        "told is the error on the rest of the group. How far to follow them and how much of the width to keep was read "
+        "off the other folds.",
+        "",
+        "| | rows measured | groups | median / mean before | after | width kept | in the band |",
+        "|---|--:|--:|--:|--:|--:|--:|",
+        *rows,
+    ]
 
 
 def _floor(scatter: Scatter) -> list[str]:

@@ -57,8 +57,19 @@ def bands_of(table: Table, unseen: Floats, seen: Floats, rows: Mask | None = Non
                 spread[BETWEEN.join((target, engine))] = float(np.exp(np.average(logs, weights=counts)))
     bands["spread"] = spread
     bands["variance"] = variance_of(table, _pace_errors(observed, unseen))
-    bands["variance_ttft"] = variance_of(table, (unseen - observed)[TARGETS.index("ttft_s")])
     return bands
+
+
+def widths_of(table: Table, bands: Bands, place: Ints) -> Floats:
+    """Half the band of each target and row in the logarithm, given the evidence that is left for each row."""
+    found = []
+    for target in TARGETS:
+        base = np.array([bands[target][name] for name in EVIDENCE])[place]
+        pairs = zip(table.texts["engine"], table.texts["mode"], strict=True)
+        spread = [bands["spread"].get(BETWEEN.join((target, e, m)), 1.0) for e, m in pairs]
+        places = [bands["spread"].get(BETWEEN.join((target, GENERATION + g)), 1.0) for g in generations_of(table)]
+        found.append(base * np.array(spread) * np.array(places))
+    return np.stack(found)
 
 
 def _pace_errors(observed: Floats, predicted: Floats) -> Floats:

@@ -13,12 +13,13 @@ from pathlib import Path
 
 import numpy as np
 
-from banding import bands_of
+from banding import bands_of, without_pair
 from breakeven import load_catalogue
 from breakeven.performance.calibration import BETWEEN_LEVELS, COUNT, EVERYTHING, parameters_of
 from breakeven.performance.measured import Table, shipped_measurements
-from fitting import PRIORS, Fitted, Problem
-from heldout import held_out
+from fitting import PRIORS, Fitted, Problem, folds_of
+from heldout import held_out, held_widths
+from learning import errors_of, learning_of
 from others import other_errors, other_paces, pass_widths
 
 ROOT = Path(__file__).parent.parent
@@ -101,7 +102,11 @@ def others_and_bands(text: str, bands: dict[str, dict[str, float]]) -> str:
     lines += _lines(
         {group: {"pace": factor} for group, (factor, _) in paces.items()}, {group: n for group, (_, n) in paces.items()}
     )
-    lines += ["", "# Bands: half widths in the logarithm by evidence, spreads, variances of group errors.", ""]
+    lines += [
+        "",
+        "# Bands: half widths in the logarithm by evidence, spreads, variances of group errors, what own rows tell.",
+        "",
+    ]
     for target, widths in bands.items():
         lines += [f"[bands.{target}]", *(f'"{name}" = {value:.4f}' for name, value in widths.items()), ""]
     return "\n".join(lines)
@@ -118,7 +123,10 @@ def fit_all(table: Table, priors: str) -> str:
     unseen, seen = held_out(problem)
     print(f"held-out groups predicted after {time.perf_counter() - started:.0f} s")
     text = text_of(priors, problem.fitted(effects, everything), len(everything))
-    return text + "\n" + others_and_bands(text, bands_of(table, unseen, seen))
+    bands = bands_of(table, unseen, seen)
+    widths = held_widths(table, (unseen, seen), folds_of(table), without_pair(table))
+    learning = learning_of(errors_of(table, unseen, widths))
+    return text + "\n" + others_and_bands(text, bands | learning)
 
 
 def main() -> int:

@@ -6,23 +6,21 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from banding import Bands, bands_of, generations_of, variance_of, without_pair, without_run
+from banding import bands_of, widths_of, without_pair, without_run
 from breakeven import load_catalogue
 from breakeven.options.columns import Floats, Ints
 from breakeven.performance.accuracy import Banded, Part, Regret, parts_of, regrets
-from breakeven.performance.band import BETWEEN, EVIDENCE, GENERATION
 from breakeven.performance.calibration import Parameters
 from breakeven.performance.measured import TARGETS, Table, doubts
 from breakeven.performance.table import predict_runs, prepared
 from breakeven.report.scored import usd_per_device_hour
 from fitting import Problem, cross_validated, folds_of
+from learning import Learnt, learnt
 
 RUNS = ("gpu", "model", "engine", "engine_version", "compute_format", "mode")
 """Held out together to learn how a pair does that was measured otherwise."""
 ROUNDS = 10
 ROWS_TIMED = 1_000_000
-FEWEST = 4
-"""Rows a group needs to be asked what one of its rows tells of the rest."""
 
 
 def held_out(problem: Problem) -> tuple[Floats, Floats]:
@@ -31,16 +29,6 @@ def held_out(problem: Problem) -> tuple[Floats, Floats]:
     unseen = cross_validated(problem, folds_of(table), rounds=ROUNDS)
     seen = cross_validated(problem, folds_of(table, columns=RUNS), rounds=ROUNDS)
     return unseen, seen
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Learnt:
-    """What one row of a kept-back group does for the others of it."""
-
-    groups: int
-    median_before: float
-    median_after: float
-    inside_after: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,10 +44,7 @@ class Figures:
 
 def figures(table: Table, logs: Floats, folds: Ints, both: tuple[Floats, Floats], place: Ints) -> Figures:
     """Scores of held-out predictions; the band of each fold is read off the other folds."""
-    widths = np.full(logs.shape, np.nan)
-    for fold in np.unique(folds):
-        mine = folds == fold
-        widths[:, mine] = _widths(table, bands_of(table, *both, rows=~mine), place)[:, mine]
+    widths = held_widths(table, both, folds, place)
     predicted = {
         target: Banded(mid=np.exp(logs[n]), low=np.exp(logs[n] - widths[n]), high=np.exp(logs[n] + widths[n]))
         for n, target in enumerate(TARGETS)
@@ -73,54 +58,25 @@ def figures(table: Table, logs: Floats, folds: Ints, both: tuple[Floats, Floats]
     )
 
 
-def _widths(table: Table, bands: Bands, place: Ints) -> Floats:
-    found = []
-    for target in TARGETS:
-        base = np.array([bands[target][name] for name in EVIDENCE])[place]
-        pairs = zip(table.texts["engine"], table.texts["mode"], strict=True)
-        spread = [bands["spread"].get(BETWEEN.join((target, e, m)), 1.0) for e, m in pairs]
-        places = [bands["spread"].get(BETWEEN.join((target, GENERATION + g)), 1.0) for g in generations_of(table)]
-        found.append(base * np.array(spread) * np.array(places))
-    return np.stack(found)
+def held_widths(table: Table, both: tuple[Floats, Floats], folds: Ints, place: Ints) -> Floats:
+    """Half widths of every row, those of a fold read off the other folds."""
+    widths = np.full(both[0].shape, np.nan)
+    for fold in np.unique(folds):
+        mine = folds == fold
+        widths[:, mine] = widths_of(table, bands_of(table, *both, rows=~mine), place)[:, mine]
+    return widths
 
 
-def judged(problem: Problem) -> tuple[dict[str, Figures], Learnt]:
-    """Both ways to hold rows out: pairs never seen, and runs of pairs that were measured otherwise."""
+def judged(problem: Problem) -> tuple[dict[str, Figures], tuple[Learnt, ...]]:
+    """Both ways to hold rows out, pairs never seen and other runs; and what a few rows of a kept-back group tell."""
     table = problem.table
     both = held_out(problem)
     ways = {
         "pairs never seen": figures(table, both[0], folds_of(table), both, without_pair(table)),
         "other runs": figures(table, both[1], folds_of(table, columns=RUNS), both, without_run(table)),
     }
-    return ways, one_row_tells(table, both[0])
-
-
-def one_row_tells(table: Table, unseen: Floats, seed: int = 1) -> Learnt:
-    """The error on the rest of kept-back groups before and after one of their rows was measured."""
-    error = unseen[0] - np.log(table.observed[TARGETS[0]])
-    variance = variance_of(table, error)
-    shared = variance["stack"] + variance["device"] + variance["own"]
-    gain = shared / (shared + variance["scatter"])
-    left = np.sqrt(shared * (1 - gain) + variance["scatter"])
-    groups: dict[tuple[str, str, str], list[float]] = {}
-    columns = zip(table.texts["gpu"], table.texts["model"], table.texts["engine"], strict=True)
-    for group, value in zip(columns, error, strict=True):
-        if np.isfinite(value):
-            groups.setdefault(group, []).append(float(value))
-    random = np.random.default_rng(seed)
-    before, after = [], []
-    several = [np.array(values) for values in groups.values() if len(values) >= FEWEST]
-    for values in several:
-        one = int(random.integers(len(values)))
-        rest = np.delete(values, one)
-        before += rest.tolist()
-        after += (rest - gain * values[one]).tolist()
-    return Learnt(
-        groups=len(several),
-        median_before=float(np.median(np.abs(np.expm1(before)))),
-        median_after=float(np.median(np.abs(np.expm1(after)))),
-        inside_after=float(np.mean(np.abs(after) <= 1.2816 * left)),
-    )
+    folds = folds_of(table)
+    return ways, learnt(table, both[0], held_widths(table, both, folds, without_pair(table)), folds)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,7 +13,7 @@ from breakeven.performance.ask import Question, ask
 from breakeven.performance.band import EVIDENCE, evidence, half_widths
 from breakeven.performance.calibration import typical_parameters
 from breakeven.performance.measured import TARGETS, shipped_measurements, table_of
-from breakeven.performance.posterior import updated
+from breakeven.performance.posterior import remaining, shrunk, updated
 from breakeven.performance.table import predict_runs
 
 P = typical_parameters()
@@ -68,6 +68,27 @@ def test_more_measurements_move_it_further(mine):
 def test_measurements_of_one_device_leave_another_alone(mine):
     here, there = mine({"tpot_s": "0.02"}), mine({"gpu": "A100-80"})
     assert predict_runs(there.runs, updated(P, here)).tpot_s == pytest.approx(predict_runs(there.runs, P).tpot_s)
+
+
+def test_a_large_error_is_followed_and_a_small_one_is_taken_for_scatter():
+    own = P.bands["own_pace"]
+    small, large = (shrunk(np.array([error]), own) / error for error in (0.5 * own["scatter"], 8 * own["scatter"]))
+    assert small < 0.5
+    assert large > 0.9
+
+
+def test_a_run_that_tells_no_ttft_leaves_the_band_of_ttft_alone(mine):
+    row = mine({"ttft_s": "", "tpot_s": "0.02"})
+    before, after = (half_widths(row.runs.kinds, p) for p in (P, updated(P, row)))
+    assert after["ttft_s"] == pytest.approx(before["ttft_s"])
+    assert after["output_tokens_per_s"][0] < before["output_tokens_per_s"][0]
+
+
+@pytest.mark.parametrize("target", TARGETS)
+def test_the_band_never_gets_wider_with_another_measurement(target):
+    shares = [remaining(P.bands["remaining"], target, rows) for rows in range(1, 30)]
+    assert shares == sorted(shares, reverse=True)
+    assert 0.3 < shares[-1] < shares[0] < 1
 
 
 def test_scores_are_what_they_are_called():

@@ -48,9 +48,9 @@ class Draws:
 class SpeedErrors:
     """How wrong the predicted speeds of some options may be, and what they have in common.
 
-    Half the 80 % band over 1.28 is the standard deviation of the logarithm. Its variance is parted as in
-    ``performance/posterior.py``: one part is shared by the stack, one by the device under that stack, one is that of
-    the model on the device under the stack, and one of the configuration alone (format, parallelism, run).
+    Half the 80 % band over 1.28 is the standard deviation of the logarithm. Its variance is parted by
+    what held-out groups have in common: one part is shared by the stack, one by the device under that stack, one is
+    that of the model on the device under the stack, and one of the configuration alone (format, parallelism, run).
     """
 
     deviation: Floats

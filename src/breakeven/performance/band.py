@@ -76,7 +76,7 @@ def _width(kinds: Kinds, parameters: Parameters, target: str, place: Ints) -> Fl
 
     found: Floats = base * kinds.by_stack(lambda s: factor(s.name, s.mode))
     found = found * kinds.by_device(lambda d: spread.get(BETWEEN.join((target, GENERATION + d.generation)), 1.0))
-    return np.minimum(found, WIDEST) * narrowing(kinds, parameters)
+    return np.minimum(found, WIDEST) * narrowing(kinds, parameters, target)
 
 
 def pass_widths(kinds: Kinds, parameters: Parameters) -> dict[str, Floats]:
@@ -87,10 +87,10 @@ def pass_widths(kinds: Kinds, parameters: Parameters) -> dict[str, Floats]:
     return {target: width if target != "tpot_s" else np.full(len(width), np.nan) for target in TARGETS}
 
 
-def narrowing(kinds: Kinds, parameters: Parameters) -> Floats:
-    """By which factor each row's band is narrower for what the user measured; 1 where nothing was."""
+def narrowing(kinds: Kinds, parameters: Parameters, target: str) -> Floats:
+    """Which share of its width each row's band keeps after what the user measured; 1 where nothing was."""
     found = np.ones(len(kinds.model))
-    for group, share in parameters.narrowed.items():
+    for group, share in parameters.narrowed.get(target, {}).items():
         gpu, model, stack = group
         mine = np.array([d.name == gpu for d in kinds.devices], dtype=np.bool_)[kinds.device]
         mine &= np.array([m.name == model for m in kinds.models], dtype=np.bool_)[kinds.model]

@@ -108,8 +108,8 @@ class Parameters:
     """By axes and labels: how many measurements there are."""
     bands: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     """Half widths of the 80 % band in the logarithm, by target and how well the case is known; variances."""
-    narrowed: Mapping[tuple[str, ...], float] = field(default_factory=dict)
-    """By (gpu, model, stack) that the user measured: how much narrower its band is."""
+    narrowed: Mapping[str, Mapping[tuple[str, ...], float]] = field(default_factory=dict)
+    """By target and (gpu, model, stack) that the user measured: which share of its width the band keeps."""
 
 
 @cache

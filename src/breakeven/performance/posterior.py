@@ -1,96 +1,100 @@
 """What a few measurements of one's own stack change: a posterior, not a new fit.
 
-The log error of a group (this model on this device under this stack) has a part that it shares with its stack, a part
-that it shares with the device under that stack, a part of its own, and scatter from run to run:
+The log error of a row has a part that its group has of its own (this model on this device under this stack), and
+scatter from row to row:
 
-    error = stack + device + own + scatter
-    K = V_stack [same stack] + V_device [same device too] + V_own [same group]
+    error = own + scatter,     own ~ scale x Student's t with 3 degrees of freedom,     scatter ~ normal(0, scatter)
 
-all normal around 0. Given errors e of rows, the parts of a group are K' (K + V_scatter)^-1 e and their variance shrinks
-by K' (K + V_scatter)^-1 K. The parts become effects like any other, and the band narrows with the variance.
+Most groups are as predicted, some are odd: a small error of few rows is mostly scatter, a large one is mostly the
+group's. ``own`` is the mode given the median of n rows, whose scatter is a root of n smaller. It becomes an effect like
+any other, and the band of the group is as much narrower as it was found to be on held-out groups after so many rows.
+What groups share with their stack or device is in the fit already: of what is left they share next to nothing.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
-from math import exp
+from dataclasses import replace
+from math import exp, log
 
 import numpy as np
 
 from breakeven.options.columns import Floats
+from breakeven.performance.band import BETWEEN
 from breakeven.performance.calibration import Effect, Parameters
-from breakeven.performance.measured import Table
+from breakeven.performance.measured import TARGETS, Table
 from breakeven.performance.table import predict_runs
 
 GROUP = ("gpu", "model", "stack")
+Group = tuple[str, ...]
+OWN_PACE, OWN_FIRST, REMAINING = "own_pace", "own_first", "remaining"
+"""Tables among the bands: scale and scatter of the time of a pass and of the first token; what remains of a width."""
+FREEDOM = 3.0
+ROUNDS = 20
 LARGEST_LOG = 3.0
 """A measurement further off than this factor (e^3 = 20) counts as so far off."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Parts:
-    """Mean and remaining share of the variance of each group's error."""
-
-    means: Mapping[tuple[str, ...], float]
-    shares: Mapping[tuple[str, ...], float]
 
 
 def updated(parameters: Parameters, table: Table) -> Parameters:
     """The parameters after one's own measurements: pace and first token of their groups move, bands narrow."""
     served = predict_runs(table.runs, parameters)
-    observed = table.observed
+    observed, bands = table.observed, parameters.bands
     slow = np.log(observed["tpot_s"] / served.tpot_s)
     slow = np.where(np.isfinite(slow), slow, -np.log(observed["output_tokens_per_s"] / served.output_tokens_per_s))
     late = np.log(observed["ttft_s"] / served.ttft_s)
-    pace = _parts(table, slow, parameters.bands["variance"])
-    after = late - np.array([pace.means.get(group, 0.0) for group in _groups(table)])
-    first = _parts(table, after, parameters.bands["variance_ttft"])
+    paces = _by_group(table, slow)
+    pace = {group: shrunk(errors, bands[OWN_PACE]) for group, errors in paces.items()}
+    firsts = _by_group(table, late - np.array([pace.get(group, 0.0) for group in _groups(table)]))
+    first = {group: shrunk(errors, bands[OWN_FIRST]) for group, errors in firsts.items()}
     effects = dict(parameters.effects)
-    for quantity, parts in (("pace", pace), ("first", first)):
-        if parts.means:
-            effects[quantity] = (*effects.get(quantity, ()), _as_effect(parts))
-    return replace(parameters, effects=effects, narrowed=dict(parameters.narrowed) | dict(pace.shares))
+    for quantity, logs in (("pace", pace), ("first", first)):
+        if logs:
+            effects[quantity] = (*effects.get(quantity, ()), _as_effect(logs))
+    narrowed = {target: dict(shares) for target, shares in parameters.narrowed.items()}
+    for target in TARGETS:
+        measured = firsts if target == "ttft_s" else paces
+        told = {group: remaining(bands[REMAINING], target, len(errors)) for group, errors in measured.items()}
+        narrowed[target] = narrowed.get(target, {}) | told
+    return replace(parameters, effects=effects, narrowed=narrowed)
 
 
-def _as_effect(parts: _Parts) -> Effect:
+def shrunk(errors: Floats, own: Mapping[str, float]) -> float:
+    """The mode of a group's own part, given the log errors of some of its rows, in turns of weight and mean.
+
+    >>> own = {"scale": 0.1, "scatter": 0.1}
+    >>> [round(shrunk(np.array(rows), own), 2) for rows in ([0.05], [0.05] * 8, [0.8])]  # scatter; certain; odd
+    [0.02, 0.05, 0.77]
+    """
+    middle = float(np.median(errors))
+    noise = own["scatter"] ** 2 / len(errors)
+    found = middle
+    for _ in range(ROUNDS):
+        variance = (FREEDOM * own["scale"] ** 2 + found**2) / (FREEDOM + 1)
+        found = middle * variance / (variance + noise)
+    return found
+
+
+def remaining(told: Mapping[str, float], target: str, rows: int) -> float:
+    """Which share of its width the band of a group keeps after so many measured rows."""
+    shares = {int(name.split(BETWEEN)[1]): share for name, share in told.items() if name.split(BETWEEN)[0] == target}
+    counts = sorted(shares)
+    return float(np.interp(log(rows), np.log(counts), [shares[count] for count in counts]))
+
+
+def _as_effect(logs: Mapping[Group, float]) -> Effect:
     return Effect(
         axes=GROUP,
-        factors={group: exp(mean) for group, mean in parts.means.items()},
-        counts=dict.fromkeys(parts.means, 1),
+        factors={group: exp(log_factor) for group, log_factor in logs.items()},
+        counts=dict.fromkeys(logs, 1),
     )
 
 
-def _groups(table: Table) -> list[tuple[str, ...]]:
+def _groups(table: Table) -> list[Group]:
     columns = (table.texts[c] for c in ("gpu", "model", "engine"))
     return list(zip(*columns, strict=True))
 
 
-def _parts(table: Table, errors: Floats, variance: Mapping[str, float]) -> _Parts:
-    """The posterior of every group that has rows; rows of one group are averaged first."""
-    rows: dict[tuple[str, ...], list[float]] = {}
+def _by_group(table: Table, errors: Floats) -> dict[Group, Floats]:
+    rows: dict[Group, list[float]] = {}
     for group, error in zip(_groups(table), errors, strict=True):
         if np.isfinite(error):
             rows.setdefault(group, []).append(float(np.clip(error, -LARGEST_LOG, LARGEST_LOG)))
-    groups = list(rows)
-    if not groups:
-        return _Parts({}, {})
-    counts = np.array([len(rows[group]) for group in groups])
-    means = np.array([np.median(rows[group]) for group in groups])
-    shared = _kernel(groups, variance)
-    gain = np.linalg.solve(shared + np.diag(variance["scatter"] / counts), shared).T
-    left = np.diag(shared) - np.einsum("ij,ij->i", gain, shared)
-    before = np.diag(shared) + variance["scatter"]
-    share = np.sqrt((left + variance["scatter"]) / before)
-    return _Parts(
-        means=dict(zip(groups, (gain @ means).tolist(), strict=True)),
-        shares=dict(zip(groups, share.tolist(), strict=True)),
-    )
-
-
-def _kernel(groups: list[tuple[str, ...]], variance: Mapping[str, float]) -> Floats:
-    gpu, _, stack = (np.array(column) for column in zip(*groups, strict=True))
-    same_stack = stack[:, None] == stack
-    same_device = same_stack & (gpu[:, None] == gpu)
-    kernel: Floats = (
-        variance["stack"] * same_stack + variance["device"] * same_device + variance["own"] * np.eye(len(gpu))
-    )
-    return kernel
+    return {group: np.array(values) for group, values in rows.items()}

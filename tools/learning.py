@@ -1,0 +1,145 @@
+"""What a few rows of a group tell of its other rows: how far the posterior may follow them, how narrow its band is."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from banding import STATED, Bands
+from breakeven.options.columns import Floats, Ints, Mask
+from breakeven.performance.band import BETWEEN
+from breakeven.performance.measured import TARGETS, Table
+from breakeven.performance.posterior import OWN_FIRST, OWN_PACE, REMAINING, shrunk
+
+COUNTS = (1, 2, 4, 8)
+"""After so many measured rows the remaining width is read off; between them it is interpolated."""
+REST = 3
+"""Rows a group needs beside the measured ones to be asked."""
+SEVERAL = 3
+"""Rows a group needs for its middle and its scatter to be told."""
+DRAWS = 5
+"""How often each group is asked, with other rows measured."""
+MIDDLE_OF_T = 0.7649
+"""The median of |t| with three degrees of freedom, in units of its scale."""
+OUTPUT, FIRST, SLOW = range(len(TARGETS))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Errors:
+    """Log errors (predicted over observed) and half widths of held-out rows, by target; the rows of each group."""
+
+    errors: Floats
+    widths: Floats
+    groups: tuple[Ints, ...]
+
+    @property
+    def pace(self) -> Floats:
+        """By how much the passes were slower than predicted, in the logarithm."""
+        found: Floats = np.where(np.isfinite(self.errors[SLOW]), -self.errors[SLOW], self.errors[OUTPUT])
+        return found
+
+
+def errors_of(table: Table, unseen: Floats, widths: Floats, rows: Mask | None = None) -> Errors:
+    """Of the rows that may be looked at; ``unseen``: logarithms predicted without the row's (gpu, model) pair."""
+    errors = unseen - np.stack([np.log(table.observed[t]) for t in TARGETS])
+    known = np.isfinite(errors).any(axis=0) & (True if rows is None else rows)
+    groups: dict[tuple[str, str, str], list[int]] = {}
+    columns = zip(*(table.texts[c] for c in ("gpu", "model", "engine")), strict=True)
+    for row, group in enumerate(columns):
+        if known[row]:
+            groups.setdefault(group, []).append(row)
+    return Errors(errors=errors, widths=widths, groups=tuple(np.array(rows) for rows in groups.values()))
+
+
+def learning_of(held: Errors) -> Bands:
+    """Scale and scatter of what a group has of its own, and the width that remains after some measured rows."""
+    own = {OWN_PACE: _own(held.pace, held.groups), OWN_FIRST: _own(-held.errors[FIRST], held.groups)}
+    remaining: dict[str, float] = {}
+    for target in range(len(TARGETS)):
+        last = 1.0
+        for count in COUNTS:
+            after, width = (np.concatenate(found) for found in zip(*_asked(held, own, target, count), strict=True))
+            last = min(last, float(np.quantile(np.abs(after) / width, STATED)))
+            remaining[f"{TARGETS[target]}{BETWEEN}{count}"] = last
+    return own | {REMAINING: remaining}
+
+
+def _own(errors: Floats, groups: tuple[Ints, ...]) -> dict[str, float]:
+    known = [errors[rows][np.isfinite(errors[rows])] for rows in groups]
+    several = [values for values in known if len(values) >= SEVERAL]
+    middles = np.array([np.median(values) for values in several])
+    return {
+        "scale": float(np.median(np.abs(middles)) / MIDDLE_OF_T),
+        "scatter": float(np.sqrt(np.median([np.var(values) for values in several]))),
+    }
+
+
+def _asked(held: Errors, own: Bands, target: int, count: int) -> Iterator[tuple[Floats, Floats]]:
+    """The errors of one target on the rest of each group once ``count`` of its rows are measured, and their widths."""
+    random = np.random.default_rng(count)
+    for rows in held.groups:
+        mine = rows[np.isfinite(held.errors[target][rows])]
+        if len(mine) >= count + REST:
+            for _ in range(DRAWS):
+                measured = random.choice(mine, count, replace=False)
+                rest = np.setdiff1d(mine, measured)
+                yield _after(held, own, target, (measured, rest)), held.widths[target][rest]
+
+
+def _after(held: Errors, own: Bands, target: int, rows: tuple[Ints, Ints]) -> Floats:
+    measured, rest = rows
+    slower = shrunk(held.pace[measured], own[OWN_PACE])
+    if target == FIRST:
+        slower += shrunk(-held.errors[FIRST][measured] - slower, own[OWN_FIRST])
+    found: Floats = held.errors[target][rest] + (-slower if target == OUTPUT else slower)
+    return found
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Learnt:
+    """What some rows of a kept-back group do for the others of it, in one target."""
+
+    target: str
+    rows: int
+    groups: int
+    median_before: float
+    median_after: float
+    mean_before: float
+    mean_after: float
+    remaining: float
+    """Of the band's width, on the mean of the folds."""
+    inside: float
+    """Share of the others inside the narrowed band; scale, scatter and width were read off other folds."""
+
+
+def learnt(table: Table, unseen: Floats, widths: Floats, folds: Ints) -> tuple[Learnt, ...]:
+    """The judgement, each fold with what the other folds tell."""
+    parts = []
+    for fold in np.unique(folds):
+        told = learning_of(errors_of(table, unseen, widths, folds != fold))
+        parts.append((told, errors_of(table, unseen, widths, folds == fold)))
+    return tuple(_judged(parts, target, count) for target in range(len(TARGETS)) for count in COUNTS)
+
+
+def _judged(parts: list[tuple[Bands, Errors]], target: int, count: int) -> Learnt:
+    name = f"{TARGETS[target]}{BETWEEN}{count}"
+    before, after, inside, groups = [], [], [], 0
+    for told, held in parts:
+        nothing = {OWN_PACE: {"scale": 0.0, "scatter": 1.0}, OWN_FIRST: {"scale": 0.0, "scatter": 1.0}}
+        before += [error for error, _ in _asked(held, nothing, target, count)]
+        asked = list(_asked(held, told, target, count))
+        groups += len(asked) // DRAWS
+        after += [error for error, _ in asked]
+        inside += [np.abs(error) <= width * told[REMAINING][name] for error, width in asked]
+    was, now = (np.abs(np.expm1(np.concatenate(errors))) for errors in (before, after))
+    return Learnt(
+        target=TARGETS[target],
+        rows=count,
+        groups=groups,
+        median_before=float(np.median(was)),
+        median_after=float(np.median(now)),
+        mean_before=float(was.mean()),
+        mean_after=float(now.mean()),
+        remaining=float(np.mean([told[REMAINING][name] for told, _ in parts])),
+        inside=float(np.mean(np.concatenate(inside))),
+    )
