@@ -680,7 +680,7 @@ def ideal() -> Parameters:
         expert_bandwidth_share=1.0,
         link_share=1.0,
         usable_memory_share=1.0,
-        overhead_gib=0.0,
+        overhead=dict(typical.overhead) | {"gib": 0.0},
         request_s=0.0,
         bandwidth_share=dict.fromkeys(typical.bandwidth_share, 1.0),
         flops_share=dict.fromkeys(typical.flops_share, 1.0),

@@ -9,6 +9,7 @@ from breakeven.options.columns import Floats
 from breakeven.performance.accuracy import Part, Score
 from heldout import Doubted, Figures, Scatter
 from learning import Learnt
+from starts import Room
 
 HEADS = {"output_tokens_per_s": "tokens/s", "ttft_s": "TTFT", "tpot_s": "TPOT"}
 FEWEST = 20
@@ -22,6 +23,7 @@ class Beside:
     """What the page tells beside the errors of the table's rows."""
 
     others: dict[str, Floats]
+    rooms: tuple[Room, ...]
     scatter: Scatter
     doubted: Doubted
 
@@ -45,6 +47,7 @@ def page(ways: dict[str, Figures], learnt: tuple[Learnt, ...], configurations_pe
         *_learning(learnt),
         "",
     ]
+    lines += [*_rooms(told.rooms), ""]
     lines += [*_floor(told.scatter), "", *_left_out(told.doubted), "", *_others(told.others), ""]
     for way, figures in ways.items():
         lines += [f"## {way.capitalize()}", ""]
@@ -150,6 +153,27 @@ def _learning(learnt: tuple[Learnt, ...]) -> list[str]:
         "off the other folds.",
         "",
         "| | rows measured | groups | median / mean before | after | width kept | in the band |",
+        "|---|--:|--:|--:|--:|--:|--:|",
+        *rows,
+    ]
+
+
+def _rooms(rooms: tuple[Room, ...]) -> list[str]:
+    """How well the room for KV cache is told, on which the largest concurrency rests."""
+    rows = [
+        f"| {room.part} | {room.starts} | {room.pairs} | {percent(room.median)} / {percent(room.mean)} | "
+        f"{percent(room.bias, '+')} | {percent(room.assumed_median)} / {percent(room.assumed_mean)} | "
+        f"{percent(room.inside)} |"
+        for room in rooms
+    ]
+    return [
+        "## Room for KV cache",
+        "",
+        "The largest concurrency is the tokens of KV cache that fit over those of a request. Published starts of "
+        "engines (`performance/data/starts.csv`) tell the tokens; whole (GPU, model) pairs are held out, five folds. "
+        "*Assumed*: 1.5 GiB of overhead on every device, as before any start was looked at.",
+        "",
+        "| engine | starts | pairs | median / mean | bias | assumed | in the band |",
         "|---|--:|--:|--:|--:|--:|--:|",
         *rows,
     ]

@@ -20,6 +20,7 @@ from breakeven.performance.measured import TARGETS, Table, shipped_measurements
 from fitting import Problem, prior_parameters
 from heldout import Figures, configurations_per_s, doubted_of, judged, scatter_of
 from others import held_out_others, other_errors, without_paces
+from starts import Room, judged_starts, shipped_starts
 
 ROOT = Path(__file__).parent.parent
 PAGE = ROOT / "docs" / "theory" / "accuracy.md"
@@ -39,6 +40,15 @@ def guarded(ways: dict[str, Figures]) -> dict[str, float]:
                 if score.median_absolute_error is not None and score.predicted >= FEWEST:
                     found[f"{way} / {part.by} {part.part} / {target}"] = round(score.median_absolute_error, 5)
     return found
+
+
+def guarded_rooms(rooms: tuple[Room, ...]) -> dict[str, float]:
+    """The same of the room for KV cache: the first part is the total."""
+    return {
+        f"starts / {'total' if n == 0 else 'engine'} {room.part} / kv_tokens": round(room.median, 5)
+        for n, room in enumerate(rooms)
+        if room.starts >= FEWEST
+    }
 
 
 def worse(committed: dict[str, float], now: dict[str, float]) -> list[str]:
@@ -72,14 +82,15 @@ def main() -> int:
     """Write or compare; the exit code."""
     table = shipped_measurements(load_catalogue())
     ways, learnt = judged(Problem(table, prior_parameters()))
-    now = guarded(ways)
+    rooms = judged_starts(shipped_starts(load_catalogue()))
+    now = guarded(ways) | guarded_rooms(rooms)
     if "--write" in sys.argv:
         speed = configurations_per_s(table, typical_parameters())
         document: dict[str, Any] = {"guarded_median_absolute_error": now}
         COMMITTED.write_bytes(msgspec.json.format(msgspec.json.encode(document), indent=2) + b"\n")
         others = held_out_others(list(other_errors(without_paces(typical_parameters()))))
         doubted = doubted_of(table, ways["pairs never seen"].predicted[TARGETS[0]].mid)
-        told = Beside(others=others, scatter=scatter_of(table), doubted=doubted)
+        told = Beside(others=others, rooms=rooms, scatter=scatter_of(table), doubted=doubted)
         PAGE.write_text(page(ways, learnt, speed, told), encoding="utf-8")
         PAIRS.write_text(pairs(table, ways["pairs never seen"]), encoding="utf-8")
         print(f"{PAGE.relative_to(ROOT)}, {COMMITTED.name} and {PAIRS.name} written")

@@ -17,7 +17,7 @@ from banding import bands_of, without_pair
 from breakeven import load_catalogue
 from breakeven.performance.calibration import BETWEEN_LEVELS, COUNT, EVERYTHING, parameters_of
 from breakeven.performance.measured import Table, shipped_measurements
-from fitting import PRIORS, Fitted, Problem, folds_of
+from fitting import Fitted, Problem, folds_of, prior_text
 from heldout import held_out, held_widths
 from learning import errors_of, learning_of
 from others import other_errors, other_paces, pass_widths
@@ -131,7 +131,7 @@ def fit_all(table: Table, priors: str) -> str:
 
 def main() -> int:
     """Write the file; the exit code."""
-    text = fit_all(shipped_measurements(load_catalogue()), PRIORS.read_text(encoding="utf-8"))
+    text = fit_all(shipped_measurements(load_catalogue()), prior_text())
     parameters_of(tomllib.loads(text))
     TARGET.write_text(text, encoding="utf-8")
     print(f"{TARGET.relative_to(ROOT)}: {len(text.splitlines()):,} lines")

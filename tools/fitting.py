@@ -13,12 +13,14 @@ from pathlib import Path
 
 import numpy as np
 
+from breakeven import load_catalogue
 from breakeven.options.columns import Floats, Ints, Mask
 from breakeven.performance.calibration import Parameters, parameters_of
 from breakeven.performance.effects import Axes
 from breakeven.performance.measured import TARGETS, Table
 from breakeven.performance.replica import scaled, uncalibrated
 from breakeven.performance.table import predict_runs, prepared
+from starts import overhead_text
 
 PRIORS = Path(__file__).parent / "priors.toml"
 STEP = 0.01
@@ -41,9 +43,14 @@ ALIKE = 0.5
 SAME = ("gpu", "model", "engine", "engine_version", "compute_format", "mode")
 
 
+def prior_text() -> str:
+    """The file of the parameters before any run has spoken: the priors, and what engines keep of the memory."""
+    return PRIORS.read_text(encoding="utf-8").rstrip() + "\n\n" + overhead_text(load_catalogue())
+
+
 def prior_parameters() -> Parameters:
-    """The parameters before any measurement has spoken."""
-    return parameters_of(tomllib.loads(PRIORS.read_text(encoding="utf-8")))
+    """The parameters before any measured run has spoken."""
+    return parameters_of(tomllib.loads(prior_text()))
 
 
 @dataclass(frozen=True, slots=True)

@@ -65,6 +65,7 @@ def test_a_pod_is_a_replica_of_the_plan(chosen):
     assert spec["replicas"] == min(chosen.capacity.replicas_by_hour)
     assert container["resources"]["limits"] == {"nvidia.com/gpu": chosen.tensor_parallel}
     assert f"--max-num-seqs={chosen.concurrency}" in container["args"]
+    assert f"--gpu-memory-utilization={chosen.setup.memory_share}" in container["args"]
     assert f"--tensor-parallel-size={chosen.tensor_parallel}" in container["args"]
     assert {"startupProbe", "readinessProbe", "livenessProbe"} <= container.keys()
 

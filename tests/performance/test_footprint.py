@@ -90,7 +90,8 @@ def test_requests_in_flight_are_what_fits_beside_the_weights(stages, ideal):
 def test_the_usual_share_and_the_runtime_are_taken_off_before(stages):
     found = stages(WORK, models=("llama-8b",), formats=("bf16",), machines=("g5.xlarge",))
     p = found.speed.parameters
-    free = (24 * p.usable_memory_share - p.overhead_gib) * BYTES_PER_GIB - 2 * 8_030_261_248
+    kept = p.overhead["gib"] * p.engine_overhead["vllm-v1"] * (24 / 80) ** p.overhead["memory"]
+    free = (24 * p.usable_memory_share - kept) * BYTES_PER_GIB - 2 * 8_030_261_248
     expected = free // (600 * 32 * 2048 * 2)
     assert found.memory.largest_concurrency[found.grid_row("llama-8b", "bf16", "A10G")] == expected
 

@@ -93,6 +93,7 @@ class Setup(msgspec.Struct, frozen=True, kw_only=True):
     model_context_tokens: int | None
     kv_cache_tokens: int | None
     in_flight: float
+    memory_share: float | None = None
 
 
 class Hybrid(msgspec.Struct, frozen=True, kw_only=True):

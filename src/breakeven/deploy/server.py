@@ -64,6 +64,9 @@ def settings(chosen: Chosen, weights: Weights, context_tokens: int | None) -> Se
             "float16" if chosen.setup.generation in WITHOUT_BFLOAT16 else "bfloat16", "of what is not narrow"
         ),
     }
+    share = chosen.setup.memory_share
+    if share is not None:
+        found["gpu-memory-utilization"] = said(share, "setup.memory_share, which the plan counts on")
     method = _quantization(chosen, weights)
     if method:
         found["quantization"] = said(method, f"option.number_format: {option.number_format}, narrowed while loading")

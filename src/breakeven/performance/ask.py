@@ -10,14 +10,14 @@ import numpy as np
 from breakeven.catalogue.load import Catalogue
 from breakeven.errors import SpecError, UnknownNameError
 from breakeven.evidence import Basis, Estimate
-from breakeven.options.columns import Floats
 from breakeven.performance.band import banded, bases, half_widths
 from breakeven.performance.calibration import Parameters
 from breakeven.performance.hardware import measured_devices, measured_models
 from breakeven.performance.measured import COMPUTE, MODES, Runs, Table, runs_of
+from breakeven.performance.overhead import band
 from breakeven.performance.roofline import decode_step
 from breakeven.performance.serving import Served
-from breakeven.performance.table import predict_runs, prepared, rows_of
+from breakeven.performance.table import Prepared, predict_runs, prepared, rows_of
 
 BYTES_A_WEIGHT = {"bf16": 2.0, "fp8": 1.0, "fp4": 0.56, "int8": 1.0, "w4a16": 0.53, "w8a16": 1.0, "fp32": 4.0}
 ENGINES = {
@@ -98,11 +98,11 @@ def ask(question: Question, catalogue: Catalogue, parameters: Parameters, table:
         SpecError: the model does not fit, or a figure is out of range.
     """
     known = _checked(question, catalogue)
-    device, count = device_on(question.on, catalogue)
+    device, count, memory_gib = device_on(question.on, catalogue, parameters)
     number_format = question.number_format or _format(known, question.model)
     for degree in _degrees(question.tensor_parallel, count):
-        runs = _runs(question, device, number_format, degree, catalogue)
-        ready = prepared(runs.kinds, parameters)
+        runs = _with_memory(_runs(question, device, number_format, degree, catalogue), memory_gib)
+        ready = prepared(runs.kinds, parameters, overhead=0.0)
         ready = replace(ready, replica=replace(ready.replica, burst=np.zeros(1)))
         if ready.room_bytes[0] > 0:
             break
@@ -128,7 +128,8 @@ def ask(question: Question, catalogue: Catalogue, parameters: Parameters, table:
         output_tokens=question.output_tokens,
         concurrency=question.concurrency,
         request_rate_per_s=question.rate_per_s,
-        **_estimates(served, runs, parameters, most),
+        **_estimates(served, runs, parameters),
+        largest_concurrency=_largest(runs, parameters, ready),
         bound_by=step.bound_by()[0],
         basis=bases(runs.kinds, parameters)[0],
         nearest=nearest(question, device, runs.kinds.stacks[0].name, degree, table),
@@ -162,15 +163,22 @@ def _format(models: Any, model: str) -> str:  # noqa: ANN401
     return {"fp8": "fp8", "mxfp4": "fp4", "int4-experts": "w4a16"}.get(models[model].native_format, "bf16")
 
 
-def device_on(on: str, catalogue: Catalogue) -> tuple[str, int]:
-    """The device and how many of it there are under the name of an instance type or of a GPU (of which 8)."""
+def device_on(on: str, catalogue: Catalogue, parameters: Parameters) -> tuple[str, int, float]:
+    """Under the name of an instance type or of a GPU: the device, how many (8 of a GPU), and the GiB of each."""
+    devices = measured_devices(catalogue)
     instance = catalogue.instances.get(on.removeprefix("ml."))
     if instance is not None and instance.accelerator:
-        return instance.accelerator, instance.accelerator_count
-    devices = measured_devices(catalogue)
+        name, count, total = instance.accelerator, instance.accelerator_count, instance.accelerator_memory_gib_total
+        return name, count, total / count if total else devices[name].memory_gib
     if on in devices:
-        return on, 8
+        return on, 8, devices[on].memory_gib * parameters.ecc_memory_share.get(on, 1.0)
     raise UnknownNameError("instance or GPU", on, [*devices, *catalogue.instances])
+
+
+def _with_memory(runs: Runs, memory_gib: float) -> Runs:
+    """The runs on devices that have so much memory in their machine."""
+    devices = tuple(replace(device, memory_gib=memory_gib) for device in runs.kinds.devices)
+    return replace(runs, kinds=replace(runs.kinds, devices=devices))
 
 
 def _degrees(asked: int | None, count: int) -> Sequence[int]:
@@ -221,14 +229,27 @@ def _runs(question: Question, device: str, number_format: str, degree: int, cata
     return replace(runs, mode=np.array([MODES.index(mode)]))
 
 
-def _estimates(served: Served, runs: Runs, parameters: Parameters, most: Floats) -> dict[str, Estimate]:
+def _estimates(served: Served, runs: Runs, parameters: Parameters) -> dict[str, Estimate]:
     basis = bases(runs.kinds, parameters)[0]
     widths = half_widths(runs.kinds, parameters)
-    found = {
+    return {
         target: banded(float(getattr(served, target)[0]), float(width[0]), basis, parameters.source)
         for target, width in widths.items()
     }
-    return found | {"largest_concurrency": Estimate(mid=float(np.floor(most[0])), basis=basis)}
+
+
+def _largest(runs: Runs, parameters: Parameters, ready: Prepared) -> Estimate:
+    """Whole requests that fit: as expected, where the engine keeps most of the memory, and where it keeps least."""
+    least, most = band(runs.kinds, parameters)
+    some = [
+        ready,
+        *(prepared(runs.kinds, parameters, ready.replica, overhead) for overhead in (most, least)),
+    ]
+    mid, low, high = (float(np.floor(rows_of(runs, each)[1][0])) for each in some)
+    seen = runs.kinds.stacks[0].name in parameters.engine_overhead
+    return Estimate(
+        mid=mid, low=low, high=high, basis="calibrated" if seen else "extrapolated", sources=(parameters.source,)
+    )
 
 
 def nearest(question: Question, device: str, stack: str, degree: int, table: Table) -> tuple[Neighbour, ...]:

@@ -83,12 +83,18 @@ class Parameters:
     expert_bandwidth_share: float
     link_share: float
     usable_memory_share: float
-    overhead_gib: float
+    tuned_overhead_gib: float
     request_s: float
     largest_prefill_load: float
     batch_limit: float
     together: float
     encoder_batch_limit: float
+    overhead: Mapping[str, float]
+    """What an engine keeps of a device's memory: scale, exponents, and how far starts lie from it (``overhead.py``)."""
+    engine_overhead: Mapping[str, float]
+    """By stack whose starts were seen: how many times as much it keeps."""
+    engine_overhead_spread: Mapping[str, float]
+    """By the same: how many times as wide its band is in the logarithm."""
     bandwidth_share: Mapping[str, float]
     flops_share: Mapping[str, float]
     hop_s: Mapping[str, float]
@@ -96,6 +102,8 @@ class Parameters:
     crossings: Mapping[str, float]
     """By device: how often a byte crosses the bus on its way to the next device, where it is not once."""
     bulk_batch_limit: Mapping[str, float]
+    ecc_memory_share: Mapping[str, float]
+    """By device: what error correction leaves of its memory, where it takes some."""
     reserved_output: Mapping[str, float]
     shared_heads: Mapping[str, float]
     layer_by_shape: Mapping[str, float]
@@ -122,12 +130,16 @@ def typical_parameters() -> Parameters:
 def parameters_of(tables: Mapping[str, Any]) -> Parameters:
     """Parameters from parsed TOML; a missing table is a ``KeyError`` naming it."""
     by_name = (
+        "overhead",
+        "engine_overhead",
+        "engine_overhead_spread",
         "bandwidth_share",
         "flops_share",
         "hop_s",
         "link_fallback_gb_per_s",
         "crossings",
         "bulk_batch_limit",
+        "ecc_memory_share",
         "reserved_output",
         "shared_heads",
         "layer_by_shape",

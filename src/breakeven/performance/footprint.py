@@ -9,8 +9,9 @@ from breakeven.options.columns import Floats, Ints, Mask
 from breakeven.options.hosted import HostedGrid
 from breakeven.options.ruling import Ruling
 from breakeven.performance.calibration import Parameters
-from breakeven.performance.grid import precision_of
+from breakeven.performance.grid import kinds_of, precision_of
 from breakeven.performance.kinds import WIDE_BYTES, kv_elements, weight_bytes
+from breakeven.performance.overhead import band, usable_gib
 from breakeven.units import BYTES_PER_GB, BYTES_PER_GIB
 from breakeven.wording import worded
 from breakeven.workload.policy import Stated
@@ -45,15 +46,16 @@ def footprint(
     by_pair = weight_bytes(grid.models, [precision_of(f) for f in grid.formats])
     weights, experts = (column[grid.model, grid.number_format] for column in by_pair)
     degree = np.array([row.tensor_parallel for row in grid.fleet.hardware], dtype=np.int64)[grid.hardware]
-    device = np.array([row.memory_gib_per_device or 0.0 for row in grid.fleet.hardware])[grid.hardware]
     heads = np.array([1 if m.latent_kv else max(m.kv_heads, 1) for m in grid.models], dtype=np.int64)
     shards = np.minimum(degree, heads[grid.model])
     resident, longest = (
         np.array([kv_bytes(m, tokens) for m in grid.models])[grid.model]
         for tokens in (mix.resident_tokens, mix.longest_tokens)
     )
-    usable = BYTES_PER_GIB * np.maximum(device * parameters.usable_memory_share - parameters.overhead_gib, 0.0)
-    alive = _with_weights(grid, weights, usable * degree, ruling)
+    kinds = kinds_of(grid, np.arange(len(grid.model)))
+    usable = BYTES_PER_GIB * usable_gib(kinds, parameters)
+    at_most = BYTES_PER_GIB * usable_gib(kinds, parameters, band(kinds, parameters)[0])
+    alive = _with_weights(grid, weights, at_most * degree, ruling)
     room = (usable - weights / degree) * shards
     if stated is None:
         alive = _with_longest(grid, alive, longest, room, ruling)
@@ -71,6 +73,7 @@ def footprint(
 
 
 def _with_weights(grid: HostedGrid, weights: Floats, usable: Floats, ruling: Ruling) -> Mask:
+    """Ruled out is what does not fit even where the engine keeps little."""
     return ruling.exclude(
         grid.alive,
         weights > usable,
@@ -95,7 +98,7 @@ def _with_longest(grid: HostedGrid, alive: Mask, longest: Floats, room: Floats, 
             "{option}: {longest:.1f} GB needed, {room:.1f} GB free",
             option=grid.words(row),
             longest=longest[row] / BYTES_PER_GB,
-            room=room[row] / BYTES_PER_GB,
+            room=max(float(room[row]), 0.0) / BYTES_PER_GB,
         ),
         grid.weight,
     )

@@ -60,8 +60,8 @@ def shrunk(errors: Floats, own: Mapping[str, float]) -> float:
     """The mode of a group's own part, given the log errors of some of its rows, in turns of weight and mean.
 
     >>> own = {"scale": 0.1, "scatter": 0.1}
-    >>> [round(shrunk(np.array(rows), own), 2) for rows in ([0.05], [0.05] * 8, [0.8])]  # scatter; certain; odd
-    [0.02, 0.05, 0.77]
+    >>> [round(shrunk(np.array(rows), own), 2) for rows in ([0.05], [0.05] * 8, [0.8])]  # scatter; sure; odd
+    [0.02, 0.04, 0.75]
     """
     middle = float(np.median(errors))
     noise = own["scatter"] ** 2 / len(errors)

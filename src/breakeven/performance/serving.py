@@ -120,6 +120,7 @@ def concurrency_at(requests_per_s: Floats, most: Floats, held_s: Callable[[Float
 
     low, high = np.zeros_like(most), most
     above, below = np.maximum(excess(low), TINY), np.minimum(excess(high), 0.0)
+    full = below >= 0
     moved, root = np.zeros(len(low)), high
     for _ in range(FALSE_POSITIONS):
         root = (low * below - high * above) / (below - above)
@@ -129,7 +130,7 @@ def concurrency_at(requests_per_s: Floats, most: Floats, held_s: Callable[[Float
         low, above = np.where(up, root, low), np.where(up, value, above)
         high, below = np.where(up, high, root), np.where(up, below, value)
         moved = np.where(up, 1.0, -1.0)
-    return np.minimum(root, most)
+    return np.where(full, most, np.minimum(root, most))
 
 
 def closed(

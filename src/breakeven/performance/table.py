@@ -9,6 +9,7 @@ from breakeven.options.columns import Floats, Ints
 from breakeven.performance.calibration import Parameters, typical_parameters
 from breakeven.performance.kinds import DRAWN, DRAWN_MEAN, Kinds
 from breakeven.performance.measured import MODES, Runs
+from breakeven.performance.overhead import tuned_gib, usable_gib
 from breakeven.performance.replica import replicas
 from breakeven.performance.roofline import Replica
 from breakeven.performance.serving import Served, arriving, batch, bulk, closed
@@ -30,12 +31,17 @@ class Prepared:
     """Tokens that a benchmark counts for each one put out."""
 
 
-def prepared(kinds: Kinds, parameters: Parameters, replica: Replica | None = None) -> Prepared:
-    """The kinds of a table, ready for its runs."""
+def prepared(
+    kinds: Kinds, parameters: Parameters, replica: Replica | None = None, overhead: Floats | float | None = None
+) -> Prepared:
+    """The kinds of a table, ready for its runs.
+
+    ``overhead``: the engine keeps e^overhead of the memory that it is expected to; ``None``: as in published runs.
+    """
     p = parameters
     replica = replica or replicas(kinds, p, 0.0)
     total, experts = kinds.weight_bytes()
-    usable = kinds.by_device(lambda d: d.memory_gib) * p.usable_memory_share - p.overhead_gib
+    usable = tuned_gib(kinds, p) if overhead is None else usable_gib(kinds, p, overhead)
     stages = kinds.tensor_parallel * kinds.pipeline_parallel
     weights = (total - experts) / stages + experts / (stages * kinds.data_parallel)
     free = np.maximum(usable * BYTES_PER_GIB - weights, 0.0)

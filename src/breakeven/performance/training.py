@@ -21,6 +21,8 @@ BYTES_PER_PARAMETER: dict[Method, float] = {"full": 16.0, "lora": 2.0}
 16-bit weights alone."""
 LORA_SHARE = 0.01
 """Assumption: parameters of the small matrices, which take Adam's 16 bytes each, over those of the model."""
+RUNTIME_GIB = 1.5
+"""Assumption: what the framework keeps of each device."""
 VENDORS = ("nvidia", "amd")
 """Of the accelerators that training is planned on."""
 LARGEST_CLUSTER = 8
@@ -72,7 +74,7 @@ def run_on(
     share = tuning.flops_share or parameters.flops_share.get(accelerator.generation)
     if accelerator.vendor not in VENDORS or not (devices and memory and share and accelerator.bf16_dense_tflops):
         return None
-    usable = BYTES_PER_GIB * (memory * parameters.usable_memory_share - parameters.overhead_gib) * devices
+    usable = BYTES_PER_GIB * (memory * parameters.usable_memory_share - RUNTIME_GIB) * devices
     rate = accelerator.bf16_dense_tflops * FLOPS_PER_TFLOPS * share
     flops, needed = training_flops(model, tuning, method), training_bytes(model, method)
     alone_hours = flops / (devices * rate * SECONDS_PER_HOUR)

@@ -29,6 +29,8 @@ class Setup(msgspec.Struct, frozen=True, kw_only=True):
     """The longest context that the model takes."""
     kv_cache_tokens: int | None
     """The longest context for which memory has room beside the weights."""
+    memory_share: float
+    """Of each device's memory, for weights, KV cache and what the engine keeps: the rest is left free."""
     in_flight: float
     """Requests in flight on each replica, on average, up to which the smallest fleet of the plan keeps its promise:
     with more, the plan adds a replica."""
@@ -50,6 +52,7 @@ def setup_of(
         longest_request_tokens=int(np.ceil(longest)),
         model_context_tokens=model.max_context,
         kv_cache_tokens=_kv_tokens(model, float(speed.memory.room_bytes[row])),
+        memory_share=speed.parameters.usable_memory_share,
         in_flight=_in_flight(speed, at, sizing.most_used_of(at, least_replicas)),
     )
 

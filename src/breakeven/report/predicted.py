@@ -37,6 +37,8 @@ def print_answer(answer: Answer) -> None:
 def _band(estimate: Estimate, told: object) -> str:
     if estimate.low is None or estimate.high is None or not callable(told):
         return ""
+    if estimate.low == estimate.high:
+        return "   what the engine admits; memory holds more"
     return f"   80 % between {told(estimate.low)} and {told(estimate.high)}"
 
 

@@ -1,0 +1,63 @@
+"""What an engine keeps of a device's memory beside weights and KV cache: activations, graphs, buffers, its runtime.
+
+    overhead = gib (memory/80 GiB)^memory (hidden/4096)^hidden devices^(devices + mixture [of experts]) engine
+
+The scale, the exponents and the factor of each engine are fitted on published starts of engines (``data/starts.csv``),
+which tell how many tokens of KV cache were left; a mixture of experts has buffers to exchange tokens beside those of an
+all-reduce. 80 % of the starts lie between e^low and e^high of it. Who publishes a benchmark has tuned it to its model
+(a larger share of the memory, shorter requests at most), so such runs count with less: ``tuned_overhead_gib``.
+"""
+
+import numpy as np
+
+from breakeven.options.columns import Floats
+from breakeven.performance.calibration import Parameters
+from breakeven.performance.kinds import Kinds
+
+MEMORY_GIB, HIDDEN_SIZE = 80.0, 4096.0
+"""Where the overhead is its scale: on one device of so much memory, of a dense model so wide."""
+LOW, HIGH, LOW_UNKNOWN, HIGH_UNKNOWN = "low", "high", "low_unknown", "high_unknown"
+"""Ends of the 80 % band in the logarithm, for engines whose starts were seen and for others."""
+
+
+def usable_gib(kinds: Kinds, parameters: Parameters, log: Floats | float = 0.0) -> Floats:
+    """GiB of each row's device for weights and KV cache; ``log``: the overhead is e^log of what is expected."""
+    p = parameters
+    memory = kinds.by_device(lambda d: d.memory_gib)
+    overhead = overhead_gib(
+        memory,
+        kinds.by_model(lambda m: m.hidden_size),
+        kinds.tensor_parallel,
+        kinds.by_model(lambda m: float(m.experts > 0)),
+        p,
+    )
+    overhead = overhead * kinds.by_stack(lambda s: p.engine_overhead.get(s.name, 1.0))
+    found: Floats = np.maximum(memory * p.usable_memory_share - overhead * np.exp(log), 0.0)
+    return found
+
+
+def tuned_gib(kinds: Kinds, parameters: Parameters) -> Floats:
+    """GiB of each row's device for weights and KV cache where the engine was tuned for a benchmark."""
+    memory = kinds.by_device(lambda d: d.memory_gib)
+    found: Floats = np.maximum(memory * parameters.usable_memory_share - parameters.tuned_overhead_gib, 0.0)
+    return found
+
+
+def overhead_gib(
+    memory_gib: Floats, hidden_size: Floats, devices: Floats, mixture: Floats, parameters: Parameters
+) -> Floats:
+    """GiB of each device that an engine keeps; ``mixture`` is 1 for a mixture of experts, 0 for a dense model."""
+    told = parameters.overhead
+    single = (memory_gib / MEMORY_GIB) ** told["memory"] * (hidden_size / HIDDEN_SIZE) ** told["hidden"]
+    found: Floats = told["gib"] * single * devices ** (told["devices"] + told["mixture"] * mixture)
+    return found
+
+
+def band(kinds: Kinds, parameters: Parameters) -> tuple[Floats, Floats]:
+    """The ends of the 80 % band of each row's overhead, in the logarithm."""
+    told, spread = parameters.overhead, parameters.engine_overhead_spread
+
+    def end(known: str, unknown: str) -> Floats:
+        return kinds.by_stack(lambda s: told[known] * spread[s.name] if s.name in spread else told[unknown])
+
+    return end(LOW, LOW_UNKNOWN), end(HIGH, HIGH_UNKNOWN)
