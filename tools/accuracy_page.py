@@ -170,8 +170,10 @@ def _rooms(rooms: tuple[Room, ...]) -> list[str]:
         "## Room for KV cache",
         "",
         "The largest concurrency is the tokens of KV cache that fit over those of a request. Published starts of "
-        "engines (`performance/data/starts.csv`) tell the tokens; whole (GPU, model) pairs are held out, five folds. "
-        "*Assumed*: 1.5 GiB of overhead on every device, as before any start was looked at.",
+        "engines (`performance/data/starts.csv`) tell the tokens; whole (GPU, model) pairs are held out, five folds, "
+        "dealt in twenty ways. *Assumed*: 1.5 GiB of overhead on every device, as before any start was looked at. In "
+        "the band: n starts of one engine and pair count as the root of n; an engine with fewer than ten has the wider "
+        "band.",
         "",
         "| engine | starts | pairs | median / mean | bias | assumed | in the band |",
         "|---|--:|--:|--:|--:|--:|--:|",

@@ -40,9 +40,7 @@ def bands_of(table: Table, unseen: Floats, seen: Floats, rows: Mask | None = Non
     for n, target in enumerate(TARGETS):
         errors = np.concatenate([np.abs(unseen - observed)[n], np.abs(seen - observed)[n]])
         classes = np.concatenate([place, with_pair])
-        groups = np.array(
-            [BETWEEN.join((e, m)) for e, m in zip(table.texts["engine"], table.texts["mode"], strict=True)]
-        )
+        groups = np.array([BETWEEN.join(way) for way in zip(table.texts["engine"], modes_of(table), strict=True)])
         places = np.array([f"{GENERATION}{name}" for name in generations_of(table)])
         both = (np.concatenate([groups, groups]), np.concatenate([places, places]))
         bands[target], factors = _widths(errors, classes, both)
@@ -62,13 +60,18 @@ def bands_of(table: Table, unseen: Floats, seen: Floats, rows: Mask | None = Non
 
 def widths_of(table: Table, bands: Bands, place: Ints) -> Floats:
     """Half the band of each target and row in the logarithm, given the evidence that is left for each row."""
-    found = []
+    spread, found = bands["spread"], []
+
+    def factor(target: str, engine: str, mode: str) -> float:
+        every = spread.get(BETWEEN.join((target, engine)), 1.0)
+        return spread.get(BETWEEN.join((target, engine, mode)), every)
+
     for target in TARGETS:
         base = np.array([bands[target][name] for name in EVIDENCE])[place]
-        pairs = zip(table.texts["engine"], table.texts["mode"], strict=True)
-        spread = [bands["spread"].get(BETWEEN.join((target, e, m)), 1.0) for e, m in pairs]
-        places = [bands["spread"].get(BETWEEN.join((target, GENERATION + g)), 1.0) for g in generations_of(table)]
-        found.append(base * np.array(spread) * np.array(places))
+        ways = zip(table.texts["engine"], modes_of(table), strict=True)
+        factors = np.array([factor(target, engine, mode) for engine, mode in ways])
+        places = [spread.get(BETWEEN.join((target, GENERATION + g)), 1.0) for g in generations_of(table)]
+        found.append(base * factors * np.array(places))
     return np.stack(found)
 
 
@@ -163,6 +166,12 @@ def generations_of(table: Table) -> list[str]:
     """The hardware generation of each row."""
     kinds = table.runs.kinds
     return [kinds.devices[kinds.device[k]].generation if k >= 0 else "" for k in table.runs.kind]
+
+
+def modes_of(table: Table) -> list[str]:
+    """The mode of each row as the equations know it: with the scenario, where that is a way of its own."""
+    kinds = table.runs.kinds
+    return [kinds.stacks[kinds.stack[k]].mode if k >= 0 else "" for k in table.runs.kind]
 
 
 def without_pair(table: Table) -> Ints:

@@ -53,7 +53,7 @@ def errors_of(table: Table, unseen: Floats, widths: Floats, rows: Mask | None = 
 
 def learning_of(held: Errors) -> Bands:
     """Scale and scatter of what a group has of its own, and the width that remains after some measured rows."""
-    own = {OWN_PACE: _own(held.pace, held.groups), OWN_FIRST: _own(-held.errors[FIRST], held.groups)}
+    own = {OWN_PACE: _own(held.pace, held.groups), OWN_FIRST: _own(_beside_pace(held), held.groups)}
     remaining: dict[str, float] = {}
     for target in range(len(TARGETS)):
         last = 1.0
@@ -64,18 +64,31 @@ def learning_of(held: Errors) -> Bands:
     return own | {REMAINING: remaining}
 
 
+def _beside_pace(held: Errors) -> Floats:
+    """By how much first tokens came later than the pace of their group explains, in the logarithm."""
+    found: Floats = -held.errors[FIRST]
+    for rows in held.groups:
+        paces = held.pace[rows][np.isfinite(held.pace[rows])]
+        if len(paces):
+            found[rows] -= np.median(paces)
+    return found
+
+
 def _own(errors: Floats, groups: tuple[Ints, ...]) -> dict[str, float]:
     known = [errors[rows][np.isfinite(errors[rows])] for rows in groups]
     several = [values for values in known if len(values) >= SEVERAL]
     middles = np.array([np.median(values) for values in several])
     return {
         "scale": float(np.median(np.abs(middles)) / MIDDLE_OF_T),
-        "scatter": float(np.sqrt(np.median([np.var(values) for values in several]))),
+        "scatter": float(np.sqrt(np.median([np.var(values, ddof=1) for values in several]))),
     }
 
 
-def _asked(held: Errors, own: Bands, target: int, count: int) -> Iterator[tuple[Floats, Floats]]:
-    """The errors of one target on the rest of each group once ``count`` of its rows are measured, and their widths."""
+def _asked(held: Errors, own: Bands | None, target: int, count: int) -> Iterator[tuple[Floats, Floats]]:
+    """The errors of one target on the rest of each group once ``count`` of its rows are measured, and their widths.
+
+    ``own``: ``None`` tells the errors before, on the same rows.
+    """
     random = np.random.default_rng(count)
     for rows in held.groups:
         mine = rows[np.isfinite(held.errors[target][rows])]
@@ -83,16 +96,23 @@ def _asked(held: Errors, own: Bands, target: int, count: int) -> Iterator[tuple[
             for _ in range(DRAWS):
                 measured = random.choice(mine, count, replace=False)
                 rest = np.setdiff1d(mine, measured)
-                yield _after(held, own, target, (measured, rest)), held.widths[target][rest]
+                before = held.errors[target][rest]
+                found = before if own is None else before + _moved(held, own, target, measured)
+                yield found, held.widths[target][rest]
 
 
-def _after(held: Errors, own: Bands, target: int, rows: tuple[Ints, Ints]) -> Floats:
-    measured, rest = rows
-    slower = shrunk(held.pace[measured], own[OWN_PACE])
-    if target == FIRST:
-        slower += shrunk(-held.errors[FIRST][measured] - slower, own[OWN_FIRST])
-    found: Floats = held.errors[target][rest] + (-slower if target == OUTPUT else slower)
-    return found
+def _moved(held: Errors, own: Bands, target: int, measured: Ints) -> float:
+    """By how much the measured rows move the group's predictions of one target, in the logarithm."""
+
+    def known(errors: Floats) -> Floats:
+        return errors[np.isfinite(errors)]
+
+    paces = known(held.pace[measured])
+    slower = shrunk(paces, own[OWN_PACE]) if len(paces) else 0.0
+    if target == OUTPUT:
+        return -slower
+    firsts = known(-held.errors[FIRST][measured] - slower) if target == FIRST else np.empty(0)
+    return slower + (shrunk(firsts, own[OWN_FIRST]) if len(firsts) else 0.0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -125,8 +145,7 @@ def _judged(parts: list[tuple[Bands, Errors]], target: int, count: int) -> Learn
     name = f"{TARGETS[target]}{BETWEEN}{count}"
     before, after, inside, groups = [], [], [], 0
     for told, held in parts:
-        nothing = {OWN_PACE: {"scale": 0.0, "scatter": 1.0}, OWN_FIRST: {"scale": 0.0, "scatter": 1.0}}
-        before += [error for error, _ in _asked(held, nothing, target, count)]
+        before += [error for error, _ in _asked(held, None, target, count)]
         asked = list(_asked(held, told, target, count))
         groups += len(asked) // DRAWS
         after += [error for error, _ in asked]

@@ -11,6 +11,7 @@ from banding import STATED
 from breakeven.catalogue.load import Catalogue
 from breakeven.catalogue.schema import ModelSpec
 from breakeven.options.columns import Floats, Ints, Mask
+from breakeven.performance.calibration import typical_parameters
 from breakeven.performance.footprint import kv_bytes
 from breakeven.performance.grid import precision_of
 from breakeven.performance.hardware import measured_models
@@ -19,8 +20,6 @@ from breakeven.performance.overhead import HIDDEN_SIZE, MEMORY_GIB
 from breakeven.units import BYTES_PER_GIB
 
 SHAPE = ("gib", "memory", "hidden", "devices", "mixture")
-ASSUMED_GIB = 1.5
-"""Before any start was looked at: activations and runtime, an assumption."""
 RIDGE = 0.5
 """Weight of the prior (exponents 0, factors 1; any scale) beside the rows."""
 TURN = 0.1
@@ -31,6 +30,10 @@ ROUNDS = 50
 FOLDS = 5
 SEVERAL = 3
 """Starts that an engine needs for a factor of its own."""
+MANY = 10
+"""Starts that an engine needs for a band of its own."""
+SEEDS = 20
+"""Ways to deal the pairs into folds: what is told is the mean over all of them."""
 WHOLE = 10.0
 """So many starts of an engine count as much for the spread of its band as all others together."""
 LEAST_SPREAD = 0.05
@@ -49,6 +52,13 @@ class Starts:
     """What the engine was told it may use, less the weights."""
     kv_gib: Floats
     """What was left for the KV cache."""
+
+    @property
+    def weight(self) -> Floats:
+        """N starts of one engine with one pair count as the root of n."""
+        keys = [f"{group} | {engine}" for group, engine in zip(self.groups, self.engines, strict=True)]
+        size = Counter(keys)
+        return np.array([size[key] ** -0.5 for key in keys])
 
     @property
     def overhead_gib(self) -> Floats:
@@ -92,9 +102,7 @@ def fitted(starts: Starts, rows: Mask | None = None) -> dict[str, dict[str, floa
     engines = [e for e, n in sorted(Counter(np.array(starts.engines)[used].tolist()).items()) if n >= SEVERAL]
     design = np.column_stack([starts.columns, *(np.array(starts.engines) == engine for engine in engines)])[used]
     target = np.log(starts.overhead_gib[used])
-    keys = [f"{starts.groups[n]} | {starts.engines[n]}" for n in np.flatnonzero(used)]
-    size = Counter(keys)
-    weight = np.array([size[key] ** -0.5 for key in keys])
+    weight = _taken(starts, used).weight
     ridge = np.array([0.0, *[RIDGE] * (design.shape[1] - 1)])
     found: Floats = np.zeros(design.shape[1])
     for _ in range(ROUNDS):
@@ -137,17 +145,27 @@ def ends_of(starts: Starts, rows: Mask | None = None) -> tuple[dict[str, float],
     used = np.ones(len(starts.groups), dtype=np.bool_) if rows is None else rows
     some = _taken(starts, used)
     names, engine = np.unique(some.engines, return_inverse=True)
-    seen, unseen = held_out_logs(some, folds_of(some)), held_out_logs(some, engine)
+    logs = np.concatenate([held_out_logs(some, folds_of(some, seed)) for seed in range(SEEDS)])
+    weight, engine = np.tile(some.weight, SEEDS), np.tile(engine, SEEDS)
     outside = (1 - STATED) / 2
-    low, high = np.quantile(seen, [outside, 1 - outside]).tolist()
-    far = seen / np.where(seen < 0, low, high)
+    low, high = _quantile(logs, weight, outside), _quantile(logs, weight, 1 - outside)
+    far = logs / np.where(logs < 0, low, high)
     spread = {}
     for n, name in enumerate(names.tolist()):
-        mine = engine == n
-        own = np.log(max(float(np.quantile(far[mine], STATED)), LEAST_SPREAD))
-        spread[name] = float(np.exp(own * mine.sum() / (mine.sum() + WHOLE)))
-    other = float(np.quantile(np.abs(unseen), STATED))
+        mine, count = engine == n, some.engines.count(name)
+        if count >= MANY:
+            own = np.log(max(_quantile(far[mine], weight[mine], STATED), LEAST_SPREAD))
+            spread[name] = float(np.exp(own * count / (count + WHOLE)))
+    unseen = np.abs(held_out_logs(some, np.unique(some.engines, return_inverse=True)[1]))
+    other = _quantile(unseen, some.weight, STATED)
     return {"low": low, "high": high, "low_unknown": min(low, -other), "high_unknown": max(high, other)}, spread
+
+
+def _quantile(values: Floats, weight: Floats, share: float) -> float:
+    """The value up to which ``share`` of the weight lies."""
+    order = np.argsort(values)
+    reached = np.cumsum(weight[order]) - weight[order] / 2
+    return float(np.interp(share * weight.sum(), reached, values[order]))
 
 
 def _taken(starts: Starts, rows: Mask) -> Starts:
@@ -175,32 +193,39 @@ class Room:
     """With the overhead that was assumed before any start was seen."""
     assumed_mean: float
     inside: float
+    """Share of the starts inside the band, n of one pair counted as the root of n."""
 
 
 def judged_starts(starts: Starts) -> tuple[Room, ...]:
-    """In total and by engine; fit and band of each fold come from the other folds."""
-    folds = folds_of(starts)
-    kept = starts.overhead_gib / np.exp(held_out_logs(starts, folds))
-    low, high = np.zeros(len(folds)), np.zeros(len(folds))
+    """In total and by engine; fit and band of each fold come from the other folds, dealt in several ways."""
+    expected, inside = zip(*(_held_out(starts, folds_of(starts, seed)) for seed in range(SEEDS)), strict=True)
+    judged = np.stack(expected), np.stack(inside)
+    engines = np.array(starts.engines)
+    parts = [("all", np.full(len(engines), True)), *((e, engines == e) for e in sorted(set(starts.engines)))]
+    return tuple(_room(name, starts, rows, judged) for name, rows in parts)
+
+
+def _held_out(starts: Starts, folds: Ints) -> tuple[Floats, Mask]:
+    """The overhead expected of each start by the other folds, and whether what it kept lies in their band."""
+    logs = held_out_logs(starts, folds)
+    inside = np.zeros(len(folds), dtype=np.bool_)
     for fold in np.unique(folds):
         (ends, spread), mine = ends_of(starts, folds != fold), folds == fold
-        wider = np.array([spread.get(engine, 1.0) for engine in starts.engines])[mine]
-        low[mine], high[mine] = ends["low"] * wider, ends["high"] * wider
-    log = np.log(starts.overhead_gib / kept)
-    inside = (low <= log) & (log <= high)
-    engines = np.array(starts.engines)
-    parts = [("all", np.ones(len(folds), dtype=np.bool_)), *((e, engines == e) for e in sorted(set(starts.engines)))]
-    return tuple(_room(name, starts, rows, (kept, inside)) for name, rows in parts)
+        for n in np.flatnonzero(mine):
+            kind, wider = ("", spread[starts.engines[n]]) if starts.engines[n] in spread else ("_unknown", 1.0)
+            inside[n] = ends[f"low{kind}"] * wider <= logs[n] <= ends[f"high{kind}"] * wider
+    return starts.overhead_gib / np.exp(logs), inside
 
 
 def _room(name: str, starts: Starts, rows: Mask, judged: tuple[Floats, Mask]) -> Room:
-    kept, inside = judged
+    expected, inside = judged
 
     def ratio(overhead: Floats) -> Floats:
-        found: Floats = np.maximum(starts.budget_gib - overhead, 0.0)[rows] / starts.kv_gib[rows]
+        found: Floats = (np.maximum(starts.budget_gib - overhead, 0.0) / starts.kv_gib)[..., rows]
         return found
 
-    found, before = ratio(kept), np.abs(ratio(np.full(len(kept), ASSUMED_GIB)) - 1)
+    found = ratio(expected)
+    before = np.abs(ratio(np.full(len(rows), typical_parameters().tuned_overhead_gib)) - 1)
     return Room(
         part=name,
         starts=int(rows.sum()),
@@ -210,7 +235,7 @@ def _room(name: str, starts: Starts, rows: Mask, judged: tuple[Floats, Mask]) ->
         bias=float(np.median(found) - 1),
         assumed_median=float(np.median(before)),
         assumed_mean=float(before.mean()),
-        inside=float(inside[rows].mean()),
+        inside=float(np.average(inside[:, rows].mean(axis=0), weights=starts.weight[rows])),
     )
 
 

@@ -1,14 +1,18 @@
 """What an engine keeps of a device's memory, and how far the largest concurrency is to be trusted for it."""
 
+import csv
+import io
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
+from breakeven.errors import SpecError
 from breakeven.performance.ask import Question, ask, device_on
 from breakeven.performance.calibration import typical_parameters
-from breakeven.performance.measured import shipped_measurements
-from breakeven.performance.overhead import band, overhead_gib, tuned_gib, usable_gib
+from breakeven.performance.measured import shipped_measurements, table_of
+from breakeven.performance.overhead import band, overhead_gib, seen, tuned_gib, usable_gib
+from breakeven.performance.posterior import updated
 from breakeven.performance.table import prepared
 
 P = typical_parameters()
@@ -69,6 +73,47 @@ def test_the_largest_concurrency_has_a_band_around_it(asked):
     unknown = asked(model="llama3-8b", on="g5.xlarge", input_tokens=2000, engine="tgi")
     assert unknown.basis == "extrapolated"
     assert unknown.high / unknown.low > found.high / found.low
+
+
+def test_a_replica_is_chosen_that_has_room_for_a_request(shipped, table):
+    found = ask(Question(model="llama3-70b", on="p5.48xlarge", number_format="fp8"), shipped, P, table)
+    assert found.tensor_parallel == 2, "one device holds the weights and nothing else"
+    assert found.largest_concurrency.low >= 1
+
+
+def test_where_only_a_frugal_engine_leaves_room_none_is_expected_to_fit(asked):
+    found = asked(model="llama3-70b", on="p5.48xlarge", number_format="fp8", tensor_parallel=1)
+    assert found.low == found.mid == 0 < found.high
+
+
+def test_where_nothing_is_left_the_message_says_what_is_missing(asked):
+    with pytest.raises(SpecError, match=r"beside its weights of 141\.1 GB nothing is left for the 0\.38 GB"):
+        asked(model="llama3-70b", on="H100-SXM", number_format="bf16", tensor_parallel=1)
+    with pytest.raises(SpecError, match=r"c7i\.48xlarge has no accelerator"):
+        asked(model="llama3-8b", on="c7i.48xlarge")
+
+
+def test_what_was_measured_is_asked_with_the_room_that_it_had(shipped, table, runs_csv):
+    told = {"model": "llama3-70b", "compute_format": "fp8", "weight_bytes_per_param": "1", "concurrency": "3"}
+    row = runs_csv({**told, "engine": "vllm-v1", "output_tokens_per_s": "95", "ttft_s": "0.3", "tpot_s": "0.03"})
+    mine = updated(P, table_of(csv.DictReader(io.StringIO(row)), shipped, "mine.csv"))
+    question = Question(
+        model="llama3-70b", on="H100-SXM", number_format="fp8", tensor_parallel=1, concurrency=3, input_tokens=1000
+    )
+    before, after = (ask(question, shipped, p, table) for p in (P, mine))
+    assert before.largest_concurrency.mid == 0
+    assert after.largest_concurrency.mid >= 3
+    assert after.output_tokens_per_s.low < 95 < after.output_tokens_per_s.high
+
+
+def test_what_was_seen_on_gpus_is_not_said_of_other_devices(table):
+    kinds = table.runs.kinds
+    other = kinds.by_device(lambda d: d.generation in ("neuron", "gaudi")) > 0
+    assert other.any()
+    memory = kinds.by_device(lambda d: d.memory_gib)
+    assert usable_gib(kinds, P)[other] == pytest.approx((memory * P.usable_memory_share - P.tuned_overhead_gib)[other])
+    assert not seen(kinds, P)[other].any()
+    assert kept(devices=64, mixture=1) == kept(devices=8, mixture=1)
 
 
 def test_where_the_engine_admits_fewer_than_fit_the_memory_does_not_matter(asked):

@@ -60,9 +60,12 @@ def test_one_measurement_moves_its_group_towards_it_and_narrows_its_band(mine):
 
 def test_more_measurements_move_it_further(mine):
     slow = {"output_tokens_per_s": "", "ttft_s": "", "tpot_s": "0.02"}
-    one, five = mine(slow), mine(*[{**slow, "id": f"mine:{n}"} for n in range(5)])
-    moved = [predict_runs(one.runs, updated(P, rows)).tpot_s[0] for rows in (one, five)]
-    assert moved[0] < moved[1] <= 0.02 * 1.01
+    one, repeated = mine(slow), mine(*[{**slow, "id": f"mine:{n}"} for n in range(5)])
+    clients = (14, 15, 16, 17, 18)
+    five = mine(*[{**slow, "id": f"mine:{n}", "concurrency": f"{n}"} for n in clients])
+    moved = [predict_runs(one.runs, updated(P, rows)).tpot_s[0] for rows in (one, repeated, five)]
+    assert moved[0] < moved[2] <= 0.02 * 1.01
+    assert moved[1] == pytest.approx(moved[0]), "repeats of one configuration are one"
 
 
 def test_measurements_of_one_device_leave_another_alone(mine):

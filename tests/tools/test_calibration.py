@@ -9,9 +9,10 @@ from statistics import NormalDist
 import numpy as np
 import pytest
 
+from breakeven.performance.band import WIDEST, half_widths
 from breakeven.performance.calibration import QUANTITIES, typical_parameters
 from breakeven.performance.kinds import AXES
-from breakeven.performance.measured import shipped_measurements, table_of
+from breakeven.performance.measured import TARGETS, shipped_measurements, table_of
 from breakeven.performance.table import predict_runs
 
 TOOLS = Path(__file__).parents[2] / "tools"
@@ -136,3 +137,13 @@ def test_rows_that_are_alike_show_the_floor_under_every_error(tools, shipped):
     found = tools["heldout"].scatter_of(shipped_measurements(shipped))
     assert found.rows > found.groups > 100
     assert 0 <= found.median < found.mean < 1
+
+
+def test_the_band_that_is_judged_is_the_band_that_users_get(tools, shipped):
+    table, p = shipped_measurements(shipped), typical_parameters()
+    kinds, kind = table.runs.kinds, table.runs.kind
+    covered = kind >= 0
+    judged = tools["banding"].widths_of(table, p.bands, np.zeros(len(kind), dtype=int))[:, covered]
+    told = half_widths(kinds, p, np.zeros(len(kinds.model), dtype=int))
+    for n, target in enumerate(TARGETS):
+        assert np.minimum(judged[n], WIDEST) == pytest.approx(told[target][kind[covered]])

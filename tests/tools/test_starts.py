@@ -1,7 +1,9 @@
 """The fit of what engines keep of the memory: what it promises, on starts whose truth is known."""
 
+import csv
 import sys
 from dataclasses import replace
+from importlib import resources
 from pathlib import Path
 
 import numpy as np
@@ -26,6 +28,12 @@ def tool():
 @pytest.fixture(scope="module")
 def shipped_starts(tool, shipped):
     return tool.shipped_starts(shipped)
+
+
+@pytest.fixture(scope="module")
+def rows():
+    file = resources.files("breakeven.performance").joinpath("data", "starts.csv")
+    return list(csv.DictReader(file.read_text(encoding="utf-8").splitlines()))
 
 
 def planted(starts, overhead_gib):
@@ -66,7 +74,29 @@ def test_the_shipped_parameters_are_those_of_the_shipped_starts(tool, shipped_st
     p, told = typical_parameters(), tool.fitted(shipped_starts)
     assert {n: p.overhead[n] for n in told["overhead"]} == pytest.approx(told["overhead"], abs=1e-4)
     assert p.engine_overhead == pytest.approx(told["engine_overhead"], abs=1e-4)
-    assert set(p.engine_overhead_spread) == set(shipped_starts.engines)
+    ends, spread = tool.ends_of(shipped_starts)
+    assert {n: p.overhead[n] for n in ends} == pytest.approx(ends, abs=1e-4)
+    assert p.engine_overhead_spread == pytest.approx(spread, abs=1e-4)
+    assert set(spread) == {"vllm-v0", "vllm-v1"}, "four starts of SGLang are too few for a band of its own"
+
+
+def test_the_tokens_that_an_engine_printed_are_the_gib_that_it_printed(shipped_starts, rows):
+    told = np.array([float(row["kv_gib_per_device"] or "nan") for row in rows])
+    printed = np.isfinite(told)
+    assert printed.sum() > 50
+    assert shipped_starts.kv_gib[printed] == pytest.approx(told[printed], rel=0.012)
+
+
+def test_no_start_is_told_twice_and_every_one_says_where_and_when(rows):
+    names = ("source", "model", "number_format", "gpu", "tensor_parallel", "kv_tokens")
+    keys = [tuple(row[name] for name in names) for row in rows]
+    assert len(set(keys)) == len(keys)
+    for row in rows:
+        assert row["source"].count("/") >= 1
+        assert row["date"][:2] == "20"
+        assert 4 <= float(row["memory_gib"]) <= 300
+        assert 0.4 < float(row["memory_setting"]) < 1
+        assert int(row["kv_tokens"]) > 0
 
 
 def test_the_weights_that_the_catalogue_tells_leave_every_engine_some_overhead(shipped_starts):

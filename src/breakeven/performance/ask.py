@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 import numpy as np
@@ -10,14 +10,16 @@ import numpy as np
 from breakeven.catalogue.load import Catalogue
 from breakeven.errors import SpecError, UnknownNameError
 from breakeven.evidence import Basis, Estimate
+from breakeven.options.columns import Floats
 from breakeven.performance.band import banded, bases, half_widths
 from breakeven.performance.calibration import Parameters
 from breakeven.performance.hardware import measured_devices, measured_models
 from breakeven.performance.measured import COMPUTE, MODES, Runs, Table, runs_of
-from breakeven.performance.overhead import band
+from breakeven.performance.overhead import band, seen
 from breakeven.performance.roofline import decode_step
 from breakeven.performance.serving import Served
-from breakeven.performance.table import Prepared, predict_runs, prepared, rows_of
+from breakeven.performance.table import Prepared, predict_runs, prepared, request_of, rows_of
+from breakeven.units import BYTES_PER_GB
 
 BYTES_A_WEIGHT = {"bf16": 2.0, "fp8": 1.0, "fp4": 0.56, "int8": 1.0, "w4a16": 0.53, "w8a16": 1.0, "fp32": 4.0}
 ENGINES = {
@@ -69,6 +71,8 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
     ttft_s: Estimate
     tpot_s: Estimate
     largest_concurrency: Estimate
+    """How many requests of this length fit; 0 where the model fits only beside an engine that keeps less."""
+    concurrency_bound_by: Literal["memory", "engine"]
     bound_by: str
     basis: Basis
     nearest: tuple[Neighbour, ...]
@@ -102,16 +106,13 @@ def ask(question: Question, catalogue: Catalogue, parameters: Parameters, table:
     number_format = question.number_format or _format(known, question.model)
     for degree in _degrees(question.tensor_parallel, count):
         runs = _with_memory(_runs(question, device, number_format, degree, catalogue), memory_gib)
-        ready = prepared(runs.kinds, parameters, overhead=0.0)
-        ready = replace(ready, replica=replace(ready.replica, burst=np.zeros(1)))
-        if ready.room_bytes[0] > 0:
+        ready = _ready(runs, parameters, None if _is_measured(runs, parameters) else 0.0)
+        if _fitting(runs, ready) >= 1:
             break
-    else:
-        raise SpecError(
-            f"{question.model} in {number_format} does not fit {count} x {device}",
-            expected="a machine whose memory holds the weights",
-            do="Take a narrower --format, more --tensor-parallel or a larger machine",
-        )
+    else:  # the last and largest: perhaps beside an engine that keeps little
+        ready = _ready(runs, parameters, band(runs.kinds, parameters)[0])
+        if _fitting(runs, ready) < 1:
+            raise _no_room(question, runs, ready, f"{degree:g} x {device}")
     served = predict_runs(runs, parameters, ready)
     replica, most = rows_of(runs, ready)
     busy = runs.concurrency if question.rate_per_s is None else np.minimum(most, served.tpot_s * 0 + most)
@@ -129,7 +130,7 @@ def ask(question: Question, catalogue: Catalogue, parameters: Parameters, table:
         concurrency=question.concurrency,
         request_rate_per_s=question.rate_per_s,
         **_estimates(served, runs, parameters),
-        largest_concurrency=_largest(runs, parameters, ready),
+        **_largest(runs, parameters),
         bound_by=step.bound_by()[0],
         basis=bases(runs.kinds, parameters)[0],
         nearest=nearest(question, device, runs.kinds.stacks[0].name, degree, table),
@@ -167,11 +168,19 @@ def device_on(on: str, catalogue: Catalogue, parameters: Parameters) -> tuple[st
     """Under the name of an instance type or of a GPU: the device, how many (8 of a GPU), and the GiB of each."""
     devices = measured_devices(catalogue)
     instance = catalogue.instances.get(on.removeprefix("ml."))
-    if instance is not None and instance.accelerator:
-        name, count, total = instance.accelerator, instance.accelerator_count, instance.accelerator_memory_gib_total
-        return name, count, total / count if total else devices[name].memory_gib
-    if on in devices:
-        return on, 8, devices[on].memory_gib * parameters.ecc_memory_share.get(on, 1.0)
+    if instance is not None and not instance.accelerator:
+        raise SpecError(
+            f"{on} has no accelerator",
+            expected="an instance type with one, or a GPU",
+            do="Plan encoders on CPUs with `breakeven compare --task encode`",
+        )
+    name = on if instance is None else instance.accelerator
+    if name is not None and name in devices:
+        memory = devices[name].memory_gib * parameters.ecc_memory_share.get(name, 1.0)
+        if instance is None:
+            return name, 8, memory
+        total, count = instance.accelerator_memory_gib_total, instance.accelerator_count
+        return name, count, total / count if total else memory
     raise UnknownNameError("instance or GPU", on, [*devices, *catalogue.instances])
 
 
@@ -229,7 +238,7 @@ def _runs(question: Question, device: str, number_format: str, degree: int, cata
     return replace(runs, mode=np.array([MODES.index(mode)]))
 
 
-def _estimates(served: Served, runs: Runs, parameters: Parameters) -> dict[str, Estimate]:
+def _estimates(served: Served, runs: Runs, parameters: Parameters) -> dict[str, Any]:
     basis = bases(runs.kinds, parameters)[0]
     widths = half_widths(runs.kinds, parameters)
     return {
@@ -238,18 +247,46 @@ def _estimates(served: Served, runs: Runs, parameters: Parameters) -> dict[str, 
     }
 
 
-def _largest(runs: Runs, parameters: Parameters, ready: Prepared) -> Estimate:
+def _ready(runs: Runs, parameters: Parameters, overhead: Floats | float | None) -> Prepared:
+    """The one kind of a question, without the burst at a benchmark's start."""
+    found = prepared(runs.kinds, parameters, overhead=overhead)
+    return replace(found, replica=replace(found.replica, burst=np.zeros(1)))
+
+
+def _is_measured(runs: Runs, parameters: Parameters) -> bool:
+    """Whether the user has measured this model on this device under this stack: it has the room that such runs have."""
+    kinds = runs.kinds
+    group = (kinds.devices[0].name, kinds.models[0].name, kinds.stacks[0].name)
+    return any(group in shares for shares in parameters.narrowed.values())
+
+
+def _fitting(runs: Runs, ready: Prepared) -> float:
+    """How many requests there is room for, in fractions, whatever the engine lets in."""
+    return float(ready.room_bytes[0] / request_of(runs, ready)[1][0])
+
+
+def _no_room(question: Question, runs: Runs, ready: Prepared, machine: str) -> SpecError:
+    weights, request = runs.kinds.weight_bytes()[0][0], request_of(runs, ready)[1][0]
+    free = ready.room_bytes[0]
+    found = f"{free / BYTES_PER_GB:.1f} GB are left" if free > 0 else "nothing is left"
+    return SpecError(
+        f"{question.model} does not fit {machine}: beside its weights of {weights / BYTES_PER_GB:.1f} GB {found} "
+        f"for the {request / BYTES_PER_GB:.2g} GB of KV cache of one request",
+        expected="room for the weights and one request",
+        do="Take a narrower --format, more --tensor-parallel, a larger machine or fewer tokens",
+    )
+
+
+def _largest(runs: Runs, parameters: Parameters) -> dict[str, Any]:
     """Whole requests that fit: as expected, where the engine keeps most of the memory, and where it keeps least."""
     least, most = band(runs.kinds, parameters)
-    some = [
-        ready,
-        *(prepared(runs.kinds, parameters, ready.replica, overhead) for overhead in (most, least)),
-    ]
-    mid, low, high = (float(np.floor(rows_of(runs, each)[1][0])) for each in some)
-    seen = runs.kinds.stacks[0].name in parameters.engine_overhead
-    return Estimate(
-        mid=mid, low=low, high=high, basis="calibrated" if seen else "extrapolated", sources=(parameters.source,)
-    )
+    middle = None if _is_measured(runs, parameters) else 0.0
+    ready = [_ready(runs, parameters, overhead) for overhead in (most, middle, least)]
+    limit = float(ready[0].batch_limit[0])
+    low, mid, high = (min(float(np.floor(_fitting(runs, each))), limit) for each in ready)
+    basis: Basis = "calibrated" if seen(runs.kinds, parameters)[0] else "extrapolated"
+    found = Estimate(mid=mid, low=min(low, mid), high=max(high, mid), basis=basis, sources=(parameters.source,))
+    return {"largest_concurrency": found, "concurrency_bound_by": "engine" if found.low == limit else "memory"}
 
 
 def nearest(question: Question, device: str, stack: str, degree: int, table: Table) -> tuple[Neighbour, ...]:

@@ -40,7 +40,8 @@ def footprint(
 ) -> tuple[Footprint, Mask]:
     """Memory of every row, and the rows that are still alive once those that do not fit are ruled out.
 
-    With a ``stated`` response time the user says that requests fit; only the weights are checked.
+    With a ``stated`` response time the user says that requests fit; only the weights are checked, beside an engine that
+    keeps little.
     """
     mix = workload.mix
     by_pair = weight_bytes(grid.models, [precision_of(f) for f in grid.formats])
@@ -54,8 +55,8 @@ def footprint(
     )
     kinds = kinds_of(grid, np.arange(len(grid.model)))
     usable = BYTES_PER_GIB * usable_gib(kinds, parameters)
-    at_most = BYTES_PER_GIB * usable_gib(kinds, parameters, band(kinds, parameters)[0])
-    alive = _with_weights(grid, weights, at_most * degree, ruling)
+    frugal = BYTES_PER_GIB * usable_gib(kinds, parameters, band(kinds, parameters)[0])
+    alive = _with_weights(grid, weights, (usable if stated is None else frugal) * degree, ruling)
     room = (usable - weights / degree) * shards
     if stated is None:
         alive = _with_longest(grid, alive, longest, room, ruling)
@@ -73,7 +74,6 @@ def footprint(
 
 
 def _with_weights(grid: HostedGrid, weights: Floats, usable: Floats, ruling: Ruling) -> Mask:
-    """Ruled out is what does not fit even where the engine keeps little."""
     return ruling.exclude(
         grid.alive,
         weights > usable,
@@ -98,7 +98,7 @@ def _with_longest(grid: HostedGrid, alive: Mask, longest: Floats, room: Floats, 
             "{option}: {longest:.1f} GB needed, {room:.1f} GB free",
             option=grid.words(row),
             longest=longest[row] / BYTES_PER_GB,
-            room=max(float(room[row]), 0.0) / BYTES_PER_GB,
+            room=room[row] / BYTES_PER_GB,
         ),
         grid.weight,
     )

@@ -10,14 +10,19 @@ all-reduce. 80 % of the starts lie between e^low and e^high of it. Who publishes
 
 import numpy as np
 
-from breakeven.options.columns import Floats
+from breakeven.options.columns import Floats, Mask
 from breakeven.performance.calibration import Parameters
 from breakeven.performance.kinds import Kinds
 
 MEMORY_GIB, HIDDEN_SIZE = 80.0, 4096.0
 """Where the overhead is its scale: on one device of so much memory, of a dense model so wide."""
-LOW, HIGH, LOW_UNKNOWN, HIGH_UNKNOWN = "low", "high", "low_unknown", "high_unknown"
-"""Ends of the 80 % band in the logarithm, for engines whose starts were seen and for others."""
+MOST_DEVICES = 8.0
+"""No start was seen on more; beyond, the overhead stays as it is there."""
+GPUS = (
+    *("turing", "volta", "ampere", "ampere_c", "ada", "hopper", "blackwell", "blackwell_c"),
+    *("cdna2", "cdna3", "cdna4"),
+)
+"""Generations of the kind whose starts were seen; other devices keep what was assumed: ``tuned_overhead_gib``."""
 
 
 def usable_gib(kinds: Kinds, parameters: Parameters, log: Floats | float = 0.0) -> Floats:
@@ -32,7 +37,13 @@ def usable_gib(kinds: Kinds, parameters: Parameters, log: Floats | float = 0.0) 
         p,
     )
     overhead = overhead * kinds.by_stack(lambda s: p.engine_overhead.get(s.name, 1.0))
+    overhead = np.where(_on_gpu(kinds), overhead, p.tuned_overhead_gib)
     found: Floats = np.maximum(memory * p.usable_memory_share - overhead * np.exp(log), 0.0)
+    return found
+
+
+def _on_gpu(kinds: Kinds) -> Mask:
+    found: Mask = kinds.by_device(lambda d: d.generation in GPUS) > 0
     return found
 
 
@@ -49,15 +60,20 @@ def overhead_gib(
     """GiB of each device that an engine keeps; ``mixture`` is 1 for a mixture of experts, 0 for a dense model."""
     told = parameters.overhead
     single = (memory_gib / MEMORY_GIB) ** told["memory"] * (hidden_size / HIDDEN_SIZE) ** told["hidden"]
-    found: Floats = told["gib"] * single * devices ** (told["devices"] + told["mixture"] * mixture)
+    exponent = told["devices"] + told["mixture"] * mixture
+    found: Floats = told["gib"] * single * np.minimum(devices, MOST_DEVICES) ** exponent
     return found
+
+
+def seen(kinds: Kinds, parameters: Parameters) -> Mask:
+    """Whether enough starts of each row's engine were seen, on devices of its kind and on no fewer of them."""
+    found: Mask = kinds.by_stack(lambda s: s.name in parameters.engine_overhead_spread) > 0
+    return found & _on_gpu(kinds) & (kinds.tensor_parallel <= MOST_DEVICES)
 
 
 def band(kinds: Kinds, parameters: Parameters) -> tuple[Floats, Floats]:
     """The ends of the 80 % band of each row's overhead, in the logarithm."""
-    told, spread = parameters.overhead, parameters.engine_overhead_spread
-
-    def end(known: str, unknown: str) -> Floats:
-        return kinds.by_stack(lambda s: told[known] * spread[s.name] if s.name in spread else told[unknown])
-
-    return end(LOW, LOW_UNKNOWN), end(HIGH, HIGH_UNKNOWN)
+    told, known = parameters.overhead, seen(kinds, parameters)
+    spread = kinds.by_stack(lambda s: parameters.engine_overhead_spread.get(s.name, 1.0))
+    low, high = (np.where(known, told[end] * spread, told[f"{end}_unknown"]) for end in ("low", "high"))
+    return low, high

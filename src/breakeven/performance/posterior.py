@@ -6,9 +6,10 @@ scatter from row to row:
     error = own + scatter,     own ~ scale x Student's t with 3 degrees of freedom,     scatter ~ normal(0, scatter)
 
 Most groups are as predicted, some are odd: a small error of few rows is mostly scatter, a large one is mostly the
-group's. ``own`` is the mode given the median of n rows, whose scatter is a root of n smaller. It becomes an effect like
-any other, and the band of the group is as much narrower as it was found to be on held-out groups after so many rows.
-What groups share with their stack or device is in the fit already: of what is left they share next to nothing.
+group's. ``own`` is the mode given the median of n configurations, whose scatter is taken to be a root of n smaller;
+repeats of one configuration are one, their median. It becomes an effect like any other, and the band of the group is
+as much narrower as it was found to be on held-out groups after so many rows. What groups share with their stack or
+device is in the fit already: of what is left they share next to nothing.
 """
 
 from collections.abc import Mapping
@@ -93,8 +94,13 @@ def _groups(table: Table) -> list[Group]:
 
 
 def _by_group(table: Table, errors: Floats) -> dict[Group, Floats]:
-    rows: dict[Group, list[float]] = {}
-    for group, error in zip(_groups(table), errors, strict=True):
+    """The error of each configuration that was measured, by group."""
+    runs = table.runs
+    figures = (runs.kind, runs.mode, runs.input_tokens, runs.output_tokens, runs.concurrency, runs.request_rate_per_s)
+    columns = [[f"{value:g}" for value in figure] for figure in figures]
+    repeats: dict[Group, dict[tuple[str, ...], list[float]]] = {}
+    for group, error, *configuration in zip(_groups(table), errors, *columns, strict=True):
         if np.isfinite(error):
-            rows.setdefault(group, []).append(float(np.clip(error, -LARGEST_LOG, LARGEST_LOG)))
-    return {group: np.array(values) for group, values in rows.items()}
+            mine = repeats.setdefault(group, {}).setdefault(tuple(configuration), [])
+            mine.append(float(np.clip(error, -LARGEST_LOG, LARGEST_LOG)))
+    return {group: np.array([np.median(rows) for rows in mine.values()]) for group, mine in repeats.items()}

@@ -93,13 +93,18 @@ def _served(mode: str, runs: Runs, ready: Prepared, p: Parameters) -> Served:
 
 
 def rows_of(runs: Runs, ready: Prepared) -> tuple[Replica, Floats]:
-    """The replica columns of some runs at their own context, and how many requests fit."""
+    """The replica columns of some runs at their own context, and how many requests are let in, at least one."""
+    replica, each = request_of(runs, ready)
+    return replica, np.clip(ready.room_bytes[runs.kind] / each, 1.0, ready.batch_limit[runs.kind])
+
+
+def request_of(runs: Runs, ready: Prepared) -> tuple[Replica, Floats]:
+    """The replica columns of some runs at their own context, and the bytes of KV cache that one request holds."""
     replica = with_context(ready.replica, runs.kind, runs.input_tokens + runs.output_tokens / 2)
     held = runs.input_tokens + replica.reserved * runs.output_tokens  # a plan keeps room for the whole
     each = replica.kv_bytes_per_token * held
     each = each + replica.windowed_kv_bytes_per_token * np.minimum(held, replica.window_tokens)
-    fitting = ready.room_bytes[runs.kind] / np.maximum(each, 1.0)
-    return replica, np.clip(fitting, 1.0, ready.batch_limit[runs.kind])
+    return replica, np.maximum(each, 1.0)
 
 
 def with_context(replica: Replica, rows: Ints, context_tokens: Floats) -> Replica:

@@ -29,7 +29,9 @@ def print_answer(answer: Answer) -> None:
         ("largest concurrency", answer.largest_concurrency, lambda v: f"{v:,.0f}"),
     )
     for name, estimate, told in rows:
-        console.print(f"  {name:<22}{told(estimate.mid):>9}{_band(estimate, told)}")
+        limit = name == "largest concurrency" and answer.concurrency_bound_by == "engine"
+        beside = "   what the engine lets in; memory holds more" if limit else _band(estimate, told)
+        console.print(f"  {name:<22}{told(estimate.mid):>9}{beside}")
     console.print(f"  {'each step bound by':<22}{answer.bound_by:>9}")
     console.print(_nearest(answer.nearest))
 
@@ -37,8 +39,6 @@ def print_answer(answer: Answer) -> None:
 def _band(estimate: Estimate, told: object) -> str:
     if estimate.low is None or estimate.high is None or not callable(told):
         return ""
-    if estimate.low == estimate.high:
-        return "   what the engine admits; memory holds more"
     return f"   80 % between {told(estimate.low)} and {told(estimate.high)}"
 
 
