@@ -15,7 +15,7 @@ from breakeven.performance.band import banded, bases, half_widths
 from breakeven.performance.calibration import Parameters
 from breakeven.performance.hardware import measured_devices, measured_models
 from breakeven.performance.measured import COMPUTE, MODES, Runs, Table, runs_of
-from breakeven.performance.overhead import band, seen
+from breakeven.performance.overhead import SOURCE, band, seen
 from breakeven.performance.roofline import decode_step
 from breakeven.performance.serving import Served
 from breakeven.performance.table import Prepared, predict_runs, prepared, request_of, rows_of
@@ -285,7 +285,7 @@ def _largest(runs: Runs, parameters: Parameters) -> dict[str, Any]:
     limit = float(ready[0].batch_limit[0])
     low, mid, high = (min(float(np.floor(_fitting(runs, each))), limit) for each in ready)
     basis: Basis = "calibrated" if seen(runs.kinds, parameters)[0] else "extrapolated"
-    found = Estimate(mid=mid, low=min(low, mid), high=max(high, mid), basis=basis, sources=(parameters.source,))
+    found = Estimate(mid=mid, low=min(low, mid), high=max(high, mid), basis=basis, sources=(SOURCE,))
     return {"largest_concurrency": found, "concurrency_bound_by": "engine" if found.low == limit else "memory"}
 
 

@@ -16,6 +16,7 @@ from breakeven.performance.kinds import Kinds
 
 MEMORY_GIB, HIDDEN_SIZE = 80.0, 4096.0
 """Where the overhead is its scale: on one device of so much memory, of a dense model so wide."""
+SOURCE = "breakeven calibration on published engine starts (performance/data/starts.csv), 2026-11"
 MOST_DEVICES = 8.0
 """No start was seen on more; beyond, the overhead stays as it is there."""
 GPUS = (
