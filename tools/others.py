@@ -17,12 +17,12 @@ from breakeven.performance.replica import replicas
 from breakeven.performance.roofline import decode_step, prefill
 
 RUNS = Path(__file__).parent.parent / "src" / "breakeven" / "performance" / "data" / "other_runs.csv"
-BYTES = {"fp32": 4.0, "bf16": 2.0, "int8": 1.0}
+BYTES = {"fp32": 4.0, "tf32": 4.0, "bf16": 2.0, "fp8": 1.0, "int8": 1.0}
 AXES = ("shape", "stack")
 BATCH_OFFLINE = 64.0
 """Taken where a run that is handed over at once publishes no batch."""
 BELIEVED = 4.0
-"""So many runs weigh as much as the physics alone."""
+"""So many (device, model) pairs weigh as much as the physics alone."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,14 +100,19 @@ def without_paces(parameters: Parameters) -> Parameters:
 
 
 def other_paces(runs: list[Other]) -> dict[tuple[str, str], tuple[float, int]]:
-    """The factor on the pace of each (shape, stack), shrunk towards 1, and how many runs speak of it."""
-    errors: dict[tuple[str, str], list[float]] = {}
+    """The factor on the pace of each (shape, stack), shrunk towards 1, and how many runs speak of it.
+
+    The runs of one (device, model) pair share what the equations miss, so a pair counts once, by its median.
+    """
+    errors: dict[tuple[str, str], dict[tuple[str, str], list[float]]] = {}
     for run in runs:
-        errors.setdefault((run.shape, run.stack), []).append(run.error)
-    return {
-        group: (float(np.exp(-np.median(values) * len(values) / (len(values) + BELIEVED))), len(values))
-        for group, values in errors.items()
-    }
+        errors.setdefault((run.shape, run.stack), {}).setdefault((run.gpu, run.model), []).append(run.error)
+    found = {}
+    for group, pairs in errors.items():
+        middle = float(np.median([np.median(values) for values in pairs.values()]))
+        factor = float(np.exp(-middle * len(pairs) / (len(pairs) + BELIEVED)))
+        found[group] = factor, sum(map(len, pairs.values()))
+    return found
 
 
 def held_out_others(runs: list[Other]) -> dict[str, Floats]:

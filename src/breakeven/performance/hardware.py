@@ -16,8 +16,11 @@ from breakeven.units import BYTES_PER_GB, FLOPS_PER_TFLOPS
 
 NOWHERE = float("nan")
 GIGA = BYTES_PER_GB
+TF32_SHARE = 2.0
+FP32_SHARES = {"volta": 8.0, "turing": 8.0, "ampere": 16.0}
 FP32_SHARE = 4.0
-"""How much slower an accelerator multiplies in 32 bits than in 16: between TF32 (2) and plain FP32 (8 to 16)."""
+"""How much slower an accelerator multiplies in 32 bits than in 16: in TF32; in plain FP32 by the datasheets of V100
+(15.7 of 125 TFLOPS), T4 (8.1 of 65) and A100 (19.5 of 312); elsewhere something between, an assumption."""
 
 
 def accelerator_device(row: Accelerator, memory_gib: float | None = None, link: str | None = None) -> Device:
@@ -26,7 +29,8 @@ def accelerator_device(row: Accelerator, memory_gib: float | None = None, link: 
     fp8 = row.fp8_dense_tflops or bf16
     rates = {
         "bf16": bf16,
-        "fp32": bf16 / FP32_SHARE,
+        "fp32": bf16 / FP32_SHARES.get(row.generation, FP32_SHARE),
+        "tf32": bf16 / TF32_SHARE,
         "fp8": fp8,
         "fp4": row.fp4_dense_tflops or fp8,
         "int8": row.int8_dense_tops or bf16,
