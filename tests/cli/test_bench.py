@@ -1,15 +1,18 @@
 """`breakeven bench` as a user runs it: against a real small model, on result files, and refused."""
 
+import asyncio
 import csv
 import json
+import signal
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
-from breakeven.cli import BAD_INPUT
+from breakeven.cli import BAD_INPUT, bench_run
 from breakeven.model_server import weights
 from breakeven.model_server.process import ModelServer
 from breakeven.model_server.serve import Served
@@ -73,6 +76,36 @@ def test_ctrl_c_gives_what_was_measured_so_far(model, spec, tmp_path):
     assert 1 <= one["good"] < 5000
     assert one["ended"] == "it was stopped"
     assert one["asked"] == 5000
+
+
+def test_the_first_ctrl_c_stops_a_run_and_the_next_one_does_what_it_did_before():
+    heard = []
+
+    async def twice():
+        stop = asyncio.Event()
+        with bench_run._stopped_by_ctrl_c(stop):
+            signal.raise_signal(signal.SIGINT)
+            await asyncio.wait_for(stop.wait(), 10)
+            assert heard == []
+            signal.raise_signal(signal.SIGINT)
+            assert heard == [signal.SIGINT]
+
+    before = signal.signal(signal.SIGINT, lambda number, _frame: heard.append(number))
+    try:
+        asyncio.run(twice())
+        signal.raise_signal(signal.SIGINT)
+        assert heard == [signal.SIGINT] * 2, "it is as before once the run is over"
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def test_beside_the_main_thread_a_run_leaves_signals_alone():
+    async def found():
+        with bench_run._stopped_by_ctrl_c(asyncio.Event()):
+            return signal.getsignal(signal.SIGINT)
+
+    with ThreadPoolExecutor(1) as pool:
+        assert pool.submit(asyncio.run, found()).result(10) is signal.getsignal(signal.SIGINT)
 
 
 def _until_it_writes(model):

@@ -203,6 +203,22 @@ def test_a_file_that_is_not_there_is_told(tmp_path):
         read_evaluation(tmp_path / "none.json", EvaluationFile(file="none.json"), KNOWN)
 
 
+@pytest.mark.parametrize(
+    ("field", "value", "said"), [("flags", 1, "password required"), ("packing", 99, "compression method")]
+)
+def test_a_packed_log_with_a_password_or_an_unknown_packing_says_how_to_unpack_it(tmp_path, field, value, said):
+    path = tmp_path / "log.eval"
+    with zipfile.ZipFile(path, "w") as packed:
+        packed.writestr("header.json", json.dumps(INSPECT))
+    raw = bytearray(path.read_bytes())
+    local = {"flags": 6, "packing": 8}[field]
+    for at in (local, raw.index(b"PK\x01\x02") + local + 2):
+        raw[at] = value
+    path.write_bytes(raw)
+    with pytest.raises(SpecError, match=f"{said}.*inspect log convert"):
+        read_evaluation(path, EvaluationFile(file="log.eval"), KNOWN)
+
+
 def test_a_packed_file_without_a_header_says_how_to_unpack_it(tmp_path):
     path = tmp_path / "log.eval"
     with zipfile.ZipFile(path, "w") as packed:

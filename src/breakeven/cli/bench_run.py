@@ -5,11 +5,13 @@ import contextlib
 import os
 import secrets
 import signal
+import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
+from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 from breakeven.errors import NoDataError, SpecError, UnknownNameError
@@ -257,21 +259,35 @@ async def _all_loads(asked: Asked, loads: "tuple[Load, ...]", spending: "Spendin
 
 async def _in_turn(bench: "Bench", loads: "tuple[Load, ...]") -> "list[Driven]":
     """One load after the other; Ctrl-C ends the run and keeps what was measured, a second one ends the command."""
-    loop = asyncio.get_running_loop()
-
-    def stop() -> None:
-        bench.stop.set()
-        loop.remove_signal_handler(signal.SIGINT)
-
-    # asyncio refuses by these where it has no signals (Windows, other threads); Ctrl-C then ends the command at once
-    with contextlib.suppress(NotImplementedError, RuntimeError, ValueError):
-        loop.add_signal_handler(signal.SIGINT, stop)
     driven: list[Driven] = []
-    for load in loads:
-        driven.append(await bench.run(load))
-        if bench.stop.is_set():
-            break
+    with _stopped_by_ctrl_c(bench.stop):
+        for load in loads:
+            driven.append(await bench.run(load))
+            if bench.stop.is_set():
+                break
     return driven
+
+
+@contextlib.contextmanager
+def _stopped_by_ctrl_c(stop: asyncio.Event) -> Iterator[None]:
+    """The first Ctrl-C sets ``stop``, the next one does what it did before; the main thread alone hears of it.
+
+    ``signal.signal`` and not the loop's own handlers, which Windows does not have.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    loop, before = asyncio.get_running_loop(), signal.getsignal(signal.SIGINT)
+
+    def once(_number: int, _frame: FrameType | None) -> None:
+        signal.signal(signal.SIGINT, before)
+        loop.call_soon_threadsafe(stop.set)
+
+    signal.signal(signal.SIGINT, once)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 @contextlib.contextmanager

@@ -224,7 +224,7 @@ def _refuse_bomb(path: str) -> None:
     try:
         with zipfile.ZipFile(path) as parts:
             infos = parts.infolist()
-    except (zipfile.BadZipFile, ValueError, NotImplementedError) as wrong:  # zipfile's word for a later zip version
+    except (zipfile.BadZipFile, ValueError, RuntimeError) as wrong:  # the last by zipfile for a later zip version
         raise UnreadableError("damaged DOCX", "not a whole zip archive") from wrong
     unpacked = sum(info.file_size for info in infos)
     xml = sum(info.file_size for info in infos if info.filename.lower().endswith((".xml", ".rels")))

@@ -102,14 +102,14 @@ def _content(path: Path) -> Fields:
         raise SpecError(
             f"{path} cannot be read: {wrong.strerror}", expected="a file you may read", do="Check the path"
         ) from wrong
-    except (KeyError, NotImplementedError, zipfile.BadZipFile) as wrong:  # zipfile's: no such part, packing, archive
+    except (ValueError, RecursionError) as wrong:
+        raise SpecError(f"{path} is not JSON: {wrong}", expected="a results file", do="Check the file") from wrong
+    except (KeyError, RuntimeError, zipfile.BadZipFile) as wrong:  # no such part; a packing or password; no archive
         raise SpecError(
             f"{path} is a packed log that cannot be opened here: {wrong}",
             expected=f"a .eval log with {HEADER}, packed by deflate, or a log as JSON",
             do="Write it as JSON with `inspect log convert --to json`",
         ) from wrong
-    except (ValueError, RecursionError) as wrong:
-        raise SpecError(f"{path} is not JSON: {wrong}", expected="a results file", do="Check the file") from wrong
     return content if isinstance(content, dict) else {}
 
 
