@@ -137,6 +137,11 @@ def _fails(figures: Figures) -> list[str]:
     return ["## Where it fails", "", "Pairs never seen, median error above a quarter:", "", *lines]
 
 
+def _section(title: str, text: str, head: str, rows: list[str]) -> list[str]:
+    """A heading, a paragraph and a table: names on the left, figures on the right."""
+    return [f"## {title}", "", text, "", head, "|---" + "|--:" * (head.count("|") - 2) + "|", *rows]
+
+
 def _learning(learnt: tuple[Learnt, ...]) -> list[str]:
     """What some rows of a kept-back group do for the rest of it."""
     rows = [
@@ -145,17 +150,14 @@ def _learning(learnt: tuple[Learnt, ...]) -> list[str]:
         f"{percent(found.remaining)} | {percent(found.inside)} |"
         for found in learnt
     ]
-    return [
-        "## What a few rows of your own tell",
-        "",
+    return _section(
+        "What a few rows of your own tell",
         "Some rows of a (GPU, model, stack) group that the fit never saw are given as `--measured` would give them; "
         "told is the error on the rest of the group. How far to follow them and how much of the width to keep was read "
         "off the other folds.",
-        "",
         "| | rows measured | groups | median / mean before | after | width kept | in the band |",
-        "|---|--:|--:|--:|--:|--:|--:|",
-        *rows,
-    ]
+        rows,
+    )
 
 
 def _rooms(rooms: tuple[Room, ...]) -> list[str]:
@@ -166,19 +168,16 @@ def _rooms(rooms: tuple[Room, ...]) -> list[str]:
         f"{percent(room.inside)} |"
         for room in rooms
     ]
-    return [
-        "## Room for KV cache",
-        "",
+    return _section(
+        "Room for KV cache",
         "The largest concurrency is the tokens of KV cache that fit over those of a request. Published starts of "
         "engines (`performance/data/starts.csv`) tell the tokens; whole (GPU, model) pairs are held out, five folds, "
         "dealt in twenty ways. *Assumed*: 1.5 GiB of overhead on every device, as before any start was looked at. In "
         "the band: n starts of one engine and pair count as the root of n; an engine with fewer than ten has the wider "
         "band.",
-        "",
         "| engine | starts | pairs | median / mean | bias | assumed | in the band |",
-        "|---|--:|--:|--:|--:|--:|--:|",
-        *rows,
-    ]
+        rows,
+    )
 
 
 def _floor(scatter: Scatter) -> list[str]:
@@ -218,15 +217,12 @@ def _others(errors: dict[str, Floats]) -> list[str]:
             f"| {names[name]} | {len(logs)} | {percent(float(np.median(far)))} | {percent(float(far.mean()))} | "
             f"{percent(bias, '+')} |"
         )
-    return [
-        "## Encoders and encoder-decoders",
-        "",
+    return _section(
+        "Encoders and encoder-decoders",
         "The time of a pass (BERT and its kind) or of an output token (T5), each (device, model) pair held out.",
-        "",
         "| what is left | runs | median | mean | bias |",
-        "|---|--:|--:|--:|--:|",
-        *rows,
-    ]
+        rows,
+    )
 
 
 def _table(target: str, parts: tuple[Part, ...]) -> list[str]:

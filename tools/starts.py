@@ -96,13 +96,11 @@ def _cache_gib(row: dict[str, str], model: ModelSpec, devices: float) -> float:
     return kv_bytes(model, float(row["kv_tokens"])) * width / shards / BYTES_PER_GIB
 
 
-def fitted(starts: Starts, rows: Mask | None = None) -> dict[str, dict[str, float]]:
+def fitted(starts: Starts) -> dict[str, dict[str, float]]:
     """The two tables of the parameters, the band still missing: robust least squares of the logarithm, shrunk."""
-    used = np.ones(len(starts.groups), dtype=np.bool_) if rows is None else rows
-    engines = [e for e, n in sorted(Counter(np.array(starts.engines)[used].tolist()).items()) if n >= SEVERAL]
-    design = np.column_stack([starts.columns, *(np.array(starts.engines) == engine for engine in engines)])[used]
-    target = np.log(starts.overhead_gib[used])
-    weight = _taken(starts, used).weight
+    engines = [e for e, n in sorted(Counter(starts.engines).items()) if n >= SEVERAL]
+    design = np.column_stack([starts.columns, *(np.array(starts.engines) == engine for engine in engines)])
+    target, weight = np.log(starts.overhead_gib), starts.weight
     ridge = np.array([0.0, *[RIDGE] * (design.shape[1] - 1)])
     found: Floats = np.zeros(design.shape[1])
     for _ in range(ROUNDS):
@@ -136,28 +134,25 @@ def held_out_logs(starts: Starts, parts: Ints) -> Floats:
     logs = np.zeros(len(parts))
     for part in np.unique(parts):
         mine = parts == part
-        logs[mine] = np.log(starts.overhead_gib / expected_gib(starts, fitted(starts, ~mine)))[mine]
+        logs[mine] = np.log(starts.overhead_gib / expected_gib(starts, fitted(_taken(starts, ~mine))))[mine]
     return logs
 
 
-def ends_of(starts: Starts, rows: Mask | None = None) -> tuple[dict[str, float], dict[str, float]]:
+def ends_of(starts: Starts) -> tuple[dict[str, float], dict[str, float]]:
     """Both ends of the 80 % band in the logarithm, seen engines and others; how much wider it is for each engine."""
-    used = np.ones(len(starts.groups), dtype=np.bool_) if rows is None else rows
-    some = _taken(starts, used)
-    names, engine = np.unique(some.engines, return_inverse=True)
-    logs = np.concatenate([held_out_logs(some, folds_of(some, seed)) for seed in range(SEEDS)])
-    weight, engine = np.tile(some.weight, SEEDS), np.tile(engine, SEEDS)
+    names, of_engine = np.unique(starts.engines, return_inverse=True)
+    logs = np.concatenate([held_out_logs(starts, folds_of(starts, seed)) for seed in range(SEEDS)])
+    weight, engine = np.tile(starts.weight, SEEDS), np.tile(of_engine, SEEDS)
     outside = (1 - STATED) / 2
     low, high = _quantile(logs, weight, outside), _quantile(logs, weight, 1 - outside)
     far = logs / np.where(logs < 0, low, high)
     spread = {}
     for n, name in enumerate(names.tolist()):
-        mine, count = engine == n, some.engines.count(name)
+        mine, count = engine == n, starts.engines.count(name)
         if count >= MANY:
             own = np.log(max(_quantile(far[mine], weight[mine], STATED), LEAST_SPREAD))
             spread[name] = float(np.exp(own * count / (count + WHOLE)))
-    unseen = np.abs(held_out_logs(some, np.unique(some.engines, return_inverse=True)[1]))
-    other = _quantile(unseen, some.weight, STATED)
+    other = _quantile(np.abs(held_out_logs(starts, of_engine)), starts.weight, STATED)
     return {"low": low, "high": high, "low_unknown": min(low, -other), "high_unknown": max(high, other)}, spread
 
 
@@ -210,7 +205,7 @@ def _held_out(starts: Starts, folds: Ints) -> tuple[Floats, Mask]:
     logs = held_out_logs(starts, folds)
     inside = np.zeros(len(folds), dtype=np.bool_)
     for fold in np.unique(folds):
-        (ends, spread), mine = ends_of(starts, folds != fold), folds == fold
+        (ends, spread), mine = ends_of(_taken(starts, folds != fold)), folds == fold
         for n in np.flatnonzero(mine):
             kind, wider = ("", spread[starts.engines[n]]) if starts.engines[n] in spread else ("_unknown", 1.0)
             inside[n] = ends[f"low{kind}"] * wider <= logs[n] <= ends[f"high{kind}"] * wider
@@ -240,7 +235,7 @@ def _room(name: str, starts: Starts, rows: Mask, judged: tuple[Floats, Mask]) ->
 
 
 def overhead_text(catalogue: Catalogue) -> str:
-    """The two tables as the file of the parameters holds them."""
+    """The three tables as the file of the parameters holds them."""
     starts = shipped_starts(catalogue)
     told = fitted(starts)
     ends, spread = ends_of(starts)

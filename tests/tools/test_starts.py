@@ -1,33 +1,19 @@
 """The fit of what engines keep of the memory: what it promises, on starts whose truth is known."""
 
 import csv
-import sys
 from dataclasses import replace
 from importlib import resources
-from pathlib import Path
 
 import numpy as np
 import pytest
 
+import starts
 from breakeven.performance.calibration import typical_parameters
 
-TOOLS = Path(__file__).parents[2] / "tools"
-
 
 @pytest.fixture(scope="module")
-def tool():
-    sys.path.insert(0, str(TOOLS))
-    try:
-        import starts
-
-        yield starts
-    finally:
-        sys.path.remove(str(TOOLS))
-
-
-@pytest.fixture(scope="module")
-def shipped_starts(tool, shipped):
-    return tool.shipped_starts(shipped)
+def shipped_starts(shipped):
+    return starts.shipped_starts(shipped)
 
 
 @pytest.fixture(scope="module")
@@ -36,45 +22,45 @@ def rows():
     return list(csv.DictReader(file.read_text(encoding="utf-8").splitlines()))
 
 
-def planted(starts, overhead_gib):
-    return replace(starts, kv_gib=starts.budget_gib - overhead_gib)
+def planted(some, overhead_gib):
+    return replace(some, kv_gib=some.budget_gib - overhead_gib)
 
 
-def test_the_fit_finds_what_was_planted(tool, shipped_starts):
+def test_the_fit_finds_what_was_planted(shipped_starts):
     truth = {
         "overhead": {"gib": 2.0, "memory": 0.3, "hidden": 0.4, "devices": 0.1, "mixture": 0.3},
         "engine_overhead": {"sglang": 0.8, "vllm-v0": 1.2, "vllm-v1": 1.0},
     }
-    plain = planted(shipped_starts, tool.expected_gib(shipped_starts, truth))
-    found = tool.expected_gib(plain, tool.fitted(plain))
+    plain = planted(shipped_starts, starts.expected_gib(shipped_starts, truth))
+    found = starts.expected_gib(plain, starts.fitted(plain))
     assert found == pytest.approx(plain.overhead_gib, rel=0.1)
 
 
-def test_a_pair_is_never_judged_by_a_fit_that_saw_it(tool, shipped_starts):
-    folds = tool.folds_of(shipped_starts)
+def test_a_pair_is_never_judged_by_a_fit_that_saw_it(shipped_starts):
+    folds = starts.folds_of(shipped_starts)
     for group in set(shipped_starts.groups):
         assert len({folds[n] for n, name in enumerate(shipped_starts.groups) if name == group}) == 1
     mine = np.array(shipped_starts.groups) == shipped_starts.groups[0]
     odd = planted(shipped_starts, np.where(mine, 40.0, shipped_starts.overhead_gib))
-    before, after = (tool.held_out_logs(starts, folds)[mine] for starts in (shipped_starts, odd))
+    before, after = (starts.held_out_logs(some, folds)[mine] for some in (shipped_starts, odd))
     assert np.log(odd.overhead_gib[mine]) - after == pytest.approx(
         np.log(shipped_starts.overhead_gib[mine]) - before
     ), "what was expected of the pair does not depend on it"
 
 
-def test_the_room_for_the_cache_of_held_out_starts_is_told_and_the_band_holds(tool, shipped_starts):
-    total = tool.judged_starts(shipped_starts)[0]
+def test_the_room_for_the_cache_of_held_out_starts_is_told_and_the_band_holds(shipped_starts):
+    total = starts.judged_starts(shipped_starts)[0]
     assert total.median < total.assumed_median / 2
     assert total.mean < total.assumed_mean / 1.5
     assert abs(total.bias) < 0.01
     assert 0.77 <= total.inside <= 0.83
 
 
-def test_the_shipped_parameters_are_those_of_the_shipped_starts(tool, shipped_starts):
-    p, told = typical_parameters(), tool.fitted(shipped_starts)
+def test_the_shipped_parameters_are_those_of_the_shipped_starts(shipped_starts):
+    p, told = typical_parameters(), starts.fitted(shipped_starts)
     assert {n: p.overhead[n] for n in told["overhead"]} == pytest.approx(told["overhead"], abs=1e-4)
     assert p.engine_overhead == pytest.approx(told["engine_overhead"], abs=1e-4)
-    ends, spread = tool.ends_of(shipped_starts)
+    ends, spread = starts.ends_of(shipped_starts)
     assert {n: p.overhead[n] for n in ends} == pytest.approx(ends, abs=1e-4)
     assert p.engine_overhead_spread == pytest.approx(spread, abs=1e-4)
     assert set(spread) == {"vllm-v0", "vllm-v1"}, "four starts of SGLang are too few for a band of its own"

@@ -106,7 +106,7 @@ def ask(question: Question, catalogue: Catalogue, parameters: Parameters, table:
     number_format = question.number_format or _format(known, question.model)
     for degree in _degrees(question.tensor_parallel, count):
         runs = _with_memory(_runs(question, device, number_format, degree, catalogue), memory_gib)
-        ready = _ready(runs, parameters, None if _is_measured(runs, parameters) else 0.0)
+        ready = _ready(runs, parameters, _expected(runs, parameters))
         if _fitting(runs, ready) >= 1:
             break
     else:  # the last and largest: perhaps beside an engine that keeps little
@@ -253,11 +253,11 @@ def _ready(runs: Runs, parameters: Parameters, overhead: Floats | float | None) 
     return replace(found, replica=replace(found.replica, burst=np.zeros(1)))
 
 
-def _is_measured(runs: Runs, parameters: Parameters) -> bool:
-    """Whether the user has measured this model on this device under this stack: it has the room that such runs have."""
+def _expected(runs: Runs, parameters: Parameters) -> float | None:
+    """The overhead to count with: that of published runs where the user has measured this group, else the usual."""
     kinds = runs.kinds
     group = (kinds.devices[0].name, kinds.models[0].name, kinds.stacks[0].name)
-    return any(group in shares for shares in parameters.narrowed.values())
+    return None if any(group in shares for shares in parameters.narrowed.values()) else 0.0
 
 
 def _fitting(runs: Runs, ready: Prepared) -> float:
@@ -280,8 +280,7 @@ def _no_room(question: Question, runs: Runs, ready: Prepared, machine: str) -> S
 def _largest(runs: Runs, parameters: Parameters) -> dict[str, Any]:
     """Whole requests that fit: as expected, where the engine keeps most of the memory, and where it keeps least."""
     least, most = band(runs.kinds, parameters)
-    middle = None if _is_measured(runs, parameters) else 0.0
-    ready = [_ready(runs, parameters, overhead) for overhead in (most, middle, least)]
+    ready = [_ready(runs, parameters, overhead) for overhead in (most, _expected(runs, parameters), least)]
     limit = float(ready[0].batch_limit[0])
     low, mid, high = (min(float(np.floor(_fitting(runs, each))), limit) for each in ready)
     basis: Basis = "calibrated" if seen(runs.kinds, parameters)[0] else "extrapolated"

@@ -19,10 +19,8 @@ MEMORY_GIB, HIDDEN_SIZE = 80.0, 4096.0
 SOURCE = "breakeven calibration on published engine starts (performance/data/starts.csv), 2026-11"
 MOST_DEVICES = 8.0
 """No start was seen on more; beyond, the overhead stays as it is there."""
-GPUS = (
-    *("turing", "volta", "ampere", "ampere_c", "ada", "hopper", "blackwell", "blackwell_c"),
-    *("cdna2", "cdna3", "cdna4"),
-)
+NVIDIA = ("turing", "volta", "ampere", "ampere_c", "ada", "hopper", "blackwell", "blackwell_c")
+GPUS = (*NVIDIA, "cdna2", "cdna3", "cdna4")
 """Generations of the kind whose starts were seen; other devices keep what was assumed: ``tuned_overhead_gib``."""
 
 
