@@ -1,9 +1,12 @@
 """The width of the 80 % band from errors of held-out groups: by evidence first, then by the stack's own scatter."""
 
+from dataclasses import replace
+
 import numpy as np
 
 from breakeven.options.columns import Floats, Ints, Mask
-from breakeven.performance.band import BETWEEN, EVIDENCE, GENERATION
+from breakeven.performance.band import BETWEEN, EVIDENCE, GENERATION, half_widths
+from breakeven.performance.calibration import typical_parameters
 from breakeven.performance.measured import TARGETS, Table
 
 STATED = 0.8
@@ -60,19 +63,11 @@ def bands_of(table: Table, unseen: Floats, seen: Floats, rows: Mask | None = Non
 
 def widths_of(table: Table, bands: Bands, place: Ints) -> Floats:
     """Half the band of each target and row in the logarithm, given the evidence that is left for each row."""
-    spread, found = bands["spread"], []
-
-    def factor(target: str, engine: str, mode: str) -> float:
-        every = spread.get(BETWEEN.join((target, engine)), 1.0)
-        return spread.get(BETWEEN.join((target, engine, mode)), every)
-
-    for target in TARGETS:
-        base = np.array([bands[target][name] for name in EVIDENCE])[place]
-        ways = zip(table.texts["engine"], modes_of(table), strict=True)
-        factors = np.array([factor(target, engine, mode) for engine, mode in ways])
-        places = [spread.get(BETWEEN.join((target, GENERATION + g)), 1.0) for g in generations_of(table)]
-        found.append(base * factors * np.array(places))
-    return np.stack(found)
+    kinds, kind = table.runs.kinds, table.runs.kind
+    by_kind = np.zeros(len(kinds.model), dtype=np.int64)
+    by_kind[kind] = place
+    told = half_widths(kinds, replace(typical_parameters(), bands=bands, narrowed={}), by_kind)
+    return np.stack([told[target][kind] for target in TARGETS])
 
 
 def _pace_errors(observed: Floats, predicted: Floats) -> Floats:

@@ -3,16 +3,17 @@
 import csv
 import io
 import sys
+from dataclasses import replace
 from pathlib import Path
 from statistics import NormalDist
 
 import numpy as np
 import pytest
 
-from breakeven.performance.band import WIDEST, half_widths
+from breakeven.performance.band import half_widths
 from breakeven.performance.calibration import QUANTITIES, typical_parameters
 from breakeven.performance.kinds import AXES
-from breakeven.performance.measured import TARGETS, shipped_measurements, table_of
+from breakeven.performance.measured import shipped_measurements, table_of
 from breakeven.performance.table import predict_runs
 
 TOOLS = Path(__file__).parents[2] / "tools"
@@ -139,11 +140,15 @@ def test_rows_that_are_alike_show_the_floor_under_every_error(tools, shipped):
     assert 0 <= found.median < found.mean < 1
 
 
-def test_the_band_that_is_judged_is_the_band_that_users_get(tools, shipped):
-    table, p = shipped_measurements(shipped), typical_parameters()
-    kinds, kind = table.runs.kinds, table.runs.kind
-    covered = kind >= 0
-    judged = tools["banding"].widths_of(table, p.bands, np.zeros(len(kind), dtype=int))[:, covered]
-    told = half_widths(kinds, p, np.zeros(len(kinds.model), dtype=int))
-    for n, target in enumerate(TARGETS):
-        assert np.minimum(judged[n], WIDEST) == pytest.approx(told[target][kind[covered]])
+def test_runs_under_a_latency_limit_get_the_band_that_was_read_off_such_runs(shipped):
+    kinds, p = shipped_measurements(shipped).runs.kinds, typical_parameters()
+    asked = {f"output_tokens_per_s | {stack.name} | {stack.mode}" for stack in kinds.stacks}
+    name = "output_tokens_per_s | mlperf | offline server"
+    assert name in asked
+    assert name in p.bands["spread"]
+    here = kinds.by_stack(lambda stack: stack.name == "mlperf") > 0
+    width = half_widths(kinds, replace(p, bands=p.bands | {"spread": {name: 2.0}}))["output_tokens_per_s"]
+    plain = half_widths(kinds, replace(p, bands=p.bands | {"spread": {}}))["output_tokens_per_s"]
+    server = here & (kinds.by_stack(lambda stack: stack.mode == "offline server") > 0)
+    assert width[server] == pytest.approx(2 * plain[server])
+    assert width[~server] == pytest.approx(plain[~server])
