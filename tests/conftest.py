@@ -604,8 +604,8 @@ def shipped() -> Catalogue:
 
 @pytest.fixture(scope="session")
 def shipped_plan(shipped: Catalogue) -> Plan:
-    """Two million requests a day of medium length, planned over the catalogue that ships."""
-    work = Workload.of(requests_per_day=2e6, input_tokens=1500, output_tokens=400)
+    """A million requests a day of medium length, planned over the catalogue that ships."""
+    work = Workload.of(requests_per_day=1e6, input_tokens=1500, output_tokens=400)
     return plan(work, shipped, Policy(at_least=1380.0))
 
 

@@ -12,7 +12,7 @@ from breakeven.performance.predict import paced, take
 from breakeven.planner.drawing import contest_of, drawing_of
 from breakeven.planner.ranges import _members
 
-WORK = Workload.of(requests_per_day=7e6, input_tokens=1500, output_tokens=400)
+WORK = Workload.of(requests_per_day=5e6, input_tokens=1500, output_tokens=400)
 FLOOR = Policy(at_least=1380.0)
 
 

@@ -167,7 +167,7 @@ def test_output_tokens_a_second_are_those_of_a_full_replica(host):
 @pytest.mark.parametrize(
     ("workload", "bound"),
     [
-        (Workload.of(requests_per_day=1000, input_tokens=200, output_tokens=1500), "memory for the KV cache"),
+        (work(), "memory for the KV cache"),
         (work(tpot_s=0.045), "the latency target"),
         (Workload.of(requests_per_day=1000, input_tokens=1000, output_tokens=2), "prefill"),
     ],
