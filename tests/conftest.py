@@ -20,6 +20,7 @@ from hypothesis import settings
 from breakeven.capacity.sizing import Sizing, machine_pairs, size
 from breakeven.catalogue import schema
 from breakeven.catalogue.load import Catalogue, Snapshot, index, load_catalogue
+from breakeven.catalogue.tables import CatalogueFile
 from breakeven.cost.hosting import HostedCosts, HostedOptions, hosted_costs, hosted_options
 from breakeven.errors import BreakevenError, SpecError
 from breakeven.evidence import Source
@@ -148,6 +149,29 @@ MODELS = (
         windowed_layers=12,
         window_tokens=128,
         native_format="mxfp4",
+    ),
+    _model(  # an indexer in half of the layers selects what all of them read
+        "selecting-16b",
+        released=date(2025, 12, 1),
+        params_total=16_000_000_000,
+        params_active=2_400_000_000,
+        params_in_experts=14_000_000_000,
+        experts=64,
+        experts_per_token=6,
+        layers=20,
+        hidden_size=2048,
+        attention_heads=16,
+        kv_heads=16,
+        head_dim=192,
+        vocab=102_400,
+        latent_kv=True,
+        kv_elements_per_token_layer=576,
+        full_attention_layers=0,
+        selecting_layers=20,
+        selected_tokens=2048,
+        index_layers=10,
+        index_heads=64,
+        index_head_dim=128,
     ),
     _model(
         "flan-ul2",
@@ -522,7 +546,7 @@ SCORES = tuple(
         ("owl", 1265.0),
     )
 )
-TABLES = schema.CatalogueFile(
+TABLES = CatalogueFile(
     built_from="by hand",
     sources=(Source(id="by-hand", kind="assumption", title="made by hand for the tests", read=TODAY),),
     api_offers=API_OFFERS,

@@ -14,6 +14,7 @@ import msgspec
 
 from breakeven.catalogue import schema
 from breakeven.catalogue.load import BUILT_FILE
+from breakeven.catalogue.tables import IDENTITY, CatalogueFile
 from breakeven.errors import BreakevenError, CatalogueError
 from breakeven.evidence import Source
 
@@ -110,7 +111,7 @@ def build(folder: Path = DATA) -> bytes:
         _check_once(table, rows)
     _check_references(placed)
     tables = {name: _in_order(name, [row for _, row in rows]) for name, rows in placed.items()}
-    return msgspec.msgpack.encode(schema.CatalogueFile(built_from=digest.hexdigest(), **tables))
+    return msgspec.msgpack.encode(CatalogueFile(built_from=digest.hexdigest(), **tables))
 
 
 def _in_order(table: str, rows: list[Any]) -> tuple[Any, ...]:
@@ -119,7 +120,7 @@ def _in_order(table: str, rows: list[Any]) -> tuple[Any, ...]:
 
 def _check_once(table: str, rows: list[Placed]) -> None:
     """Refuse a second row for the same thing (of the same day, where rows are dated)."""
-    identity = schema.IDENTITY.get(table, ("name",))
+    identity = IDENTITY.get(table, ("name",))
     first: dict[tuple[Any, ...], str] = {}
     for where, row in rows:
         key = tuple(getattr(row, column) for column in identity)

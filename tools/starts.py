@@ -11,8 +11,8 @@ from banding import STATED
 from breakeven.catalogue.load import Catalogue
 from breakeven.catalogue.schema import ModelSpec
 from breakeven.options.columns import Floats, Ints, Mask
+from breakeven.performance.attention import kv_bytes
 from breakeven.performance.calibration import typical_parameters
-from breakeven.performance.footprint import kv_bytes
 from breakeven.performance.grid import precision_of
 from breakeven.performance.hardware import measured_models
 from breakeven.performance.kinds import WIDE_BYTES, weight_bytes
@@ -93,7 +93,7 @@ def shipped_starts(catalogue: Catalogue) -> Starts:
 def _cache_gib(row: dict[str, str], model: ModelSpec, devices: float) -> float:
     shards = min(devices, 1 if model.latent_kv else max(model.kv_heads, 1))
     width = float(row["kv_bytes_per_element"]) / WIDE_BYTES
-    return kv_bytes(model, float(row["kv_tokens"])) * width / shards / BYTES_PER_GIB
+    return float(kv_bytes(model, float(row["kv_tokens"]))) * width / shards / BYTES_PER_GIB
 
 
 def fitted(starts: Starts) -> dict[str, dict[str, float]]:

@@ -7,7 +7,8 @@ import msgspec
 import pytest
 
 from breakeven.catalogue import schema
-from breakeven.catalogue.schema import CatalogueFile, Profile, Row
+from breakeven.catalogue.schema import Profile, Row
+from breakeven.catalogue.tables import CatalogueFile
 
 KINDS = Row.__subclasses__()
 PRICES = {

@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 
 from breakeven import Workload
-from breakeven.performance.footprint import kv_bytes
+from breakeven.performance.attention import kv_bytes
 from breakeven.units import BYTES_PER_GIB
 from breakeven.workload.usage import TokenMix, TokenShape, TokenUsage
 

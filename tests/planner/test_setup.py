@@ -5,7 +5,7 @@ import math
 import pytest
 
 from breakeven import Workload, load_catalogue, plan
-from breakeven.performance.footprint import kv_bytes
+from breakeven.performance.attention import kv_bytes
 from breakeven.planner.setup import setup_of
 from breakeven.workload.policy import Only, Policy
 from breakeven.workload.profile import Slo

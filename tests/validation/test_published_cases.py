@@ -18,7 +18,7 @@ from breakeven.catalogue.history import change
 from breakeven.catalogue.overlay import Owned, with_overlay
 from breakeven.catalogue.schema import ApiOffer, ApiPrice, MachinePrice
 from breakeven.cost.bill import Bill, Charge, bill_of
-from breakeven.performance.footprint import kv_bytes
+from breakeven.performance.attention import kv_bytes
 from breakeven.performance.roofline import Replica, prefill
 from breakeven.report.document import usd_per_mtok
 from breakeven.units import (

@@ -15,7 +15,6 @@ from breakeven.catalogue.schema import (
     Accelerator,
     ApiOffer,
     ApiPrice,
-    CatalogueFile,
     Cpu,
     Instance,
     MachinePrice,
@@ -26,6 +25,7 @@ from breakeven.catalogue.schema import (
     Score,
     ServicePrice,
 )
+from breakeven.catalogue.tables import CatalogueFile
 from breakeven.errors import CatalogueError, NoDataError, UnknownNameError
 from breakeven.evidence import Source
 from breakeven.wording import quoting

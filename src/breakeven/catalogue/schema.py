@@ -9,8 +9,6 @@ from typing import Literal
 
 import msgspec
 
-from breakeven.evidence import Source
-
 Tier = Literal["standard", "batch", "flex", "priority"]
 TokenKind = Literal["input", "cached_input", "cache_write", "output"]
 Window = Literal["", "peak", "off_peak"]
@@ -225,8 +223,9 @@ class Cpu(Row, frozen=True, kw_only=True, array_like=True):
 class ModelSpec(Row, frozen=True, kw_only=True, array_like=True):
     """The dimensions of an open model. ``None`` = not read.
 
-    The attention layers are split into those that see the whole context, those that see a window of
-    ``window_tokens``, and the rest (linear attention, state-space), whose state does not grow.
+    The attention layers are split into those that see the whole context, those that see what an indexer selects from
+    it, those that see a window of ``window_tokens``, and the rest (linear attention, state-space), whose state does not
+    grow. A layer that has a window beside what it else sees counts in both.
     """
 
     name: str
@@ -258,6 +257,16 @@ class ModelSpec(Row, frozen=True, kw_only=True, array_like=True):
     """Whether the KV cache is one shared latent (MLA), kept whole by each tensor-parallel rank."""
     tied_embeddings: bool
     native_format: str
+    selecting_layers: int = 0
+    """Layers that keep the whole context and read only ``selected_tokens`` of it (DeepSeek sparse attention)."""
+    selected_tokens: int = 0
+    index_layers: int = 0
+    """Layers with an index of their own, one 8-bit key a token; other selecting layers share a neighbour's."""
+    index_heads: int = 0
+    index_head_dim: int = 0
+    tokens_per_entry: int = 1
+    """Tokens that an entry of the cache stands for in the layers that see the whole context (compressed attention)."""
+    tokens_per_selected_entry: int = 1
     note: str = ""
 
 
@@ -360,41 +369,3 @@ class Repository(Row, frozen=True, kw_only=True, array_like=True):
     model: str
     repository: str
     """On the Hugging Face hub, ``owner/name``."""
-
-
-class CatalogueFile(msgspec.Struct, frozen=True, kw_only=True):
-    """All tables, as they are built into one file."""
-
-    built_from: str
-    sources: tuple[Source, ...]
-    api_offers: tuple[ApiOffer, ...]
-    api_prices: tuple[ApiPrice, ...]
-    peak_windows: tuple[PeakWindow, ...]
-    machine_prices: tuple[MachinePrice, ...]
-    service_prices: tuple[ServicePrice, ...]
-    instances: tuple[Instance, ...]
-    accelerators: tuple[Accelerator, ...]
-    cpus: tuple[Cpu, ...]
-    models: tuple[ModelSpec, ...]
-    formats: tuple[NumberFormat, ...]
-    engines: tuple[Engine, ...]
-    paths: tuple[ServingPath, ...]
-    scores: tuple[Score, ...]
-    profiles: tuple[Profile, ...]
-    uptimes: tuple[Uptime, ...] = ()
-    repositories: tuple[Repository, ...] = ()
-
-
-IDENTITY: dict[str, tuple[str, ...]] = {
-    "sources": ("id",),
-    "api_offers": ("provider", "model"),
-    "api_prices": ("provider", "model", "tier", "token_kind", "above_input_tokens", "window", "effective_from"),
-    "peak_windows": ("provider", "effective_from"),
-    "machine_prices": ("machine", "region", "term", "effective_from"),
-    "service_prices": ("service", "item", "region", "tier_from", "effective_from"),
-    "engines": ("name", "version"),
-    "scores": ("model", "scale"),
-    "uptimes": ("name", "tier", "effective_from"),
-    "repositories": ("model",),
-}
-"""What two rows of a table never share; the others have a ``name``."""

@@ -4,13 +4,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from breakeven.catalogue.schema import ModelSpec
 from breakeven.options.columns import Floats, Ints, Mask
 from breakeven.options.hosted import HostedGrid
 from breakeven.options.ruling import Ruling
+from breakeven.performance.attention import kv_bytes
 from breakeven.performance.calibration import Parameters
 from breakeven.performance.grid import kinds_of, precision_of
-from breakeven.performance.kinds import WIDE_BYTES, kv_elements, weight_bytes
+from breakeven.performance.kinds import weight_bytes
 from breakeven.performance.overhead import band, usable_gib
 from breakeven.units import BYTES_PER_GB, BYTES_PER_GIB
 from breakeven.wording import worded
@@ -102,14 +102,3 @@ def _with_longest(grid: HostedGrid, alive: Mask, longest: Floats, room: Floats, 
         ),
         grid.weight,
     )
-
-
-def kv_bytes(model: ModelSpec, tokens: float) -> float:
-    """Bytes of KV cache for a context of so many tokens: whole layers see all of it, windowed ones a part.
-
-    >>> from breakeven.catalogue.load import load_catalogue
-    >>> kv_bytes(load_catalogue().models["llama3-70b"], 1000) / 1000  # 80 layers x 8 heads x 128 x 2 x 2 bytes
-    327680.0
-    """
-    whole, windowed = kv_elements(model)
-    return (whole * tokens + windowed * min(tokens, model.window_tokens)) * WIDE_BYTES

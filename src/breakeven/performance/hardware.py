@@ -112,7 +112,7 @@ def measured_models(catalogue: Catalogue) -> Mapping[str, ModelSpec]:
 
 def _dense(figures: dict[str, int]) -> dict[str, int]:
     experts = dict.fromkeys(
-        ("experts", "experts_per_token", "params_in_experts", "windowed_layers", "window_tokens"), 0
+        ("experts", "experts_per_token", "params_in_experts", "windowed_layers", "window_tokens", "selecting_layers"), 0
     )
     return figures | experts | {"full_attention_layers": figures["layers"]}
 

@@ -166,7 +166,7 @@ def shape_of(model: ModelSpec) -> str:
         return model.kind
     if model.latent_kv:
         return "latent"
-    if model.full_attention_layers + model.windowed_layers < model.layers:
+    if model.full_attention_layers + model.selecting_layers + model.windowed_layers < model.layers:
         return "linear"
     return "experts" if model.experts else "dense"
 
@@ -205,9 +205,3 @@ def weight_bytes(models: Sequence[ModelSpec], precisions: Sequence[Precision]) -
     experts, rest = routed * narrow, every - routed
     kept = np.where(experts_only, rest, np.minimum(embedding, rest))
     return experts + kept * np.maximum(narrow, WIDE_BYTES) + (rest - kept) * narrow, experts
-
-
-def kv_elements(model: ModelSpec) -> tuple[float, float]:
-    """KV elements a token, in the layers that see the whole context and in those that see a window."""
-    each = model.kv_elements_per_token_layer
-    return float(model.full_attention_layers * each), float(model.windowed_layers * each)

@@ -6,6 +6,7 @@ import numpy as np
 
 from breakeven.catalogue.schema import ModelSpec
 from breakeven.options.columns import Floats, Mask
+from breakeven.performance.attention import index_bytes, kv_elements, widths
 from breakeven.performance.calibration import Compiled, Overheads, Parameters
 from breakeven.performance.effects import Logs, logs_of
 from breakeven.performance.kinds import (
@@ -14,7 +15,6 @@ from breakeven.performance.kinds import (
     Device,
     Kinds,
     Stack,
-    kv_elements,
     queries_to_a_head,
     shape_of,
 )
@@ -47,7 +47,6 @@ def uncalibrated(kinds: Kinds, parameters: Parameters, context_tokens: Floats | 
     params = model(lambda m: m.params_active or 0)
     bandwidth = kinds.by_device(lambda d: p.bandwidth_share.get(d.generation, np.nan) * d.bandwidth_bytes_per_s)
     shards = np.minimum(kinds.tensor_parallel, model(lambda m: 1 if m.latent_kv else max(m.kv_heads, 1)))
-    kv_bytes = np.array([f.kv_bytes for f in kinds.precisions])[kinds.precision]
     ones = np.ones(len(kinds.model))
     return Replica(
         dense_bytes=(total - experts) * (1 - encoder_share),
@@ -58,12 +57,7 @@ def uncalibrated(kinds: Kinds, parameters: Parameters, context_tokens: Floats | 
         prefill_bytes=total * whole,
         layers=model(lambda m: m.layers),
         hidden_size=model(lambda m: m.hidden_size),
-        whole_width=model(lambda m: m.full_attention_layers * _width(m) if m.kind != "encoder" else 0.0),
-        windowed_width=model(lambda m: m.windowed_layers * _width(m) if m.kind != "encoder" else 0.0),
-        window_tokens=model(lambda m: m.window_tokens),
-        encoder_width=model(lambda m: m.encoder_layers * _width(m) if m.kind != "decoder" else 0.0),
-        kv_bytes_per_token=model(lambda m: kv_elements(m)[0]) * kv_bytes,
-        windowed_kv_bytes_per_token=model(lambda m: kv_elements(m)[1]) * kv_bytes,
+        **_seen(kinds),
         context_tokens=context_tokens,
         kv_shards=shards,
         heads=model(lambda m: m.attention_heads),
@@ -97,6 +91,25 @@ def uncalibrated(kinds: Kinds, parameters: Parameters, context_tokens: Floats | 
         reserved=kinds.by_stack(lambda s: p.reserved_output.get(s.name, EVICTING)),
         together=kinds.by_stack(lambda s: p.together if s.name in ENDPOINTS else np.inf),
     )
+
+
+def _seen(kinds: Kinds) -> dict[str, Floats]:
+    """What the layers see of a context: KV cache and multiplications a token of it, and how many tokens at most."""
+    model = kinds.by_model
+    kv_bytes = np.array([f.kv_bytes for f in kinds.precisions])[kinds.precision]
+    return {
+        "whole_width": model(lambda m: widths(m).whole if m.kind != "encoder" else 0.0),
+        "selected_width": model(lambda m: widths(m).selected),
+        "selected_tokens": model(lambda m: m.selected_tokens),
+        "windowed_width": model(lambda m: widths(m).windowed if m.kind != "encoder" else 0.0),
+        "window_tokens": model(lambda m: m.window_tokens),
+        "encoder_width": model(
+            lambda m: m.encoder_layers * m.attention_heads * m.head_dim if m.kind != "decoder" else 0.0
+        ),
+        "kv_bytes_per_token": model(lambda m: kv_elements(m).whole) * kv_bytes + model(index_bytes),
+        "selected_kv_bytes_per_token": model(lambda m: kv_elements(m).selected) * kv_bytes,
+        "windowed_kv_bytes_per_token": model(lambda m: kv_elements(m).windowed) * kv_bytes,
+    }
 
 
 RATES = {"bandwidth": "bandwidth_bytes_per_s", "flops": "flops_per_s", "link": "link_bytes_per_s"}
@@ -133,10 +146,6 @@ def _compiled(stack: Stack, parameters: Parameters) -> Compiled:
     """The shapes that a stack was compiled for: of its version, else of any."""
     known = parameters.compiled
     return known.get((stack.name, stack.version)) or known.get((stack.name,), _ANY_SHAPE)
-
-
-def _width(model: ModelSpec) -> int:
-    return model.attention_heads * model.head_dim
 
 
 def _encoder_share(model: ModelSpec) -> float:

@@ -37,13 +37,17 @@ class Replica:
     hidden_size: Floats
     whole_width: Floats
     """Query heads x head dimension, summed over the decoder's layers that see the whole context."""
+    selected_width: Floats
+    """The same, over the layers that see what is selected from the context."""
+    selected_tokens: Floats
     windowed_width: Floats
     """The same, over the layers that see a window."""
     window_tokens: Floats
     encoder_width: Floats
     """The same, over an encoder's layers; they see both ways."""
     kv_bytes_per_token: Floats
-    """In the layers that see the whole context."""
+    """In the layers that see the whole context, and in an indexer."""
+    selected_kv_bytes_per_token: Floats
     windowed_kv_bytes_per_token: Floats
     context_tokens: Floats | float
     """Mean context of a request that is being decoded."""
@@ -168,9 +172,10 @@ def decode_step(replica: Replica, concurrency: Floats, parameters: Parameters) -
     stage = np.maximum(concurrency / r.pipeline_parallel, 1.0)
     each = stage / r.data_parallel
     ranks = r.tensor_parallel * r.data_parallel
+    seen, chosen = r.context_tokens, np.minimum(r.context_tokens, r.selected_tokens)
     within = np.minimum(r.context_tokens, r.window_tokens)
-    kv = r.kv_bytes_per_token * r.context_tokens + r.windowed_kv_bytes_per_token * within
-    attention = FLOPS_PER_PAIR * (r.whole_width * r.context_tokens + r.windowed_width * within)
+    kv = r.kv_bytes_per_token * seen + r.selected_kv_bytes_per_token * chosen + r.windowed_kv_bytes_per_token * within
+    attention = FLOPS_PER_PAIR * (r.whole_width * seen + r.selected_width * chosen + r.windowed_width * within)
     return Step(
         weights_s=r.dense_bytes / (r.tensor_parallel * bandwidth)
         + r.expert_bytes * _touched(r.expert_share, 1 + (stage - 1) * r.routing) / (ranks * r.expert_bytes_per_s),
@@ -200,18 +205,17 @@ def prefill(replica: Replica, tokens: Floats | float, parameters: Parameters, pr
     """One pass over ``prompts`` prompts of ``tokens`` tokens each (one for a decoder, a batch for an encoder).
 
     An encoder attends to the whole square of tokens. A decoder that has none before it attends to half of the square,
-    and in windowed layers to a band of it.
+    and in windowed layers, or where tokens are selected, to a band of it.
     """
     r = replica
     n = r.tensor_parallel * r.data_parallel
     length = np.asarray(tokens, dtype=np.float64)
     count = np.asarray(prompts, dtype=np.float64)
-    band = np.minimum(length, r.window_tokens)
-    pairs = np.where(
-        r.encoder_width > 0,
-        r.encoder_width * length**2,
-        r.whole_width * length**2 / 2 + r.windowed_width * band * (length - band / 2),
-    )
+    decoded = r.whole_width * length**2 / 2
+    for width, most in ((r.selected_width, r.selected_tokens), (r.windowed_width, r.window_tokens)):
+        band = np.minimum(length, most)
+        decoded = decoded + width * band * (length - band / 2)
+    pairs = np.where(r.encoder_width > 0, r.encoder_width * length**2, decoded)
     flops = count * (length * FLOPS_PER_PARAMETER * r.prefill_params + FLOPS_PER_PAIR * pairs)
     return Step(
         weights_s=r.prefill_bytes / (n * r.bandwidth_bytes_per_s),

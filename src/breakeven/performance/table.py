@@ -102,7 +102,7 @@ def request_of(runs: Runs, ready: Prepared) -> tuple[Replica, Floats]:
     """The replica columns of some runs at their own context, and the bytes of KV cache that one request holds."""
     replica = with_context(ready.replica, runs.kind, runs.input_tokens + runs.output_tokens / 2)
     held = runs.input_tokens + replica.reserved * runs.output_tokens  # a plan keeps room for the whole
-    each = replica.kv_bytes_per_token * held
+    each = (replica.kv_bytes_per_token + replica.selected_kv_bytes_per_token) * held
     each = each + replica.windowed_kv_bytes_per_token * np.minimum(held, replica.window_tokens)
     return replica, np.maximum(each, 1.0)
 

@@ -12,7 +12,7 @@ from breakeven.decision.curves import take_one
 from breakeven.decision.rank import Contender
 from breakeven.errors import SpecError
 from breakeven.options.columns import Floats
-from breakeven.performance.kinds import WIDE_BYTES, kv_elements
+from breakeven.performance.attention import kv_bytes
 from breakeven.performance.predict import Speed, take
 from breakeven.performance.roofline import Prompt, prompt_of
 from breakeven.planner.spine import Plan
@@ -157,7 +157,8 @@ def _work(plan: Plan, speed: Speed, requests: Requests) -> tuple[Curve, Arrivals
     generates, stated = speed.workload.task == "generate", speed.stated is not None
     row = int(speed.rows[0])
     room = np.inf if stated or not generates else float(speed.memory.room_bytes[row])
-    need = _kv_bytes(plan, row, requests) if room < np.inf else np.zeros(len(requests.at_s))
+    model = plan.grid.models[int(plan.grid.model[row])]
+    need = kv_bytes(model, requests.input + requests.output) if room < np.inf else np.zeros(len(requests.at_s))
     places = _places(speed, room, need)
     each = take(speed, np.zeros(places, dtype=np.int64), np.arange(1.0, places + 1))
     found = each.latency(each.largest_concurrency)
@@ -191,15 +192,6 @@ def _places(speed: Speed, room: float, need: Floats) -> int:
         return planned
     smallest = float(need.min())
     return int(np.clip(room / smallest if smallest > 0 else np.inf, 1, speed.engine_limit))
-
-
-def _kv_bytes(plan: Plan, row: int, requests: Requests) -> Floats:
-    """Of each request at its end."""
-    model = plan.grid.models[int(plan.grid.model[row])]
-    whole, windowed = kv_elements(model)
-    tokens = requests.input + requests.output
-    found: Floats = (whole * tokens + windowed * np.minimum(tokens, model.window_tokens)) * WIDE_BYTES
-    return found
 
 
 def overflow_usd(plan: Plan, name: str, requests: Requests) -> tuple[str, float | None]:

@@ -9,7 +9,7 @@ from breakeven.capacity.sizing import Sizing
 from breakeven.catalogue.schema import ModelSpec, Repository
 from breakeven.decision.curves import take_one
 from breakeven.options.hosted import HostedGrid
-from breakeven.performance.footprint import kv_bytes
+from breakeven.performance.attention import kv_bytes
 from breakeven.performance.predict import Speed
 
 
