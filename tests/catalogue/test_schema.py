@@ -8,7 +8,7 @@ import pytest
 
 from breakeven.catalogue import schema
 from breakeven.catalogue.schema import Profile, Row
-from breakeven.catalogue.tables import CatalogueFile
+from breakeven.catalogue.tables import IDENTITY, CatalogueFile
 
 KINDS = Row.__subclasses__()
 PRICES = {
@@ -114,7 +114,7 @@ TABLES = [name for name in CatalogueFile.__struct_fields__ if name != "built_fro
 @pytest.mark.parametrize("table", TABLES)
 def test_no_fact_that_ships_stands_twice(shipped, table):
     rows = getattr(shipped.tables, table)
-    times = Counter(tuple(getattr(row, field) for field in schema.IDENTITY.get(table, ("name",))) for row in rows)
+    times = Counter(tuple(getattr(row, field) for field in IDENTITY.get(table, ("name",))) for row in rows)
     assert [key for key, count in times.items() if count > 1] == []
 
 

@@ -103,9 +103,7 @@ def _seen(kinds: Kinds) -> dict[str, Floats]:
         "selected_tokens": model(lambda m: m.selected_tokens),
         "windowed_width": model(lambda m: widths(m).windowed if m.kind != "encoder" else 0.0),
         "window_tokens": model(lambda m: m.window_tokens),
-        "encoder_width": model(
-            lambda m: m.encoder_layers * m.attention_heads * m.head_dim if m.kind != "decoder" else 0.0
-        ),
+        "encoder_width": model(lambda m: m.encoder_layers * m.attention_heads * m.head_dim),
         "kv_bytes_per_token": model(lambda m: kv_elements(m).whole) * kv_bytes + model(index_bytes),
         "selected_kv_bytes_per_token": model(lambda m: kv_elements(m).selected) * kv_bytes,
         "windowed_kv_bytes_per_token": model(lambda m: kv_elements(m).windowed) * kv_bytes,
