@@ -12,6 +12,7 @@ from learning import Learnt
 from starts import Room
 
 HEADS = {"output_tokens_per_s": "tokens/s", "ttft_s": "TTFT", "tpot_s": "TPOT"}
+STRANGERS = "publishers never seen"
 FEWEST = 20
 """Parts with fewer rows are left out of the tables; they stand in `breakeven accuracy`."""
 FAR_OFF = 0.25
@@ -37,10 +38,14 @@ def page(ways: dict[str, Figures], learnt: tuple[Learnt, ...], configurations_pe
         "",
         "Every figure is of rows that the fit never saw. *Pairs never seen*: all rows of a (GPU, model) pair are held "
         "out together. *Other runs*: the pair was measured, but not with this engine version, number format and mode. "
-        "Five folds each; the band of a fold is read off the other folds. Errors are |predicted / measured - 1|; bias "
-        "is the median of log(predicted / measured).",
+        "Both are of the table that is fitted (`performance/data/measurements.csv`). *Publishers never seen*: of "
+        "others, on whom nothing is fitted (`performance/data/independent.csv`). Five folds each; the band of a fold "
+        "is read off the other folds. Errors are |predicted / measured - 1|; bias is the median of "
+        "log(predicted / measured).",
         "",
         *_goals(unseen, other, configurations_per_s),
+        "",
+        *_elsewhere(ways[STRANGERS]),
         "",
         *_fails(unseen),
         "",
@@ -97,6 +102,25 @@ def _goals(unseen: Figures, other: Figures, configurations_per_s: float) -> list
         "",
         f"Medians of tokens/s in the five folds of pairs never seen: {spread}.",
     ]
+
+
+def _elsewhere(figures: Figures) -> list[str]:
+    """What somebody has to expect who measures on a stack of their own."""
+    rows = [
+        f"| {HEADS[target]} | {score.predicted:,} | {percent(score.median_absolute_error)} / "
+        f"{percent(score.mean_absolute_error)} | {percent(score.bias, '+')} | {percent(score.inside_band)} |"
+        for target, score in _total(figures).items()
+    ]
+    publishers = sum(part.by == "file" for part in figures.parts)
+    return _section(
+        "Whom the fit has never met",
+        f"{figures.parts[0].rows:,} measurements of {publishers} publishers on whom nothing is fitted, with other load "
+        "generators, flags and versions: what a user's own stack is, too. The errors above are of sources that the fit "
+        "knows from other pairs, these of sources that it does not know. The band of `predict` and of plans is made to "
+        "hold here (read off the other publishers); rows of one's own (`--measured`) narrow it.",
+        "| | rows | median / mean | bias | in the band |",
+        rows,
+    )
 
 
 def _two(one: Score, other: Score) -> str:

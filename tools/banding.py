@@ -24,6 +24,8 @@ LEAST = 1e-3
 """No part of the variance is taken to be smaller."""
 UNKNOWN = EVIDENCE[-1]
 """Of what was never measured no spread is known either, so its width is that of whole errors."""
+ALIKE = 0.5
+"""Rows of one publisher share its set-up: n of them count as n^(1 - this)."""
 Bands = dict[str, dict[str, float]]
 
 
@@ -68,6 +70,21 @@ def widths_of(table: Table, bands: Bands, place: Ints) -> Floats:
     by_kind[kind] = place
     told = half_widths(kinds, replace(typical_parameters(), bands=bands, narrowed={}), by_kind)
     return np.stack([told[target][kind] for target in TARGETS])
+
+
+def elsewhere_of(errors: Floats, widths: Floats, publishers: list[str], rows: Mask | None = None) -> dict[str, float]:
+    """By target how many times as wide the band has to be for publishers that the fit never saw.
+
+    ``errors``: in the logarithm, targets x rows like the half ``widths``. ``rows``: which may be looked at.
+    """
+    found: dict[str, float] = {}
+    for n, target in enumerate(TARGETS):
+        known = np.isfinite(errors[n]) & np.isfinite(widths[n]) & (True if rows is None else rows)
+        _, place, counts = np.unique(np.array(publishers)[known], return_inverse=True, return_counts=True)
+        ratio = np.abs(errors[n][known]) / widths[n][known]
+        weighted = np.quantile(ratio, INSIDE, weights=counts[place] ** -ALIKE, method="inverted_cdf")
+        found[target] = max(float(weighted), 1.0)
+    return found
 
 
 def _pace_errors(observed: Floats, predicted: Floats) -> Floats:

@@ -13,12 +13,12 @@ from typing import Any
 
 import msgspec
 
-from accuracy_page import Beside, page
+from accuracy_page import STRANGERS, Beside, page
 from breakeven import load_catalogue
 from breakeven.performance.calibration import typical_parameters
-from breakeven.performance.measured import TARGETS, Table, shipped_measurements
+from breakeven.performance.measured import TARGETS, Table, independent_measurements, shipped_measurements
 from fitting import Problem, prior_parameters
-from heldout import Figures, configurations_per_s, doubted_of, judged, scatter_of
+from heldout import Figures, configurations_per_s, doubted_of, elsewhere, judged, scatter_of
 from others import held_out_others, other_errors, without_paces
 from starts import Room, judged_starts, shipped_starts
 
@@ -80,9 +80,11 @@ def pairs(table: Table, figures: Figures) -> str:
 
 def main() -> int:
     """Write or compare; the exit code."""
-    table = shipped_measurements(load_catalogue())
+    catalogue = load_catalogue()
+    table = shipped_measurements(catalogue)
     ways, learnt = judged(Problem(table, prior_parameters()))
-    rooms = judged_starts(shipped_starts(load_catalogue()))
+    ways[STRANGERS] = elsewhere(independent_measurements(catalogue), typical_parameters())
+    rooms = judged_starts(shipped_starts(catalogue))
     now = guarded(ways) | guarded_rooms(rooms)
     if "--write" in sys.argv:
         speed = configurations_per_s(table, typical_parameters())

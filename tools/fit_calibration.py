@@ -13,12 +13,13 @@ from pathlib import Path
 
 import numpy as np
 
-from banding import bands_of, without_pair
+from banding import bands_of, elsewhere_of, without_pair
 from breakeven import load_catalogue
+from breakeven.performance.band import ELSEWHERE
 from breakeven.performance.calibration import BETWEEN_LEVELS, COUNT, EVERYTHING, parameters_of
-from breakeven.performance.measured import Table, shipped_measurements
+from breakeven.performance.measured import Table, independent_measurements, shipped_measurements
 from fitting import Fitted, Problem, folds_of, prior_text
-from heldout import held_out, held_widths
+from heldout import errors_elsewhere, held_out, held_widths
 from learning import errors_of, learning_of
 from others import other_errors, other_paces, pass_widths
 
@@ -112,8 +113,8 @@ def others_and_bands(text: str, bands: dict[str, dict[str, float]]) -> str:
     return "\n".join(lines)
 
 
-def fit_all(table: Table, priors: str) -> str:
-    """The whole calibration: fit, held-out errors, bands."""
+def fit_all(table: Table, strangers: Table, priors: str) -> str:
+    """The whole calibration: fit, held-out errors, bands; ``strangers``: rows that nothing is fitted on."""
     parameters = parameters_of(tomllib.loads(priors))
     problem = Problem(table, parameters)
     everything = np.ones(len(table.runs.kind), dtype=np.bool_)
@@ -126,12 +127,17 @@ def fit_all(table: Table, priors: str) -> str:
     bands = bands_of(table, unseen, seen)
     widths = held_widths(table, (unseen, seen), folds_of(table), without_pair(table))
     learning = learning_of(errors_of(table, unseen, widths))
-    return text + "\n" + others_and_bands(text, bands | learning)
+    whole = text + "\n" + others_and_bands(text, bands | learning)
+    elsewhere = elsewhere_of(*errors_elsewhere(strangers, parameters_of(tomllib.loads(whole))), strangers.file)
+    return whole + "\n".join(
+        (f"[bands.{ELSEWHERE}]", *(f'"{name}" = {value:.4f}' for name, value in elsewhere.items()), "")
+    )
 
 
 def main() -> int:
     """Write the file; the exit code."""
-    text = fit_all(shipped_measurements(load_catalogue()), prior_text())
+    catalogue = load_catalogue()
+    text = fit_all(shipped_measurements(catalogue), independent_measurements(catalogue), prior_text())
     parameters_of(tomllib.loads(text))
     TARGET.write_text(text, encoding="utf-8")
     print(f"{TARGET.relative_to(ROOT)}: {len(text.splitlines()):,} lines")

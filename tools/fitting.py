@@ -264,8 +264,12 @@ def _levels(axes: Axes, names: tuple[str, ...], rows: int) -> tuple[Ints, tuple[
 
 def folds_of(table: Table, count: int = 5, seed: int = 1, columns: tuple[str, ...] = ("gpu", "model")) -> Ints:
     """A fold for each row: whole groups of equal ``columns``, the largest dealt out first."""
-    pairs = [" ".join(k) for k in zip(*(table.texts[c] for c in columns), strict=True)]
-    names, group, sizes = np.unique(pairs, return_inverse=True, return_counts=True)
+    return dealt([" ".join(k) for k in zip(*(table.texts[c] for c in columns), strict=True)], count, seed)
+
+
+def dealt(group_of: list[str], count: int = 5, seed: int = 1) -> Ints:
+    """A fold for each row: whole groups, the largest dealt out first."""
+    names, group, sizes = np.unique(group_of, return_inverse=True, return_counts=True)
     order = np.random.default_rng(seed).permutation(len(names))
     order = order[np.argsort(-sizes[order], kind="stable")]
     fold_of, load = np.zeros(len(names), dtype=np.int64), np.zeros(count)

@@ -2,19 +2,20 @@
 
 import time
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from banding import bands_of, widths_of, without_pair, without_run
+from banding import bands_of, elsewhere_of, widths_of, without_pair, without_run
 from breakeven import load_catalogue
 from breakeven.options.columns import Floats, Ints
 from breakeven.performance.accuracy import Banded, Part, Regret, parts_of, regrets
+from breakeven.performance.band import ELSEWHERE, half_widths
 from breakeven.performance.calibration import Parameters
 from breakeven.performance.measured import TARGETS, Table, doubts
 from breakeven.performance.table import predict_runs, prepared
 from breakeven.report.scored import usd_per_device_hour
-from fitting import Problem, cross_validated, folds_of
+from fitting import Problem, cross_validated, dealt, folds_of
 from learning import Learnt, learnt
 
 RUNS = ("gpu", "model", "engine", "engine_version", "compute_format", "mode")
@@ -44,7 +45,11 @@ class Figures:
 
 def figures(table: Table, logs: Floats, folds: Ints, both: tuple[Floats, Floats], place: Ints) -> Figures:
     """Scores of held-out predictions; the band of each fold is read off the other folds."""
-    widths = held_widths(table, both, folds, place)
+    return scored(table, logs, folds, held_widths(table, both, folds, place))
+
+
+def scored(table: Table, logs: Floats, folds: Ints, widths: Floats) -> Figures:
+    """Scores of predictions with their half widths, both in the logarithm."""
     predicted = {
         target: Banded(mid=np.exp(logs[n]), low=np.exp(logs[n] - widths[n]), high=np.exp(logs[n] + widths[n]))
         for n, target in enumerate(TARGETS)
@@ -65,6 +70,26 @@ def held_widths(table: Table, both: tuple[Floats, Floats], folds: Ints, place: I
         mine = folds == fold
         widths[:, mine] = widths_of(table, bands_of(table, *both, rows=~mine), place)[:, mine]
     return widths
+
+
+def errors_elsewhere(independent: Table, parameters: Parameters) -> tuple[Floats, Floats]:
+    """Log errors of what the calibration says of publishers that it never saw, and half widths as for those it saw."""
+    served, kind = predict_runs(independent.runs, parameters), independent.runs.kind
+    plain = replace(parameters, bands={n: v for n, v in parameters.bands.items() if n != ELSEWHERE})
+    told = half_widths(independent.runs.kinds, plain)
+    errors = np.stack([np.log(getattr(served, t) / independent.observed[t]) for t in TARGETS])
+    return errors, np.stack([told[t][kind] for t in TARGETS])
+
+
+def elsewhere(independent: Table, parameters: Parameters) -> Figures:
+    """The judgement by publishers that the fit never saw; how much wider their band is is read off the other folds."""
+    errors, widths = errors_elsewhere(independent, parameters)
+    folds = dealt(independent.file)
+    for fold in np.unique(folds):
+        factor = elsewhere_of(errors, widths, independent.file, folds != fold)
+        widths[:, folds == fold] *= np.array([[factor[t]] for t in TARGETS])
+    logs = errors + np.stack([np.log(independent.observed[t]) for t in TARGETS])
+    return scored(independent, logs, folds, widths)
 
 
 def judged(problem: Problem) -> tuple[dict[str, Figures], tuple[Learnt, ...]]:

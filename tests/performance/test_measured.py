@@ -6,7 +6,15 @@ import numpy as np
 import pytest
 
 from breakeven.errors import SpecError
-from breakeven.performance.measured import COLUMNS, doubts, read_table, shipped_measurements, table_of
+from breakeven.performance.kinds import STUDIED
+from breakeven.performance.measured import (
+    COLUMNS,
+    doubts,
+    independent_measurements,
+    read_table,
+    shipped_measurements,
+    table_of,
+)
 
 
 @pytest.fixture
@@ -87,6 +95,19 @@ def test_the_figures_hold_no_prose_and_name_their_source():
     rows = list(csv.DictReader(data.splitlines()))
     assert all(row["source"] for row in rows)
     assert np.mean([len(row["source"]) for row in rows]) < 150
+
+
+def test_independent_publishers_are_no_source_of_the_calibration_and_every_row_of_theirs_is_covered(shipped):
+    table, study = independent_measurements(shipped), shipped_measurements(shipped)
+    assert set(study.file) == set(STUDIED)
+    assert not set(table.file) & set(STUDIED)
+    assert table.runs.covered.all()
+    assert all(table.texts["source"])
+    assert all(table.texts["date"])
+    assert len(set(table.texts["id"])) == len(table.texts["id"])
+    figures = lambda t: set(zip(*(t.texts[c] for c in ("gpu", "model")), *t.observed.values(), strict=True))  # noqa: E731
+    told = [row for row in figures(table) if np.isfinite(row[2:]).sum() > 1]
+    assert not set(told) & figures(study)
 
 
 def test_figures_that_contradict_each_other_are_kept_apart_with_the_reason(shipped):

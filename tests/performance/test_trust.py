@@ -10,7 +10,7 @@ import pytest
 from breakeven import Workload
 from breakeven.performance.accuracy import Banded, regrets, score
 from breakeven.performance.ask import Question, ask
-from breakeven.performance.band import EVIDENCE, evidence, half_widths
+from breakeven.performance.band import EVIDENCE, WIDEST, evidence, half_widths
 from breakeven.performance.calibration import typical_parameters
 from breakeven.performance.measured import TARGETS, shipped_measurements, table_of
 from breakeven.performance.posterior import remaining, shrunk, updated
@@ -47,6 +47,17 @@ def test_a_stack_that_was_never_measured_has_the_least_evidence(table):
 def test_the_band_is_symmetric_in_the_logarithm(shipped, table):
     found = ask(Question(model="llama3-8b", on="H100-SXM", concurrency=16), shipped, P, table).output_tokens_per_s
     assert found.mid / found.low == pytest.approx(found.high / found.mid)
+
+
+def test_who_published_nothing_has_a_wider_band_until_they_measure(mine):
+    row = {"output_tokens_per_s": "", "ttft_s": "0.1", "tpot_s": "0.02"}
+    known, new = mine(row | {"id": "accelmark:1"}), mine(row | {"id": "mine:1"})
+    for target in TARGETS:
+        narrow, wide = (half_widths(rows.runs.kinds, P)[target][0] for rows in (known, new))
+        assert wide == pytest.approx(min(narrow * P.bands["elsewhere"][target], WIDEST))
+        assert P.bands["elsewhere"][target] > 1
+        measured = half_widths(new.runs.kinds, updated(P, new))[target][0]
+        assert measured == pytest.approx(narrow * remaining(P.bands["remaining"], target, 1))
 
 
 def test_one_measurement_moves_its_group_towards_it_and_narrows_its_band(mine):

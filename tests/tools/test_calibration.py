@@ -13,7 +13,7 @@ import pytest
 from breakeven.performance.band import half_widths
 from breakeven.performance.calibration import QUANTITIES, typical_parameters
 from breakeven.performance.kinds import AXES
-from breakeven.performance.measured import shipped_measurements, table_of
+from breakeven.performance.measured import independent_measurements, shipped_measurements, table_of
 from breakeven.performance.table import predict_runs
 
 TOOLS = Path(__file__).parents[2] / "tools"
@@ -111,6 +111,30 @@ def test_widths_are_read_off_to_hold_a_little_more_than_is_stated(tools):
     groups = (np.repeat(["a", "b"], 2000), np.repeat("x", 4000))
     width, factor = tools["banding"]._widths(errors, np.zeros(4000, dtype=np.int64), groups)
     assert width["pair"] * factor["a"] * factor["x"] == pytest.approx(NormalDist().inv_cdf(0.915) * 0.2, rel=0.06)
+
+
+def test_the_width_for_strangers_is_read_off_to_hold_a_little_more_than_is_stated(tools):
+    errors = np.random.default_rng(1).normal(0, 0.6, (3, 4000))
+    widths, publishers = np.full((3, 4000), 0.2), [f"p{n % 40}" for n in range(4000)]
+    found = tools["banding"].elsewhere_of(errors, widths, publishers)
+    assert found["ttft_s"] == pytest.approx(NormalDist().inv_cdf(0.915) * 0.6 / 0.2, rel=0.06)
+    assert tools["banding"].elsewhere_of(errors / 100, widths, publishers)["ttft_s"] == 1.0
+    one = np.array([name == "p0" for name in publishers])
+    far = np.where(one, 10 * errors, errors)
+    assert tools["banding"].elsewhere_of(far, widths, publishers, ~one) == pytest.approx(found, rel=0.03)
+
+
+def test_many_rows_of_one_publisher_do_not_outvote_the_others(tools):
+    publishers = ["many"] * 900 + [f"p{n}" for n in range(100)]
+    errors = np.array([[0.1] * 900 + [0.4] * 100] * 3)
+    assert tools["banding"].elsewhere_of(errors, np.full((3, 1000), 0.1), publishers)["tpot_s"] == pytest.approx(4.0)
+
+
+def test_the_band_of_publishers_never_seen_holds_what_is_stated(tools, shipped):
+    table = independent_measurements(shipped)
+    total = tools["heldout"].elsewhere(table, typical_parameters()).parts[0]
+    for target, score in total.scores.items():
+        assert 0.7 < score.inside_band < 0.9, target
 
 
 def test_every_effect_that_ships_is_of_a_known_quantity_and_counts_its_evidence():

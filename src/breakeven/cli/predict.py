@@ -27,7 +27,7 @@ def predict(  # noqa: PLR0913, PLR0917 - one parameter a flag
     from breakeven.cli.files import write_json  # noqa: PLC0415
     from breakeven.cli.plans import parameters_with  # noqa: PLC0415
     from breakeven.performance.ask import Question, ask  # noqa: PLC0415
-    from breakeven.performance.measured import shipped_measurements  # noqa: PLC0415
+    from breakeven.performance.measured import all_measurements  # noqa: PLC0415
     from breakeven.report.predicted import print_answer  # noqa: PLC0415
 
     question = Question(
@@ -43,7 +43,7 @@ def predict(  # noqa: PLR0913, PLR0917 - one parameter a flag
         rate_per_s=rate,
     )
     catalogue = load_catalogue()
-    answer = ask(question, catalogue, parameters_with(measured, catalogue), shipped_measurements(catalogue))
+    answer = ask(question, catalogue, parameters_with(measured, catalogue), all_measurements(catalogue))
     if json:
         write_json(answer, json)
     if json != "-":

@@ -3,7 +3,9 @@
     low = mid / w, high = mid w,    log w = width of the evidence x spread of the stack x spread of the generation
 
 The evidence is what measurements exist of: this model on this device, the device under this stack, the stack on this
-generation, or nothing of the kind. The widths are read off cross-validated errors (docs/theory/accuracy.md).
+generation, or nothing of the kind. Whoever is no source of the calibration, as every user, is further off
+(``elsewhere``) until rows of their own say how far. The widths are read off errors of held-out groups and, for that,
+of independent publishers (docs/theory/accuracy.md).
 """
 
 import numpy as np
@@ -28,6 +30,8 @@ CALIBRATED = 2
 WIDEST = 3.0
 GENERATION = "generation "
 """In front of a generation's name among the spreads."""
+ELSEWHERE = "elsewhere"
+"""Among the bands: how many times as wide they are for who is no source of the calibration."""
 BETWEEN = " | "
 
 
@@ -76,7 +80,10 @@ def _width(kinds: Kinds, parameters: Parameters, target: str, place: Ints) -> Fl
 
     found: Floats = base * kinds.by_stack(lambda s: factor(s.name, s.mode))
     found = found * kinds.by_device(lambda d: spread.get(BETWEEN.join((target, GENERATION + d.generation)), 1.0))
-    return np.minimum(found, WIDEST) * narrowing(kinds, parameters, target)
+    narrowed = narrowing(kinds, parameters, target)
+    stranger = (kinds.by_stack(lambda s: not s.studied) > 0) & (narrowed == 1)
+    found = found * np.where(stranger, parameters.bands.get(ELSEWHERE, {}).get(target, 1.0), 1.0)
+    return np.minimum(found, WIDEST) * narrowed
 
 
 def pass_widths(kinds: Kinds, parameters: Parameters) -> dict[str, Floats]:

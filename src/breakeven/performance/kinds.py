@@ -39,6 +39,13 @@ DRAWN_MEAN = 0.9
 WIDE_BYTES = 2.0
 """Embeddings, output head and activations stay 16 bits wide."""
 
+STUDIED = (
+    *("accelmark", "aic_silicon_agg", "argonne_llm_inference_bench", "argonne_quant", "argonne_trtllm_in_out_heatmap"),
+    *("argonne_ttft_itl", "aws_neuron", "fastertransformer_docs", "fmbench_aws", "mlperf_v4.1_llm_bert"),
+    *("mlperf_v5.0_v5.1_v6.0_llm", "tensorrt_llm_docs"),
+)
+"""Source files of the table that the calibration is fitted on; whoever else measures is a stranger to it."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Device:
@@ -69,15 +76,21 @@ class Precision:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stack:
-    """A serving engine: the name of its overhead set, its published version, and the way it was loaded.
+    """A serving engine: the name of its overhead set, its published version, the way it was loaded, and who measured.
 
-    A plan's requests come and go as in a closed benchmark, without the burst at its start.
+    A plan's requests come and go as in a closed benchmark, without the burst at its start; nobody has measured them.
     """
 
     name: str
     version: str = ""
     mode: str = "closed"
     lengths: str = VARIED
+    publisher: str = ""
+
+    @property
+    def studied(self) -> bool:
+        """Whether it was measured by a source of the calibration."""
+        return self.publisher in STUDIED
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

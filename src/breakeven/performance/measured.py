@@ -29,6 +29,7 @@ USED = "gpus_used"
 MAY_BE_EMPTY = (USED, "concurrency", "request_rate_per_s", "requests", *TARGETS)
 COLUMNS = (*TEXTS, *FIGURES, "parallelism_basis", *MAY_BE_EMPTY)
 COMPUTE = {"bf16": "bf16", "fp8": "fp8", "fp4": "fp4", "int8": "int8", "w4a16": "bf16", "w8a16": "bf16", "fp32": "fp32"}
+INDEPENDENT = "independent.csv"
 IMPOSSIBLE = 1.25
 """How much faster than the datasheet's bandwidth a row may be before it is refused: datasheets are rounded."""
 LEAST_PART = 1e-6
@@ -75,8 +76,12 @@ class Table:
 
     @property
     def file(self) -> list[str]:
-        """The source file of each row: its id before the colon."""
-        return [name.split(":")[0] for name in self.texts["id"]]
+        """The source file of each row, or its publisher: its id before the colon."""
+        return _publishers(self.texts)
+
+
+def _publishers(texts: dict[str, list[str]]) -> list[str]:
+    return [name.split(":")[0] for name in texts["id"]]
 
 
 def shipped_measurements(catalogue: Catalogue) -> Table:
@@ -84,8 +89,24 @@ def shipped_measurements(catalogue: Catalogue) -> Table:
 
     ``data/doubted.csv`` names them with the contradiction.
     """
-    file = resources.files("breakeven.performance").joinpath("data", "measurements.csv")
-    table = table_of(csv.DictReader(file.read_text(encoding="utf-8").splitlines()), catalogue, "the shipped table")
+    return _shipped(catalogue, "measurements.csv")
+
+
+def all_measurements(catalogue: Catalogue) -> Table:
+    """The measurements on which the calibration rests, then those of independent publishers."""
+    return _shipped(catalogue, "measurements.csv", INDEPENDENT)
+
+
+def independent_measurements(catalogue: Catalogue) -> Table:
+    """Measurements of publishers that the calibration has never seen, to judge it by (``data/independent.csv``)."""
+    return _shipped(catalogue, INDEPENDENT)
+
+
+def _shipped(catalogue: Catalogue, *names: str) -> Table:
+    folder = resources.files("breakeven.performance").joinpath("data")
+    texts = [folder.joinpath(name).read_text(encoding="utf-8").splitlines() for name in names]
+    lines = [texts[0][0], *(line for text in texts for line in text[1:])]
+    table = table_of(csv.DictReader(lines), catalogue, "the shipped table")
     reasons = doubts()
     doubted = np.array([name in reasons for name in table.texts["id"]], dtype=np.bool_)
     apart, kept = ({t: np.where(rows, v, np.nan) for t, v in table.observed.items()} for rows in (doubted, ~doubted))
@@ -135,7 +156,7 @@ def table_of(reader: Any, catalogue: Catalogue, name: str) -> Table:  # noqa: AN
             wrong.setdefault(n, problem)
     _refuse(wrong, name)
     texts = {column: [row[column] or "" for row in rows] for column in TEXTS}
-    runs = runs_of(texts, numbers, catalogue, _lengths(texts, numbers))
+    runs = runs_of(texts, numbers, catalogue, (_lengths(texts, numbers), _publishers(texts)))
     table = Table(texts=texts, observed={t: numbers[t] for t in TARGETS}, runs=runs)
     _refuse(_impossible(table), name)
     return table
@@ -226,12 +247,16 @@ def _lengths(texts: dict[str, list[str]], numbers: dict[str, Floats]) -> list[st
 
 
 def runs_of(
-    texts: dict[str, list[str]], numbers: dict[str, Floats], catalogue: Catalogue, lengths: list[str] | None = None
+    texts: dict[str, list[str]],
+    numbers: dict[str, Floats],
+    catalogue: Catalogue,
+    told: tuple[list[str], list[str]] | None = None,
 ) -> Runs:
     """Columns of runs; equal combinations of model, device, format, stack and parallelism share one kind.
 
-    ``lengths``: how those of each run's requests differ; varied, as a user's do, unless told.
+    ``told``: how the lengths of each run's requests differ, and who measured; else varied, as a user's do, and nobody.
     """
+    lengths, publishers = told or ([VARIED] * len(texts["id"]), [""] * len(texts["id"]))
     models, devices = measured_models(catalogue), measured_devices(catalogue)
     models = {name: row for name, row in models.items() if row.kind != "encoder"}  # they put out no tokens
     pool = _Pool()
@@ -243,7 +268,7 @@ def runs_of(
             (texts["compute_format"][n], numbers["weight_bytes_per_param"][n], numbers["kv_bytes_per_element"][n]),
             (
                 *(texts["engine"][n], texts["engine_version"][n], f"{texts['mode'][n]} {texts['scenario'][n]}".strip()),
-                lengths[n] if lengths else VARIED,
+                *(lengths[n], publishers[n]),
             ),
             tuple(float(d[n]) for d in degrees),
         )
@@ -286,7 +311,7 @@ class _Pool:
         model: ModelSpec | None,
         device: Device | None,
         number_format: tuple[str, float, float],
-        stack: tuple[str, str, str, str],
+        stack: tuple[str, str, str, str, str],
         degrees: tuple[float, ...],
     ) -> int:
         if model is None or device is None:
@@ -294,6 +319,7 @@ class _Pool:
         key = (model.name, device.name, number_format, stack, degrees)
         if key not in self._seen:
             name, weight, kv = number_format
+            engine, version, mode, lengths, publisher = stack
             precision = Precision(
                 name=name,
                 compute=COMPUTE[name],
@@ -307,7 +333,8 @@ class _Pool:
                 place[0],
                 self._precisions.setdefault(precision, len(self._precisions)),
                 self._stacks.setdefault(
-                    Stack(name=stack[0], version=stack[1], mode=stack[2], lengths=stack[3]), len(self._stacks)
+                    Stack(name=engine, version=version, mode=mode, lengths=lengths, publisher=publisher),
+                    len(self._stacks),
                 ),
             )
             self._seen[key] = len(self._seen)
