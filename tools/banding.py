@@ -73,7 +73,7 @@ def widths_of(table: Table, bands: Bands, place: Ints) -> Floats:
 
 
 def elsewhere_of(errors: Floats, widths: Floats, publishers: list[str], rows: Mask | None = None) -> dict[str, float]:
-    """By target how many times as wide the band has to be for publishers that the fit never saw.
+    """By target the half width of what publishers do otherwise that the fit never saw, beside the other ``widths``.
 
     ``errors``: in the logarithm, targets x rows like the half ``widths``. ``rows``: which may be looked at.
     """
@@ -81,9 +81,8 @@ def elsewhere_of(errors: Floats, widths: Floats, publishers: list[str], rows: Ma
     for n, target in enumerate(TARGETS):
         known = np.isfinite(errors[n]) & np.isfinite(widths[n]) & (True if rows is None else rows)
         _, place, counts = np.unique(np.array(publishers)[known], return_inverse=True, return_counts=True)
-        ratio = np.abs(errors[n][known]) / widths[n][known]
-        weighted = np.quantile(ratio, INSIDE, weights=counts[place] ** -ALIKE, method="inverted_cdf")
-        found[target] = max(float(weighted), 1.0)
+        more = np.sqrt(np.maximum(errors[n][known] ** 2 - widths[n][known] ** 2, 0.0))
+        found[target] = float(np.quantile(more, INSIDE, weights=counts[place] ** -ALIKE, method="inverted_cdf"))
     return found
 
 

@@ -10,7 +10,7 @@ from banding import bands_of, elsewhere_of, widths_of, without_pair, without_run
 from breakeven import load_catalogue
 from breakeven.options.columns import Floats, Ints
 from breakeven.performance.accuracy import Banded, Part, Regret, parts_of, regrets
-from breakeven.performance.band import ELSEWHERE, half_widths
+from breakeven.performance.band import ELSEWHERE, WIDEST, half_widths
 from breakeven.performance.calibration import Parameters
 from breakeven.performance.measured import TARGETS, Table, doubts
 from breakeven.performance.table import predict_runs, prepared
@@ -82,14 +82,14 @@ def errors_elsewhere(independent: Table, parameters: Parameters) -> tuple[Floats
 
 
 def elsewhere(independent: Table, parameters: Parameters) -> Figures:
-    """The judgement by publishers that the fit never saw; how much wider their band is is read off the other folds."""
+    """The judgement by publishers that the fit never saw; what they do otherwise is read off the other folds."""
     errors, widths = errors_elsewhere(independent, parameters)
-    folds = dealt(independent.file)
+    folds, told = dealt(independent.file), np.zeros(widths.shape)
     for fold in np.unique(folds):
-        factor = elsewhere_of(errors, widths, independent.file, folds != fold)
-        widths[:, folds == fold] *= np.array([[factor[t]] for t in TARGETS])
+        more = elsewhere_of(errors, widths, independent.file, folds != fold)
+        told[:, folds == fold] = np.hypot(widths, np.array([[more[t]] for t in TARGETS]))[:, folds == fold]
     logs = errors + np.stack([np.log(independent.observed[t]) for t in TARGETS])
-    return scored(independent, logs, folds, widths)
+    return scored(independent, logs, folds, np.minimum(told, WIDEST))
 
 
 def judged(problem: Problem) -> tuple[dict[str, Figures], tuple[Learnt, ...]]:

@@ -54,8 +54,8 @@ def test_who_published_nothing_has_a_wider_band_until_they_measure(mine):
     known, new = mine(row | {"id": "accelmark:1"}), mine(row | {"id": "mine:1"})
     for target in TARGETS:
         narrow, wide = (half_widths(rows.runs.kinds, P)[target][0] for rows in (known, new))
-        assert wide == pytest.approx(min(narrow * P.bands["elsewhere"][target], WIDEST))
-        assert P.bands["elsewhere"][target] > 1
+        assert wide == pytest.approx(min(np.hypot(narrow, P.bands["elsewhere"][target]), WIDEST))
+        assert wide > narrow
         measured = half_widths(new.runs.kinds, updated(P, new))[target][0]
         assert measured == pytest.approx(narrow * remaining(P.bands["remaining"], target, 1))
 

@@ -1,11 +1,12 @@
 """How far to trust a prediction: an 80 % band, symmetric in the logarithm, wider where less was measured.
 
-    low = mid / w, high = mid w,    log w = width of the evidence x spread of the stack x spread of the generation
+    low = mid / w, high = mid w,    log w = root of (width^2 + elsewhere^2),
+    width = that of the evidence x spread of the stack x spread of the generation
 
 The evidence is what measurements exist of: this model on this device, the device under this stack, the stack on this
-generation, or nothing of the kind. Whoever is no source of the calibration, as every user, is further off
-(``elsewhere``) until rows of their own say how far. The widths are read off errors of held-out groups and, for that,
-of independent publishers (docs/theory/accuracy.md).
+generation, or nothing of the kind. Whoever is no source of the calibration, as every user, has a way of their own
+(``elsewhere``; 0 for the sources) until measured rows tell it. The widths are read off errors of held-out groups and,
+for that, of independent publishers (docs/theory/accuracy.md).
 """
 
 import numpy as np
@@ -31,7 +32,7 @@ WIDEST = 3.0
 GENERATION = "generation "
 """In front of a generation's name among the spreads."""
 ELSEWHERE = "elsewhere"
-"""Among the bands: how many times as wide they are for who is no source of the calibration."""
+"""Among the bands: half the width, in the logarithm, of what who is no source of the calibration does otherwise."""
 BETWEEN = " | "
 
 
@@ -82,7 +83,7 @@ def _width(kinds: Kinds, parameters: Parameters, target: str, place: Ints) -> Fl
     found = found * kinds.by_device(lambda d: spread.get(BETWEEN.join((target, GENERATION + d.generation)), 1.0))
     narrowed = narrowing(kinds, parameters, target)
     stranger = (kinds.by_stack(lambda s: not s.studied) > 0) & (narrowed == 1)
-    found = found * np.where(stranger, parameters.bands.get(ELSEWHERE, {}).get(target, 1.0), 1.0)
+    found = np.where(stranger, np.hypot(found, parameters.bands.get(ELSEWHERE, {}).get(target, 0.0)), found)
     return np.minimum(found, WIDEST) * narrowed
 
 
