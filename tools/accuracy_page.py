@@ -176,9 +176,9 @@ def _learning(learnt: tuple[Learnt, ...]) -> list[str]:
     ]
     return _section(
         "What a few rows of your own tell",
-        "Some rows of a (GPU, model, stack) group that the fit never saw are given as `--measured` would give them; "
-        "told is the error on the rest of the group. How far to follow them and how much of the width to keep was read "
-        "off the other folds.",
+        "Some rows that a publisher never seen measured of a model on a GPU under an engine are given as `--measured` "
+        "would give them; told is the error on the rest of that group. How far to follow them and how much of the "
+        "width to keep was read off the other folds of publishers.",
         "| | rows measured | groups | median / mean before | after | width kept | in the band |",
         rows,
     )

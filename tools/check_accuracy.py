@@ -82,8 +82,8 @@ def main() -> int:
     """Write or compare; the exit code."""
     catalogue = load_catalogue()
     table = shipped_measurements(catalogue)
-    ways, learnt = judged(Problem(table, prior_parameters()))
-    ways[STRANGERS] = elsewhere(independent_measurements(catalogue), typical_parameters())
+    strangers, learnt = elsewhere(independent_measurements(catalogue), typical_parameters())
+    ways = judged(Problem(table, prior_parameters())) | {STRANGERS: strangers}
     rooms = judged_starts(shipped_starts(catalogue))
     now = guarded(ways) | guarded_rooms(rooms)
     if "--write" in sys.argv:

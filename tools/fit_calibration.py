@@ -13,13 +13,13 @@ from pathlib import Path
 
 import numpy as np
 
-from banding import bands_of, elsewhere_of, without_pair
+from banding import Bands, bands_of, elsewhere_of
 from breakeven import load_catalogue
 from breakeven.performance.band import ELSEWHERE
-from breakeven.performance.calibration import BETWEEN_LEVELS, COUNT, EVERYTHING, parameters_of
-from breakeven.performance.measured import Table, independent_measurements, shipped_measurements
-from fitting import Fitted, Problem, folds_of, prior_text
-from heldout import errors_elsewhere, held_out, held_widths
+from breakeven.performance.calibration import BETWEEN_LEVELS, COUNT, EVERYTHING, Parameters, parameters_of
+from breakeven.performance.measured import TARGETS, Table, independent_measurements, shipped_measurements
+from fitting import Fitted, Problem, prior_text
+from heldout import errors_elsewhere, held_out, widths_elsewhere
 from learning import errors_of, learning_of
 from others import other_errors, other_paces, pass_widths
 
@@ -125,13 +125,16 @@ def fit_all(table: Table, strangers: Table, priors: str) -> str:
     print(f"held-out groups predicted after {time.perf_counter() - started:.0f} s")
     text = text_of(priors, problem.fitted(effects, everything), len(everything))
     bands = bands_of(table, unseen, seen)
-    widths = held_widths(table, (unseen, seen), folds_of(table), without_pair(table))
-    learning = learning_of(errors_of(table, unseen, widths))
-    whole = text + "\n" + others_and_bands(text, bands | learning)
-    elsewhere = elsewhere_of(*errors_elsewhere(strangers, parameters_of(tomllib.loads(whole))), strangers.file)
-    return whole + "\n".join(
-        (f"[bands.{ELSEWHERE}]", *(f'"{name}" = {value:.4f}' for name, value in elsewhere.items()), "")
-    )
+    known = parameters_of(tomllib.loads(text + "\n" + others_and_bands(text, bands)))
+    return text + "\n" + others_and_bands(text, bands | of_strangers(strangers, known))
+
+
+def of_strangers(table: Table, parameters: Parameters) -> Bands:
+    """What publishers that the fit never saw do otherwise, and what a few rows of their own tell."""
+    errors, plain = errors_elsewhere(table, parameters)
+    more = elsewhere_of(errors, plain, table.file)
+    logs = errors + np.stack([np.log(table.observed[t]) for t in TARGETS])
+    return {ELSEWHERE: more} | learning_of(errors_of(table, logs, widths_elsewhere(plain, more)))
 
 
 def main() -> int:

@@ -81,27 +81,34 @@ def errors_elsewhere(independent: Table, parameters: Parameters) -> tuple[Floats
     return errors, np.stack([told[t][kind] for t in TARGETS])
 
 
-def elsewhere(independent: Table, parameters: Parameters) -> Figures:
-    """The judgement by publishers that the fit never saw; what they do otherwise is read off the other folds."""
-    errors, widths = errors_elsewhere(independent, parameters)
-    folds, told = dealt(independent.file), np.zeros(widths.shape)
+def elsewhere(independent: Table, parameters: Parameters) -> tuple[Figures, tuple[Learnt, ...]]:
+    """The judgement by publishers that the fit never saw, and what a few rows of a group tell of its rest.
+
+    What they do otherwise is read off the other folds; so is how far to follow measured rows.
+    """
+    errors, plain = errors_elsewhere(independent, parameters)
+    folds, widths = dealt(independent.file), np.zeros(plain.shape)
     for fold in np.unique(folds):
-        more = elsewhere_of(errors, widths, independent.file, folds != fold)
-        told[:, folds == fold] = np.hypot(widths, np.array([[more[t]] for t in TARGETS]))[:, folds == fold]
+        more = elsewhere_of(errors, plain, independent.file, folds != fold)
+        widths[:, folds == fold] = widths_elsewhere(plain, more)[:, folds == fold]
     logs = errors + np.stack([np.log(independent.observed[t]) for t in TARGETS])
-    return scored(independent, logs, folds, np.minimum(told, WIDEST))
+    return scored(independent, logs, folds, widths), learnt(independent, logs, widths, folds)
 
 
-def judged(problem: Problem) -> tuple[dict[str, Figures], tuple[Learnt, ...]]:
-    """Both ways to hold rows out, pairs never seen and other runs; and what a few rows of a kept-back group tell."""
+def widths_elsewhere(plain: Floats, more: dict[str, float]) -> Floats:
+    """Half widths of publishers that the fit never saw, from those as for the ones it saw."""
+    found: Floats = np.minimum(np.hypot(plain, np.array([[more[t]] for t in TARGETS])), WIDEST)
+    return found
+
+
+def judged(problem: Problem) -> dict[str, Figures]:
+    """Both ways to hold rows out: pairs never seen and other runs."""
     table = problem.table
     both = held_out(problem)
-    ways = {
+    return {
         "pairs never seen": figures(table, both[0], folds_of(table), both, without_pair(table)),
         "other runs": figures(table, both[1], folds_of(table, columns=RUNS), both, without_run(table)),
     }
-    folds = folds_of(table)
-    return ways, learnt(table, both[0], held_widths(table, both, folds, without_pair(table)), folds)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

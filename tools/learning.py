@@ -40,11 +40,11 @@ class Errors:
 
 
 def errors_of(table: Table, unseen: Floats, widths: Floats, rows: Mask | None = None) -> Errors:
-    """Of the rows that may be looked at; ``unseen``: logarithms predicted without the row's (gpu, model) pair."""
+    """Of the rows that may be looked at; ``unseen``: logarithms predicted without any row of their publisher."""
     errors = unseen - np.stack([np.log(table.observed[t]) for t in TARGETS])
     known = np.isfinite(errors).any(axis=0) & (True if rows is None else rows)
-    groups: dict[tuple[str, str, str], list[int]] = {}
-    columns = zip(*(table.texts[c] for c in ("gpu", "model", "engine")), strict=True)
+    groups: dict[tuple[str, ...], list[int]] = {}
+    columns = zip(table.file, *(table.texts[c] for c in ("gpu", "model", "engine")), strict=True)
     for row, group in enumerate(columns):
         if known[row]:
             groups.setdefault(group, []).append(row)

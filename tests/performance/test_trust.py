@@ -57,7 +57,7 @@ def test_who_published_nothing_has_a_wider_band_until_they_measure(mine):
         assert wide == pytest.approx(min(np.hypot(narrow, P.bands["elsewhere"][target]), WIDEST))
         assert wide > narrow
         measured = half_widths(new.runs.kinds, updated(P, new))[target][0]
-        assert measured == pytest.approx(narrow * remaining(P.bands["remaining"], target, 1))
+        assert measured == pytest.approx(wide * remaining(P.bands["remaining"], target, 1))
 
 
 def test_one_measurement_moves_its_group_towards_it_and_narrows_its_band(mine):

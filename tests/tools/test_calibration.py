@@ -132,9 +132,13 @@ def test_many_rows_of_one_publisher_do_not_outvote_the_others(tools):
 
 def test_the_band_of_publishers_never_seen_holds_what_is_stated(tools, shipped):
     table = independent_measurements(shipped)
-    total = tools["heldout"].elsewhere(table, typical_parameters()).parts[0]
-    for target, score in total.scores.items():
+    figures, learnt = tools["heldout"].elsewhere(table, typical_parameters())
+    for target, score in figures.parts[0].scores.items():
         assert 0.7 < score.inside_band < 0.9, target
+    told = [found for found in learnt if found.target != "ttft_s" and found.groups >= 20]
+    assert len(told) >= 6
+    assert all(0.7 < found.inside < 0.9 for found in told)
+    assert all(found.median_after < found.median_before for found in learnt)
 
 
 def test_every_effect_that_ships_is_of_a_known_quantity_and_counts_its_evidence():

@@ -5,8 +5,8 @@
 
 The evidence is what measurements exist of: this model on this device, the device under this stack, the stack on this
 generation, or nothing of the kind. Whoever is no source of the calibration, as every user, has a way of their own
-(``elsewhere``; 0 for the sources) until measured rows tell it. The widths are read off errors of held-out groups and,
-for that, of independent publishers (docs/theory/accuracy.md).
+(``elsewhere``; 0 for the sources). The widths are read off errors of held-out groups and, for that, of independent
+publishers (docs/theory/accuracy.md).
 """
 
 import numpy as np
@@ -81,10 +81,9 @@ def _width(kinds: Kinds, parameters: Parameters, target: str, place: Ints) -> Fl
 
     found: Floats = base * kinds.by_stack(lambda s: factor(s.name, s.mode))
     found = found * kinds.by_device(lambda d: spread.get(BETWEEN.join((target, GENERATION + d.generation)), 1.0))
-    narrowed = narrowing(kinds, parameters, target)
-    stranger = (kinds.by_stack(lambda s: not s.studied) > 0) & (narrowed == 1)
+    stranger = kinds.by_stack(lambda s: not s.studied) > 0
     found = np.where(stranger, np.hypot(found, parameters.bands.get(ELSEWHERE, {}).get(target, 0.0)), found)
-    return np.minimum(found, WIDEST) * narrowed
+    return np.minimum(found, WIDEST) * narrowing(kinds, parameters, target)
 
 
 def pass_widths(kinds: Kinds, parameters: Parameters) -> dict[str, Floats]:
