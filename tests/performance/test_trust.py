@@ -85,10 +85,17 @@ def test_measurements_of_one_device_leave_another_alone(mine):
 
 
 def test_a_large_error_is_followed_and_a_small_one_is_taken_for_scatter():
-    own = P.bands["own_pace"]
-    small, large = (shrunk(np.array([error]), own) / error for error in (0.5 * own["scatter"], 8 * own["scatter"]))
-    assert small < 0.5
-    assert large > 0.9
+    def followed(own, scatters):
+        error = scatters * own["scatter"]
+        return shrunk(np.array([error]), own) / error
+
+    alike = {"scale": 0.06, "scatter": 0.1}
+    assert followed(alike, 0.5) < 0.5
+    assert followed(alike, 8) > 0.9
+    strangers = P.bands["own_pace"]
+    assert strangers["scale"] > strangers["scatter"], "who is never seen is further off than rows scatter"
+    assert 0.5 < followed(strangers, 0.5) < 0.7
+    assert followed(strangers, 8) > 0.9
 
 
 def test_a_run_that_tells_no_ttft_leaves_the_band_of_ttft_alone(mine):

@@ -5,11 +5,11 @@ scatter from row to row:
 
     error = own + scatter,     own ~ scale x Student's t with 3 degrees of freedom,     scatter ~ normal(0, scatter)
 
-Most groups are as predicted, some are odd: a small error of few rows is mostly scatter, a large one is mostly the
+Most groups are about as predicted, some are odd: a part of a small error is scatter, a large one is nearly all the
 group's. ``own`` is the mode given the median of n configurations, whose scatter is taken to be a root of n smaller;
 repeats of one configuration are one, their median. It becomes an effect like any other, and the band of the group is
-as much narrower as it was found to be on held-out groups after so many rows. What groups share with their stack or
-device is in the fit already: of what is left they share next to nothing.
+as much narrower as it was found to be after so many rows of publishers that the fit never saw: a user is such. What
+groups share with their stack or device is in the fit already: of what is left they share next to nothing.
 """
 
 from collections.abc import Mapping
