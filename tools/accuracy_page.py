@@ -39,7 +39,7 @@ def page(ways: dict[str, Figures], learnt: tuple[Learnt, ...], configurations_pe
         "Every figure is of rows that the fit never saw. *Pairs never seen*: all rows of a (GPU, model) pair are held "
         "out together. *Other runs*: the pair was measured, but not with this engine version, number format and mode. "
         "Both are of the table that is fitted (`performance/data/measurements.csv`). *Publishers never seen*: of "
-        "others, on whom nothing is fitted (`performance/data/independent.csv`). Five folds each; the band of a fold "
+        "others, of whom no speed is fitted (`performance/data/independent.csv`). Five folds each; the band of a fold "
         "is read off the other folds. Errors are |predicted / measured - 1|; bias is the median of "
         "log(predicted / measured).",
         "",
@@ -114,9 +114,9 @@ def _elsewhere(figures: Figures) -> list[str]:
     publishers = sum(part.by == "file" for part in figures.parts)
     return _section(
         "Whom the fit has never met",
-        f"{figures.parts[0].rows:,} measurements of {publishers} publishers on whom nothing is fitted, with other load "
-        "generators, flags and versions: what a user's own stack is, too. The errors above are of sources that the fit "
-        "knows from other pairs, these of sources that it does not know. The band of `predict` and of plans is made to "
+        f"{figures.parts[0].rows:,} measurements of {publishers} publishers of whom no speed is fitted, with "
+        "other load generators, flags and versions: what a user's own stack is, too. The errors above are of sources "
+        "that the fit knows from other pairs, these of sources that it does not know. The band of `predict` and of plans is made to "
         "hold here (read off the other publishers); rows of one's own (`--measured`) narrow it.",
         "| | rows | median / mean | bias | in the band |",
         rows,

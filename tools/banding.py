@@ -25,7 +25,7 @@ LEAST = 1e-3
 UNKNOWN = EVIDENCE[-1]
 """Of what was never measured no spread is known either, so its width is that of whole errors."""
 ALIKE = 0.5
-"""Rows of one publisher share its set-up: n of them count as n^(1 - this)."""
+"""Rows of one publisher, or of one group, share what is not told: n of them count as n^(1 - this)."""
 Bands = dict[str, dict[str, float]]
 
 

@@ -5,14 +5,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from banding import STATED, Bands
+from banding import ALIKE, INSIDE, Bands
 from breakeven.options.columns import Floats, Ints, Mask
 from breakeven.performance.band import BETWEEN
 from breakeven.performance.measured import TARGETS, Table
 from breakeven.performance.posterior import OWN_FIRST, OWN_PACE, REMAINING, shrunk
 
 COUNTS = (1, 2, 4, 8)
-"""After so many measured rows the remaining width is read off; between them it is interpolated."""
+"""After so many measured rows the remaining width is read off, by rows or by groups, whichever is wider."""
 REST = 3
 """Rows a group needs beside the measured ones to be asked."""
 SEVERAL = 3
@@ -58,10 +58,16 @@ def learning_of(held: Errors) -> Bands:
     for target in range(len(TARGETS)):
         last = 1.0
         for count in COUNTS:
-            after, width = (np.concatenate(found) for found in zip(*_asked(held, own, target, count), strict=True))
-            last = min(last, float(np.quantile(np.abs(after) / width, STATED)))
+            asked = [np.abs(after) / width for after, width in _asked(held, own, target, count)]
+            last = min(last, max(_quantile(asked, 0.0), _quantile(asked, ALIKE)))
             remaining[f"{TARGETS[target]}{BETWEEN}{count}"] = last
     return own | {REMAINING: remaining}
+
+
+def _quantile(asked: list[Floats], alike: float) -> float:
+    """The share of the width that holds what it should, a group of n rows counting as n^(1 - alike)."""
+    weights = np.concatenate([np.full(len(ratio), float(len(ratio)) ** -alike) for ratio in asked])
+    return float(np.quantile(np.concatenate(asked), INSIDE, weights=weights, method="inverted_cdf"))
 
 
 def _beside_pace(held: Errors) -> Floats:

@@ -108,6 +108,14 @@ def test_independent_publishers_are_no_source_of_the_calibration_and_every_row_o
     figures = lambda t: set(zip(*(t.texts[c] for c in ("gpu", "model")), *t.observed.values(), strict=True))  # noqa: E731
     told = [row for row in figures(table) if np.isfinite(row[2:]).sum() > 1]
     assert not set(told) & figures(study)
+    work = lambda t: set(  # noqa: E731
+        zip(
+            *(t.texts[c] for c in ("gpu", "model")),
+            *(np.round(c) for c in (t.runs.input_tokens, t.runs.output_tokens, t.observed["output_tokens_per_s"])),
+            strict=True,
+        )
+    )
+    assert not {row for row in work(table) if np.isfinite(row[-1])} & work(study)
 
 
 def test_figures_that_contradict_each_other_are_kept_apart_with_the_reason(shipped):

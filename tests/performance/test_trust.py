@@ -77,6 +77,8 @@ def test_more_measurements_move_it_further(mine):
     moved = [predict_runs(one.runs, updated(P, rows)).tpot_s[0] for rows in (one, repeated, five)]
     assert moved[0] < moved[2] <= 0.02 * 1.01
     assert moved[1] == pytest.approx(moved[0]), "repeats of one configuration are one"
+    named = mine(*[{**slow, "id": f"run-{n}"} for n in range(5)])
+    assert predict_runs(one.runs, updated(P, named)).tpot_s[0] == pytest.approx(moved[0]), "whatever their ids are"
 
 
 def test_measurements_of_one_device_leave_another_alone(mine):

@@ -135,10 +135,14 @@ def test_the_band_of_publishers_never_seen_holds_what_is_stated(tools, shipped):
     figures, learnt = tools["heldout"].elsewhere(table, typical_parameters())
     for target, score in figures.parts[0].scores.items():
         assert 0.7 < score.inside_band < 0.9, target
+    first = [found for found in learnt if found.target == "ttft_s" and found.groups >= 40]
+    assert first
+    assert all(0.7 < found.inside < 0.9 for found in first)
     told = [found for found in learnt if found.target != "ttft_s" and found.groups >= 20]
     assert len(told) >= 6
     assert all(0.7 < found.inside < 0.9 for found in told)
     assert all(found.median_after < found.median_before for found in learnt)
+    assert all(found.mean_after < found.mean_before for found in told if found.rows > 1)
 
 
 def test_every_effect_that_ships_is_of_a_known_quantity_and_counts_its_evidence():

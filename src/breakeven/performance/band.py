@@ -5,8 +5,8 @@
 
 The evidence is what measurements exist of: this model on this device, the device under this stack, the stack on this
 generation, or nothing of the kind. Whoever is no source of the calibration, as every user, has a way of their own
-(``elsewhere``; 0 for the sources). The widths are read off errors of held-out groups and, for that, of independent
-publishers (docs/theory/accuracy.md).
+(``elsewhere``; 0 for the sources, and for encoders, of which no stranger's row is known). The widths are read off
+errors of held-out groups and, for that, of independent publishers (docs/theory/accuracy.md).
 """
 
 import numpy as np

@@ -76,9 +76,9 @@ class Precision:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stack:
-    """A serving engine: the name of its overhead set, its published version, the way it was loaded, and who measured.
+    """A serving engine: the name of its overhead set, its published version, how it was loaded, and who measured it.
 
-    A plan's requests come and go as in a closed benchmark, without the burst at its start; nobody has measured them.
+    A plan's requests come and go as in a closed benchmark, without the burst at its start.
     """
 
     name: str
@@ -86,6 +86,7 @@ class Stack:
     mode: str = "closed"
     lengths: str = VARIED
     publisher: str = ""
+    """One of ``STUDIED``, or empty: a user, or whoever else the fit has not seen."""
 
     @property
     def studied(self) -> bool:

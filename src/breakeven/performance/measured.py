@@ -17,7 +17,7 @@ from breakeven.catalogue.schema import ModelSpec
 from breakeven.errors import SpecError
 from breakeven.options.columns import Floats, Ints, Mask
 from breakeven.performance.hardware import measured_devices, measured_models
-from breakeven.performance.kinds import ALIKE, DRAWN, DRAWN_MEAN, VARIED, Device, Kinds, Precision, Stack
+from breakeven.performance.kinds import ALIKE, DRAWN, DRAWN_MEAN, STUDIED, VARIED, Device, Kinds, Precision, Stack
 
 MODES = ("static", "closed", "offline", "open")
 TARGETS = ("output_tokens_per_s", "ttft_s", "tpot_s")
@@ -105,7 +105,7 @@ def independent_measurements(catalogue: Catalogue) -> Table:
 def _shipped(catalogue: Catalogue, *names: str) -> Table:
     folder = resources.files("breakeven.performance").joinpath("data")
     texts = [folder.joinpath(name).read_text(encoding="utf-8").splitlines() for name in names]
-    lines = [texts[0][0], *(line for text in texts for line in text[1:])]
+    lines = [texts[0][0], *(line for text in texts for line in text if line != texts[0][0])]
     table = table_of(csv.DictReader(lines), catalogue, "the shipped table")
     reasons = doubts()
     doubted = np.array([name in reasons for name in table.texts["id"]], dtype=np.bool_)
@@ -156,7 +156,8 @@ def table_of(reader: Any, catalogue: Catalogue, name: str) -> Table:  # noqa: AN
             wrong.setdefault(n, problem)
     _refuse(wrong, name)
     texts = {column: [row[column] or "" for row in rows] for column in TEXTS}
-    runs = runs_of(texts, numbers, catalogue, (_lengths(texts, numbers), _publishers(texts)))
+    sources = [name if name in STUDIED else "" for name in _publishers(texts)]
+    runs = runs_of(texts, numbers, catalogue, (_lengths(texts, numbers), sources))
     table = Table(texts=texts, observed={t: numbers[t] for t in TARGETS}, runs=runs)
     _refuse(_impossible(table), name)
     return table
@@ -254,7 +255,8 @@ def runs_of(
 ) -> Runs:
     """Columns of runs; equal combinations of model, device, format, stack and parallelism share one kind.
 
-    ``told``: how the lengths of each run's requests differ, and who measured; else varied, as a user's do, and nobody.
+    ``told``: how the lengths of each run's requests differ, and the source of the calibration that measured it; else
+    varied, as a user's do, and none.
     """
     lengths, publishers = told or ([VARIED] * len(texts["id"]), [""] * len(texts["id"]))
     models, devices = measured_models(catalogue), measured_devices(catalogue)

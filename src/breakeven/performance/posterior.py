@@ -9,7 +9,7 @@ Most groups are about as predicted, some are odd: a part of a small error is sca
 group's. ``own`` is the mode given the median of n configurations, whose scatter is taken to be a root of n smaller;
 repeats of one configuration are one, their median. It becomes an effect like any other, and the band of the group is
 as much narrower as it was found to be after so many rows of publishers that the fit never saw: a user is such. What
-groups share with their stack or device is in the fit already: of what is left they share next to nothing.
+groups of one source share with their stack or device is in the fit already; what a user's groups share is not told yet.
 """
 
 from collections.abc import Mapping
