@@ -116,8 +116,8 @@ def _elsewhere(figures: Figures) -> list[str]:
         "Whom the fit has never met",
         f"{figures.parts[0].rows:,} measurements of {publishers} publishers of whom no speed is fitted, with "
         "other load generators, flags and versions: what a user's own stack is, too. The errors above are of sources "
-        "that the fit knows from other pairs, these of sources that it does not know. The band of `predict` and of plans is made to "
-        "hold here (read off the other publishers); rows of one's own (`--measured`) narrow it.",
+        "that the fit knows from other pairs, these of sources that it does not know. The band of `predict` and of "
+        "plans is made to hold here (read off the other publishers); rows of one's own (`--measured`) narrow it.",
         "| | rows | median / mean | bias | in the band |",
         rows,
     )
