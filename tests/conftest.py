@@ -73,6 +73,20 @@ def _model(name: str, kind: str = "decoder", **facts: Any) -> schema.ModelSpec:
     return schema.ModelSpec(name=name, kind=kind, **plain | facts)  # type: ignore[arg-type]
 
 
+LATENT: dict[str, Any] = {
+    "params_total": 16_000_000_000,
+    "params_active": 2_400_000_000,
+    "params_in_experts": 14_000_000_000,
+    "experts": 64,
+    "experts_per_token": 6,
+    "hidden_size": 2048,
+    "attention_heads": 16,
+    "kv_heads": 16,
+    "head_dim": 192,
+    "vocab": 102_400,
+    "latent_kv": True,
+    "kv_elements_per_token_layer": 576,
+}
 MODELS = (
     _model(
         "llama-8b",
@@ -117,19 +131,8 @@ MODELS = (
     _model(  # latent attention, narrow experts, and windows: three shapes of KV cache in two models
         "latent-16b",
         released=date(2024, 5, 6),
-        params_total=16_000_000_000,
-        params_active=2_400_000_000,
-        params_in_experts=14_000_000_000,
-        experts=64,
-        experts_per_token=6,
         layers=27,
-        hidden_size=2048,
-        attention_heads=16,
-        kv_heads=16,
-        head_dim=192,
-        vocab=102_400,
-        latent_kv=True,
-        kv_elements_per_token_layer=576,
+        **LATENT,
     ),
     _model(
         "window-20b",
@@ -153,19 +156,8 @@ MODELS = (
     _model(  # an indexer in half of the layers selects what all of them read
         "selecting-16b",
         released=date(2025, 12, 1),
-        params_total=16_000_000_000,
-        params_active=2_400_000_000,
-        params_in_experts=14_000_000_000,
-        experts=64,
-        experts_per_token=6,
         layers=20,
-        hidden_size=2048,
-        attention_heads=16,
-        kv_heads=16,
-        head_dim=192,
-        vocab=102_400,
-        latent_kv=True,
-        kv_elements_per_token_layer=576,
+        **LATENT,
         full_attention_layers=0,
         selecting_layers=20,
         selected_tokens=2048,

@@ -2,18 +2,15 @@
 
 import json
 import re
-import shutil
 import subprocess
 from pathlib import Path
 
 import pytest
+from tests.browser.opened import CHROMIUM, NONE
 
 from breakeven.report.page import html_page
 from breakeven.workload.profile import Slo, Workload
 
-CHROMIUM = next(
-    (found for name in ("chromium", "chromium-browser", "google-chrome") if (found := shutil.which(name))), None
-)
 QUIET = [
     "--headless",
     "--no-sandbox",
@@ -27,7 +24,7 @@ QUIET = [
     "--enable-logging=stderr",
 ]
 REQUEST = re.compile(r"^(?:https?|wss?|ftp):")
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium is installed: the page is not opened in one")
+pytestmark = pytest.mark.skipif(CHROMIUM is None, reason=NONE)
 
 
 @pytest.fixture(scope="module")

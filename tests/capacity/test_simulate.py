@@ -12,7 +12,10 @@ from breakeven.capacity import simulate as simulated
 from breakeven.capacity.simulate import Arrivals, Autoscaling, Curve, Failure, Fleet, can_compile, simulate
 from breakeven.errors import SpecError
 
-COMPILED = pytest.mark.skipif(not can_compile(), reason="numba (the extra `replay`) is not installed")
+COMPILED = pytest.mark.skipif(
+    not can_compile(),
+    reason="numba (the extra `replay`, which `make install` brings) is not installed",
+)
 
 
 def curve(held_s, **more):

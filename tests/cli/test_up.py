@@ -77,7 +77,7 @@ def ask(running, api, **more):
     return post(running.found(rf"^{api} +(\S+)$") + "/chat/completions", asked(**more), key)
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="processes are looked for under /proc")
+@pytest.mark.skipif(sys.platform != "linux", reason="that no process is left is seen under /proc, which only Linux has")
 def test_what_is_printed_answers_a_part_that_dies_is_told_once_and_ctrl_c_leaves_nothing():
     running = Running()
     assert ask(running, "REST API that streams", stream=True).body.endswith(b"data: [DONE]\n\n")
@@ -97,7 +97,7 @@ def test_what_is_printed_answers_a_part_that_dies_is_told_once_and_ctrl_c_leaves
     until(lambda: not any(map(alive, everything)))
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="processes are looked for under /proc")
+@pytest.mark.skipif(sys.platform != "linux", reason="that no process is left is seen under /proc, which only Linux has")
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
 def test_a_command_that_is_ended_or_killed_takes_everything_with_it(number):
     running = Running("--quiet")
