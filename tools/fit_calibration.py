@@ -17,7 +17,7 @@ from banding import Bands, bands_of, elsewhere_of
 from breakeven import load_catalogue
 from breakeven.performance.band import ELSEWHERE
 from breakeven.performance.calibration import BETWEEN_LEVELS, COUNT, EVERYTHING, Parameters, parameters_of
-from breakeven.performance.measured import TARGETS, Table, independent_measurements, shipped_measurements
+from breakeven.performance.measured import Table, independent_measurements, shipped_measurements
 from fitting import Fitted, Problem, prior_text
 from heldout import errors_elsewhere, held_out, widths_elsewhere
 from learning import errors_of, learning_of
@@ -133,8 +133,7 @@ def of_strangers(table: Table, parameters: Parameters) -> Bands:
     """What publishers that the fit never saw do otherwise, and what a few rows of their own tell."""
     errors, plain = errors_elsewhere(table, parameters)
     more = elsewhere_of(errors, plain, table.file)
-    logs = errors + np.stack([np.log(table.observed[t]) for t in TARGETS])
-    return {ELSEWHERE: more} | learning_of(errors_of(table, logs, widths_elsewhere(plain, more)))
+    return {ELSEWHERE: more} | learning_of(errors_of(table, errors, widths_elsewhere(plain, more)))
 
 
 def main() -> int:

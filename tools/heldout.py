@@ -92,7 +92,7 @@ def elsewhere(independent: Table, parameters: Parameters) -> tuple[Figures, tupl
         more = elsewhere_of(errors, plain, independent.file, folds != fold)
         widths[:, folds == fold] = widths_elsewhere(plain, more)[:, folds == fold]
     logs = errors + np.stack([np.log(independent.observed[t]) for t in TARGETS])
-    return scored(independent, logs, folds, widths), learnt(independent, logs, widths, folds)
+    return scored(independent, logs, folds, widths), learnt(independent, errors, widths, folds)
 
 
 def widths_elsewhere(plain: Floats, more: dict[str, float]) -> Floats:

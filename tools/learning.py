@@ -39,10 +39,9 @@ class Errors:
         return found
 
 
-def errors_of(table: Table, unseen: Floats, widths: Floats, rows: Mask | None = None) -> Errors:
-    """Of the rows that may be looked at; ``unseen``: logarithms predicted without any row of their publisher."""
-    errors = unseen - np.stack([np.log(table.observed[t]) for t in TARGETS])
-    known = np.isfinite(errors).any(axis=0) & (True if rows is None else rows)
+def errors_of(table: Table, errors: Floats, widths: Floats, rows: Mask | None = None) -> Errors:
+    """Of the rows that may be looked at, by group; predicted without any row of their publisher."""
+    known: Mask = np.isfinite(errors).any(axis=0) & (True if rows is None else rows)
     groups: dict[tuple[str, ...], list[int]] = {}
     columns = zip(table.file, *(table.texts[c] for c in ("gpu", "model", "engine")), strict=True)
     for row, group in enumerate(columns):
@@ -138,12 +137,12 @@ class Learnt:
     """Share of the others inside the narrowed band; scale, scatter and width were read off other folds."""
 
 
-def learnt(table: Table, unseen: Floats, widths: Floats, folds: Ints) -> tuple[Learnt, ...]:
+def learnt(table: Table, errors: Floats, widths: Floats, folds: Ints) -> tuple[Learnt, ...]:
     """The judgement, each fold with what the other folds tell."""
     parts = []
     for fold in np.unique(folds):
-        told = learning_of(errors_of(table, unseen, widths, folds != fold))
-        parts.append((told, errors_of(table, unseen, widths, folds == fold)))
+        told = learning_of(errors_of(table, errors, widths, folds != fold))
+        parts.append((told, errors_of(table, errors, widths, folds == fold)))
     return tuple(_judged(parts, target, count) for target in range(len(TARGETS)) for count in COUNTS)
 
 
