@@ -41,7 +41,7 @@ class Errors:
 
 def errors_of(table: Table, errors: Floats, widths: Floats, rows: Mask | None = None) -> Errors:
     """Of the rows that may be looked at, by group; predicted without any row of their publisher."""
-    told: Mask = np.isfinite(errors).any(axis=0)
+    told = np.asarray(np.isfinite(errors).any(axis=0))
     known = told if rows is None else told & rows
     groups: dict[tuple[str, ...], list[int]] = {}
     columns = zip(table.file, *(table.texts[c] for c in ("gpu", "model", "engine")), strict=True)
