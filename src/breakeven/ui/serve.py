@@ -22,9 +22,23 @@ GRACE_S, ENDING_S = 3, 20
 
 def serve(app: ASGIApp, site: Site, listening: socket.socket) -> None:
     """Answer requests on a socket until a signal says stop."""
-    threading.Thread(target=warm, args=(site,), daemon=True).start()
-    with contextlib.suppress(KeyboardInterrupt):
+    with warmed(site), contextlib.suppress(KeyboardInterrupt):
         _server(app).run(sockets=[listening])
+
+
+@contextlib.contextmanager
+def warmed(site: Site) -> Iterator[None]:
+    """Plans and draws where the page starts while other work goes on.
+
+    It has ended when that work has: a thread that is in the middle of NumPy or V8 when the interpreter ends can take
+    the whole process down with it.
+    """
+    thread = threading.Thread(target=warm, args=(site,))
+    thread.start()
+    try:
+        yield
+    finally:
+        thread.join()
 
 
 @contextlib.contextmanager
