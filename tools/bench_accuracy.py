@@ -30,8 +30,9 @@ from banding import generations_of
 from bench import PEER, PEER_HOME, PEER_PINS, ROOT, BenchError, install_peer
 from breakeven import load_catalogue
 from breakeven.options.columns import Floats, Mask
+from breakeven.performance.fit import Problem
 from breakeven.performance.measured import TARGETS, Table, shipped_measurements
-from fitting import Problem, prior_parameters
+from fitting import TERMS, prior_parameters
 from heldout import held_out
 from peer_rows import CURRENT, Ask, Listed, ask
 
@@ -119,7 +120,7 @@ def ours(table: Table, file: Path) -> tuple[Floats, Floats]:
         with np.load(file) as kept:
             if str(kept["made_from"]) == now:
                 return kept["unseen"], kept["seen"]
-    unseen, seen = held_out(Problem(table, prior_parameters()))
+    unseen, seen = held_out(Problem(table, prior_parameters(), TERMS))
     file.parent.mkdir(parents=True, exist_ok=True)
     np.savez(file, unseen=unseen, seen=seen, made_from=now)
     return unseen, seen

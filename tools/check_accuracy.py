@@ -16,8 +16,9 @@ import msgspec
 from accuracy_page import STRANGERS, Beside, page
 from breakeven import load_catalogue
 from breakeven.performance.calibration import typical_parameters
+from breakeven.performance.fit import Problem
 from breakeven.performance.measured import TARGETS, Table, independent_measurements, shipped_measurements
-from fitting import Problem, prior_parameters
+from fitting import TERMS, prior_parameters
 from heldout import Figures, configurations_per_s, doubted_of, elsewhere, judged, scatter_of
 from others import held_out_others, other_errors, without_paces
 from starts import Room, judged_starts, shipped_starts
@@ -83,7 +84,7 @@ def main() -> int:
     catalogue = load_catalogue()
     table = shipped_measurements(catalogue)
     strangers, learnt = elsewhere(independent_measurements(catalogue), typical_parameters())
-    ways = judged(Problem(table, prior_parameters())) | {STRANGERS: strangers}
+    ways = judged(Problem(table, prior_parameters(), TERMS)) | {STRANGERS: strangers}
     rooms = judged_starts(shipped_starts(catalogue))
     now = guarded(ways) | guarded_rooms(rooms)
     if "--write" in sys.argv:

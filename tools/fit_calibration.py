@@ -17,8 +17,9 @@ from banding import Bands, bands_of, elsewhere_of
 from breakeven import load_catalogue
 from breakeven.performance.band import ELSEWHERE
 from breakeven.performance.calibration import BETWEEN_LEVELS, COUNT, EVERYTHING, Parameters, parameters_of
+from breakeven.performance.fit import Problem
 from breakeven.performance.measured import Table, independent_measurements, shipped_measurements
-from fitting import Fitted, Problem, prior_text
+from fitting import TERMS, Fitted, fitted, prior_text
 from heldout import errors_elsewhere, held_out, widths_elsewhere
 from learning import errors_of, learning_of
 from others import other_errors, other_paces, pass_widths
@@ -116,14 +117,14 @@ def others_and_bands(text: str, bands: dict[str, dict[str, float]]) -> str:
 def fit_all(table: Table, strangers: Table, priors: str) -> str:
     """The whole calibration: fit, held-out errors, bands; ``strangers``: rows that nothing is fitted on."""
     parameters = parameters_of(tomllib.loads(priors))
-    problem = Problem(table, parameters)
+    problem = Problem(table, parameters, TERMS)
     everything = np.ones(len(table.runs.kind), dtype=np.bool_)
     started = time.perf_counter()
     effects = problem.fit(everything)
     print(f"fitted {sum(len(e) for e in effects):,} levels in {time.perf_counter() - started:.0f} s")
     unseen, seen = held_out(problem)
     print(f"held-out groups predicted after {time.perf_counter() - started:.0f} s")
-    text = text_of(priors, problem.fitted(effects, everything), len(everything))
+    text = text_of(priors, fitted(problem, effects, everything), len(everything))
     bands = bands_of(table, unseen, seen)
     known = parameters_of(tomllib.loads(text + "\n" + others_and_bands(text, bands)))
     return text + "\n" + others_and_bands(text, bands | of_strangers(strangers, known))

@@ -12,10 +12,11 @@ from breakeven.options.columns import Floats, Ints
 from breakeven.performance.accuracy import Banded, Part, Regret, parts_of, regrets
 from breakeven.performance.band import ELSEWHERE, WIDEST, half_widths
 from breakeven.performance.calibration import Parameters
+from breakeven.performance.fit import Problem
 from breakeven.performance.measured import TARGETS, Table, doubts
 from breakeven.performance.table import predict_runs, prepared
 from breakeven.report.scored import usd_per_device_hour
-from fitting import Problem, cross_validated, dealt, folds_of
+from fitting import cross_validated, dealt, folds_of
 from learning import Learnt, learnt
 
 RUNS = ("gpu", "model", "engine", "engine_version", "compute_format", "mode")

@@ -10,8 +10,10 @@ from statistics import NormalDist
 import numpy as np
 import pytest
 
+from breakeven.performance import fit
 from breakeven.performance.band import half_widths
 from breakeven.performance.calibration import QUANTITIES, typical_parameters
+from breakeven.performance.fit import Problem
 from breakeven.performance.kinds import AXES
 from breakeven.performance.measured import independent_measurements, shipped_measurements, table_of
 from breakeven.performance.table import predict_runs
@@ -53,7 +55,7 @@ def slow_rows(runs_csv, shipped, priors, factor):
 
 def test_the_fit_finds_that_a_stack_is_slower_than_physics(tools, runs_csv, shipped, priors):
     table = slow_rows(runs_csv, shipped, priors, 1.3)
-    problem = tools["fitting"].Problem(table, priors)
+    problem = Problem(table, priors, tools["fitting"].TERMS)
     everything = np.ones(len(table.runs.kind), dtype=bool)
     logs = problem.predicted(problem.logs(problem.fit(everything)))[2]
     assert np.exp(logs) == pytest.approx(table.observed["tpot_s"], rel=0.05)
@@ -69,20 +71,20 @@ def test_what_one_pair_does_in_a_way_of_its_own_moves_the_others_little(tools, r
     plain = predict_runs(read(rows).runs, priors).tpot_s
     odd = [3.0 if row["gpu"] == "A100-80" else 1.0 for row in rows]
     table = read([{**r, "tpot_s": f"{f * s:.6g}"} for r, f, s in zip(rows, odd, plain, strict=True)])
-    terms = tools["fitting"]._terms("pace: model=.05 gpu|model|stack=.05")
-    problem = tools["fitting"].Problem(table, priors, terms)
+    terms = tools["fitting"].terms_of("pace: model=.05 gpu|model|stack=.05")
+    problem = Problem(table, priors, terms)
 
     def moved(freedom):
-        monkeypatch.setattr(tools["fitting"], "FREEDOM", freedom)
+        monkeypatch.setattr(fit, "FREEDOM", freedom)
         logs = problem.predicted(problem.logs(problem.fit(np.ones(len(rows), dtype=bool))))[2]
         return np.abs(logs - np.log(table.observed["tpot_s"]))[np.array(odd) == 1].max()
 
-    assert moved(tools["fitting"].FREEDOM) < 0.7 * moved(1e9)
+    assert moved(fit.FREEDOM) < 0.7 * moved(1e9)
 
 
 def test_a_fit_that_saw_nothing_is_physics(tools, runs_csv, shipped, priors):
     table = slow_rows(runs_csv, shipped, priors, 1.3)
-    problem = tools["fitting"].Problem(table, priors)
+    problem = Problem(table, priors, tools["fitting"].TERMS)
     effects = problem.fit(np.zeros(len(table.runs.kind), dtype=bool))
     assert all(np.allclose(values, 0) for values in effects)
 
