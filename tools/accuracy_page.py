@@ -8,7 +8,7 @@ import numpy as np
 from breakeven.options.columns import Floats
 from breakeven.performance.accuracy import Part, Score
 from heldout import Doubted, Figures, Scatter
-from learning import Learnt
+from learning import Learning, Learnt
 from starts import Room
 
 HEADS = {"output_tokens_per_s": "tokens/s", "ttft_s": "TTFT", "tpot_s": "TPOT"}
@@ -29,7 +29,7 @@ class Beside:
     doubted: Doubted
 
 
-def page(ways: dict[str, Figures], learnt: tuple[Learnt, ...], configurations_per_s: float, told: Beside) -> str:
+def page(ways: dict[str, Figures], learning: Learning, configurations_per_s: float, told: Beside) -> str:
     """The whole page."""
     unseen, other = ways["pairs never seen"], ways["other runs"]
     lines = [
@@ -49,7 +49,7 @@ def page(ways: dict[str, Figures], learnt: tuple[Learnt, ...], configurations_pe
         "",
         *_fails(unseen),
         "",
-        *_learning(learnt),
+        *_learning(learning),
         "",
     ]
     lines += [*_rooms(told.rooms), ""]
@@ -166,22 +166,35 @@ def _section(title: str, text: str, head: str, rows: list[str]) -> list[str]:
     return [f"## {title}", "", text, "", head, "|---" + "|--:" * (head.count("|") - 2) + "|", *rows]
 
 
-def _learning(learnt: tuple[Learnt, ...]) -> list[str]:
-    """What some rows of a kept-back group do for the rest of it."""
-    rows = [
-        f"| {HEADS[found.target]} | {found.rows} | {found.groups} | {percent(found.median_before)} / "
-        f"{percent(found.mean_before)} | {percent(found.median_after)} / {percent(found.mean_after)} | "
-        f"{percent(found.remaining)} | {percent(found.inside)} |"
-        for found in learnt
-    ]
-    return _section(
+def _learning(learning: Learning) -> list[str]:
+    """What some rows of a kept-back publisher do for the rest of their group, and for other groups."""
+
+    def row(found: Learnt, *more: str) -> str:
+        figures = (
+            HEADS[found.target],
+            *(str(found.rows), str(found.groups)),
+            f"{percent(found.median_before)} / {percent(found.mean_before)}",
+            f"{percent(found.median_after)} / {percent(found.mean_after)}",
+            *(*more, percent(found.inside)),
+        )
+        return f"| {' | '.join(figures)} |"
+
+    own = _section(
         "What a few rows of your own tell",
         "Some rows that a publisher never seen measured of a model on a GPU under an engine are given as `--measured` "
-        "would give them; told is the error on the rest of that group. How far to follow them and how much of the "
-        "width to keep was read off the other folds of publishers.",
+        "would give them; told is the error on the rest of that group. How much of the width to keep was read off the "
+        "other folds of publishers.",
         "| | rows measured | groups | median / mean before | after | width kept | in the band |",
-        rows,
+        [row(found, percent(found.remaining)) for found in learning.same],
     )
+    beside = _section(
+        "What they tell of your other models and GPUs",
+        "One row each of other groups of the publisher under the same engine is given; told is the error on a group of "
+        "which nothing is. Its band stays as wide as it was.",
+        "| | groups measured | groups told | median / mean before | after | in the band |",
+        [row(found) for found in learning.others],
+    )
+    return [*own, "", *beside]
 
 
 def _rooms(rooms: tuple[Room, ...]) -> list[str]:

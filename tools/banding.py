@@ -20,6 +20,8 @@ FEWEST = 12
 ROUNDS = 4
 LARGEST = 1.5
 """Log errors are cut off there when variances are taken: one odd machine is not a rule."""
+SEVERAL = 3
+"""Rows a group needs for its scatter to be told."""
 LEAST = 1e-3
 """No part of the variance is taken to be smaller."""
 UNKNOWN = EVIDENCE[-1]
@@ -59,7 +61,6 @@ def bands_of(table: Table, unseen: Floats, seen: Floats, rows: Mask | None = Non
                 logs, counts = np.log([f for f, _ in own]), [c for _, c in own]
                 spread[BETWEEN.join((target, engine))] = float(np.exp(np.average(logs, weights=counts)))
     bands["spread"] = spread
-    bands["variance"] = variance_of(table, _pace_errors(observed, unseen))
     return bands
 
 
@@ -86,37 +87,32 @@ def elsewhere_of(errors: Floats, widths: Floats, publishers: list[str], rows: Ma
     return found
 
 
-def _pace_errors(observed: Floats, predicted: Floats) -> Floats:
-    """The log error of the time per output token, or where it is not known of the time that the output stands for."""
-    error = observed - predicted
-    slow = error[TARGETS.index("tpot_s")]
-    found: Floats = np.where(np.isfinite(slow), slow, -error[TARGETS.index("output_tokens_per_s")])
-    return found
-
-
 def variance_of(table: Table, errors: Floats) -> dict[str, float]:
-    """The parts of the variance of a group's log error: shared with its stack, with its device, its own, scatter.
+    """The parts of the variance of a stranger's log error of pace, by what a user's options have in common.
 
-    The covariance of groups that share a level is that level's part and the wider ones'.
+    One is shared by all that a user runs, one by the device under an engine, one is a group's own (this model on this
+    device under this engine), and one the scatter of its rows. The covariance of groups that share a level is that
+    level's part and the wider ones'; a publisher of n groups counts as n pairs. ``errors``: targets x rows.
     """
-    groups: dict[tuple[str, str, str], list[float]] = {}
-    columns = zip(table.texts["gpu"], table.texts["model"], table.texts["engine"], strict=True)
-    for group, error in zip(columns, errors, strict=True):
+    slow = -errors[TARGETS.index("tpot_s")]
+    slow = np.where(np.isfinite(slow), slow, errors[TARGETS.index("output_tokens_per_s")])
+    groups: dict[tuple[str, ...], list[float]] = {}
+    columns = (table.texts[column] for column in ("engine", "gpu", "model"))
+    for group, error in zip(zip(table.file, *columns, strict=True), slow, strict=True):
         if np.isfinite(error):
             groups.setdefault(group, []).append(float(np.clip(error, -LARGEST, LARGEST)))
-    several = {group: values for group, values in groups.items() if len(values) >= 3}
-    middle = {group: float(np.median(values)) for group, values in several.items()}
-    scatter = float(np.median([np.var(values) for values in several.values()]))
-    names = list(middle)
-    value = np.array([middle[name] for name in names])
-    gpu, _, stack = (np.array(column) for column in zip(*names, strict=True))
-    same_stack = (stack[:, None] == stack) & ~np.eye(len(names), dtype=bool)
-    same_device = same_stack & (gpu[:, None] == gpu)
-    products = np.outer(value, value)
-    shared = max(float(np.mean(products[same_stack & ~same_device])), LEAST)
-    device = max(float(np.mean(products[same_device])) - shared, LEAST)
-    own = max(float(np.mean(value**2)) - shared - device, LEAST)
-    return {"stack": shared, "device": device, "own": own, "scatter": scatter}
+    scatter = float(np.median([np.var(values, ddof=1) for values in groups.values() if len(values) >= SEVERAL]))
+    rows = np.array([len(values) for values in groups.values()])
+    middle = np.array([np.median(values) for values in groups.values()])
+    publisher, engine, gpu, _ = (np.array(column) for column in zip(*groups, strict=True))
+    one = (publisher[:, None] == publisher) & ~np.eye(len(middle), dtype=np.bool_)
+    device = one & (engine[:, None] == engine) & (gpu[:, None] == gpu)
+    sizes = np.sum(publisher[:, None] == publisher, axis=1)
+    products, weights = np.outer(middle, middle), np.repeat(1 / sizes[:, None], len(sizes), axis=1)
+    user = max(float(np.average(products[one & ~device], weights=weights[one & ~device])), LEAST)
+    beside = max(float(np.average(products[device], weights=weights[device])) - user, LEAST)
+    whole = float(np.average(middle**2 - scatter / rows, weights=sizes**-ALIKE))
+    return {"user": user, "device": beside, "own": max(whole - user - beside, LEAST), "scatter": scatter}
 
 
 def _widths(

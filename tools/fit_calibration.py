@@ -13,15 +13,15 @@ from pathlib import Path
 
 import numpy as np
 
-from banding import Bands, bands_of, elsewhere_of
+from banding import Bands, bands_of, elsewhere_of, variance_of
 from breakeven import load_catalogue
 from breakeven.performance.band import ELSEWHERE
 from breakeven.performance.calibration import BETWEEN_LEVELS, COUNT, EVERYTHING, Parameters, parameters_of
 from breakeven.performance.fit import Problem
 from breakeven.performance.measured import Table, independent_measurements, shipped_measurements
-from fitting import TERMS, Fitted, fitted, prior_text
+from fitting import TERMS, Fitted, fitted, own_widths, prior_text
 from heldout import errors_elsewhere, held_out, widths_elsewhere
-from learning import errors_of, learning_of
+from learning import Strangers, learning_of, rest_of_groups
 from others import other_errors, other_paces, pass_widths
 
 ROOT = Path(__file__).parent.parent
@@ -60,9 +60,14 @@ def text_of(priors: str, fitted: Fitted, rows: int) -> str:
     combinations = dict.fromkeys((*(t.axes for t in fitted.terms), *EVIDENCE_LEVELS))
     for axes in combinations:
         lines += _table(axes, [n for n, term in enumerate(fitted.terms) if term.axes == axes], fitted)
+    lines += ["", *OWN, "[own]", *(f"{quantity} = {width:.4g}" for quantity, width in own_widths().items())]
     return "\n".join([*lines, ""])
 
 
+OWN = (
+    "# Own: what measurements may find a user's engine, and each group under it, to do otherwise. Widths of the priors",
+    "# in the logarithm: half of the root of the summed squares of all widths above.",
+)
 HOW = (
     "# tools/fit_calibration.py. A line is a level: n, the measurements that speak of it, and its factors (no unit);",
     "# a quantity that is not named has factor 1. The quantities:",
@@ -106,7 +111,7 @@ def others_and_bands(text: str, bands: dict[str, dict[str, float]]) -> str:
     )
     lines += [
         "",
-        "# Bands: half widths in the logarithm by evidence, spreads, variances of group errors, what own rows tell.",
+        "# Bands: half widths in the logarithm by evidence, spreads, a stranger's variance, what own rows tell.",
         "",
     ]
     for target, widths in bands.items():
@@ -131,10 +136,13 @@ def fit_all(table: Table, strangers: Table, priors: str) -> str:
 
 
 def of_strangers(table: Table, parameters: Parameters) -> Bands:
-    """What publishers that the fit never saw do otherwise, and what a few rows of their own tell."""
+    """What publishers that the fit never saw do otherwise, what of it they share, what a few rows of theirs tell."""
     errors, plain = errors_elsewhere(table, parameters)
     more = elsewhere_of(errors, plain, table.file)
-    return {ELSEWHERE: more} | learning_of(errors_of(table, errors, widths_elsewhere(plain, more)))
+    widths = widths_elsewhere(plain, more)
+    strangers = Strangers(table=table, parameters=parameters, errors=errors, widths=widths)
+    told = {"variance": variance_of(table, errors), ELSEWHERE: more}
+    return told | learning_of(strangers, rest_of_groups(strangers))
 
 
 def main() -> int:

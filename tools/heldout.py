@@ -17,7 +17,7 @@ from breakeven.performance.measured import TARGETS, Table, doubts
 from breakeven.performance.table import predict_runs, prepared
 from breakeven.report.scored import usd_per_device_hour
 from fitting import cross_validated, dealt, folds_of
-from learning import Learnt, learnt
+from learning import Strangers
 
 RUNS = ("gpu", "model", "engine", "engine_version", "compute_format", "mode")
 """Held out together to learn how a pair does that was measured otherwise."""
@@ -82,18 +82,16 @@ def errors_elsewhere(independent: Table, parameters: Parameters) -> tuple[Floats
     return errors, np.stack([told[t][kind] for t in TARGETS])
 
 
-def elsewhere(independent: Table, parameters: Parameters) -> tuple[Figures, tuple[Learnt, ...]]:
-    """The judgement by publishers that the fit never saw, and what a few rows of a group tell of its rest.
-
-    What they do otherwise is read off the other folds; so is how far to follow measured rows.
-    """
+def elsewhere(independent: Table, parameters: Parameters) -> tuple[Figures, Strangers]:
+    """The judgement by publishers that the fit never saw; what they do otherwise is read off the other folds."""
     errors, plain = errors_elsewhere(independent, parameters)
     folds, widths = dealt(independent.file), np.zeros(plain.shape)
     for fold in np.unique(folds):
         more = elsewhere_of(errors, plain, independent.file, folds != fold)
         widths[:, folds == fold] = widths_elsewhere(plain, more)[:, folds == fold]
     logs = errors + np.stack([np.log(independent.observed[t]) for t in TARGETS])
-    return scored(independent, logs, folds, widths), learnt(independent, errors, widths, folds)
+    strangers = Strangers(table=independent, parameters=parameters, errors=errors, widths=widths)
+    return scored(independent, logs, folds, widths), strangers
 
 
 def widths_elsewhere(plain: Floats, more: dict[str, float]) -> Floats:

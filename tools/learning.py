@@ -1,4 +1,7 @@
-"""What a few rows of a group tell of its other rows: how far the posterior may follow them, how narrow its band is."""
+"""What a few rows of one's own tell of others: of the rest of their group, and of other groups under the same engine.
+
+Publishers that the fit never saw stand for users: some of their rows are given as ``--measured`` would give them.
+"""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -8,163 +11,188 @@ import numpy as np
 from banding import ALIKE, INSIDE, Bands
 from breakeven.options.columns import Floats, Ints, Mask
 from breakeven.performance.band import BETWEEN
+from breakeven.performance.calibration import Parameters
 from breakeven.performance.measured import TARGETS, Table
-from breakeven.performance.posterior import OWN_FIRST, OWN_PACE, REMAINING, shrunk
+from breakeven.performance.posterior import REMAINING, moved, once
+from breakeven.performance.table import predict_runs
+from fitting import dealt
 
 COUNTS = (1, 2, 4, 8)
 """After so many measured rows the remaining width is read off, by rows or by groups, whichever is wider."""
+GROUPS = (1, 3)
+"""One row each of so many other groups is measured."""
 REST = 3
 """Rows a group needs beside the measured ones to be asked."""
-SEVERAL = 3
-"""Rows a group needs for its middle and its scatter to be told."""
-DRAWS = 5
+DRAWS = 3
 """How often each group is asked, with other rows measured."""
-MIDDLE_OF_T = 0.7649
-"""The median of |t| with three degrees of freedom, in units of its scale."""
-OUTPUT, FIRST, SLOW = range(len(TARGETS))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Errors:
-    """Log errors (predicted over observed) and half widths of held-out rows, by target; the rows of each group."""
+class Asked:
+    """Some rows were measured; how far off others are then."""
 
-    errors: Floats
-    widths: Floats
-    groups: tuple[Ints, ...]
+    publisher: str
+    group: int
+    measured: Ints
+    told: Ints
+    after: Floats
+    """Log errors (predicted over observed) of the told rows, targets x rows."""
 
-    @property
-    def pace(self) -> Floats:
-        """By how much the passes were slower than predicted, in the logarithm."""
-        found: Floats = np.where(np.isfinite(self.errors[SLOW]), -self.errors[SLOW], self.errors[OUTPUT])
+    def judged_by(self, errors: Floats) -> Mask:
+        """Which of the told rows are judged by the errors of a target: all that have one, if every measured row has."""
+        found: Mask = np.isfinite(errors[self.told]) & bool(np.isfinite(errors[self.measured]).all())
         return found
 
 
-def errors_of(table: Table, errors: Floats, widths: Floats, rows: Mask | None = None) -> Errors:
-    """Of the rows that may be looked at, by group; predicted without any row of their publisher."""
-    told = np.asarray(np.isfinite(errors).any(axis=0))
-    known = told if rows is None else told & rows
-    groups: dict[tuple[str, ...], list[int]] = {}
-    columns = zip(table.file, *(table.texts[c] for c in ("gpu", "model", "engine")), strict=True)
-    for row, group in enumerate(columns):
-        if known[row]:
-            groups.setdefault(group, []).append(row)
-    return Errors(errors=errors, widths=widths, groups=tuple(np.array(rows) for rows in groups.values()))
+Answers = dict[int, list[Asked]]
+"""By the number of measured rows, or of groups of which a row was measured."""
 
 
-def learning_of(held: Errors) -> Bands:
-    """Scale and scatter of what a group has of its own, and the width that remains after some measured rows."""
-    own = {OWN_PACE: _own(held.pace, held.groups), OWN_FIRST: _own(_beside_pace(held), held.groups)}
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Strangers:
+    """A table of publishers that the fit never saw, and what is predicted of them before anything is measured."""
+
+    table: Table
+    parameters: Parameters
+    errors: Floats
+    """In the logarithm (predicted over observed), targets x rows; NaN: not observed."""
+    widths: Floats
+    """Half the bands in the logarithm, likewise."""
+
+    def groups(self) -> list[Ints]:
+        """The covered rows of each (publisher, GPU, model, engine)."""
+        table = self.table
+        groups: dict[tuple[str, ...], list[int]] = {}
+        columns = zip(table.file, *(table.texts[c] for c in ("gpu", "model", "engine")), strict=True)
+        for row, group in enumerate(columns):
+            if table.runs.covered[row]:
+                groups.setdefault(group, []).append(row)
+        return [np.array(rows) for rows in groups.values()]
+
+
+def rest_of_groups(strangers: Strangers) -> Answers:
+    """Each group asked when some of its rows are measured, by their number."""
+    return {count: list(_in_group(strangers, count)) for count in COUNTS}
+
+
+def other_groups(strangers: Strangers) -> Answers:
+    """Each group asked when one row each of others under the same engine is measured, by their number."""
+    return {count: list(_beside_group(strangers, count)) for count in GROUPS}
+
+
+def _in_group(strangers: Strangers, count: int) -> Iterator[Asked]:
+    random = np.random.default_rng(count)
+    for place, rows in enumerate(strangers.groups()):
+        for _ in range(DRAWS if len(rows) >= count + REST else 0):
+            measured = random.choice(rows, count, replace=False)
+            yield _ask(strangers, place, measured, np.setdiff1d(rows, measured))
+
+
+def _beside_group(strangers: Strangers, count: int) -> Iterator[Asked]:
+    random, groups = np.random.default_rng(count), strangers.groups()
+    whose = [(strangers.table.file[rows[0]], strangers.table.texts["engine"][rows[0]]) for rows in groups]
+    for place, rows in enumerate(groups):
+        beside = [other for n, other in enumerate(groups) if n != place and whose[n] == whose[place]]
+        for _ in range(DRAWS if len(beside) >= count else 0):
+            chosen = random.choice(len(beside), count, replace=False)
+            yield _ask(strangers, place, np.array([random.choice(beside[n]) for n in chosen]), rows)
+
+
+def _ask(strangers: Strangers, place: int, measured: Ints, told: Ints) -> Asked:
+    """What is predicted of some rows once others are measured."""
+    table, known, rest = strangers.table, strangers.parameters, strangers.table.take(told)
+    served = predict_runs(rest.runs, moved(known, once(table.take(measured), known)))
+    after = np.stack([np.log(getattr(served, target) / rest.observed[target]) for target in TARGETS])
+    return Asked(publisher=table.file[told[0]], group=place, measured=measured, told=told, after=after)
+
+
+def learning_of(strangers: Strangers, same: Answers, publishers: set[str] | None = None) -> Bands:
+    """The share of the width that remains after some measured rows; ``publishers``: who may be looked at."""
     remaining: dict[str, float] = {}
-    for target in range(len(TARGETS)):
+    for n, target in enumerate(TARGETS):
         last = 1.0
         for count in COUNTS:
-            asked = [np.abs(after) / width for after, width in _asked(held, own, target, count)]
-            last = min(last, max(_quantile(asked, 0.0), _quantile(asked, ALIKE)))
-            remaining[f"{TARGETS[target]}{BETWEEN}{count}"] = last
-    return own | {REMAINING: remaining}
+            off = [
+                np.abs(one.after[n][rows]) / strangers.widths[n][one.told[rows]]
+                for one in same[count]
+                if (publishers is None or one.publisher in publishers)
+                and (rows := one.judged_by(strangers.errors[n])).any()
+            ]
+            last = min(last, max(_quantile(off, 0.0), _quantile(off, ALIKE)))
+            remaining[f"{target}{BETWEEN}{count}"] = last
+    return {REMAINING: remaining}
 
 
-def _quantile(asked: list[Floats], alike: float) -> float:
+def _quantile(off: list[Floats], alike: float) -> float:
     """The share of the width that holds what it should, a group of n rows counting as n^(1 - alike)."""
-    weights = np.concatenate([np.full(len(ratio), float(len(ratio)) ** -alike) for ratio in asked])
-    return float(np.quantile(np.concatenate(asked), INSIDE, weights=weights, method="inverted_cdf"))
-
-
-def _beside_pace(held: Errors) -> Floats:
-    """By how much first tokens came later than the pace of their group explains, in the logarithm."""
-    found: Floats = -held.errors[FIRST]
-    for rows in held.groups:
-        paces = held.pace[rows][np.isfinite(held.pace[rows])]
-        if len(paces):
-            found[rows] -= np.median(paces)
-    return found
-
-
-def _own(errors: Floats, groups: tuple[Ints, ...]) -> dict[str, float]:
-    known = [errors[rows][np.isfinite(errors[rows])] for rows in groups]
-    several = [values for values in known if len(values) >= SEVERAL]
-    middles = np.array([np.median(values) for values in several])
-    return {
-        "scale": float(np.median(np.abs(middles)) / MIDDLE_OF_T),
-        "scatter": float(np.sqrt(np.median([np.var(values, ddof=1) for values in several]))),
-    }
-
-
-def _asked(held: Errors, own: Bands | None, target: int, count: int) -> Iterator[tuple[Floats, Floats]]:
-    """The errors of one target on the rest of each group once ``count`` of its rows are measured, and their widths.
-
-    ``own``: ``None`` tells the errors before, on the same rows.
-    """
-    random = np.random.default_rng(count)
-    for rows in held.groups:
-        mine = rows[np.isfinite(held.errors[target][rows])]
-        if len(mine) >= count + REST:
-            for _ in range(DRAWS):
-                measured = random.choice(mine, count, replace=False)
-                rest = np.setdiff1d(mine, measured)
-                before = held.errors[target][rest]
-                found = before if own is None else before + _moved(held, own, target, measured)
-                yield found, held.widths[target][rest]
-
-
-def _moved(held: Errors, own: Bands, target: int, measured: Ints) -> float:
-    """By how much the measured rows move the group's predictions of one target, in the logarithm."""
-
-    def known(errors: Floats) -> Floats:
-        return errors[np.isfinite(errors)]
-
-    paces = known(held.pace[measured])
-    slower = shrunk(paces, own[OWN_PACE]) if len(paces) else 0.0
-    if target == OUTPUT:
-        return -slower
-    firsts = known(-held.errors[FIRST][measured] - slower) if target == FIRST else np.empty(0)
-    return slower + (shrunk(firsts, own[OWN_FIRST]) if len(firsts) else 0.0)
+    weights = np.concatenate([np.full(len(ratio), float(len(ratio)) ** -alike) for ratio in off])
+    return float(np.quantile(np.concatenate(off), INSIDE, weights=weights, method="inverted_cdf"))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Learnt:
-    """What some rows of a kept-back group do for the others of it, in one target."""
+    """What some rows do for others, in one target."""
 
     target: str
     rows: int
     groups: int
+    """Of which others were told."""
     median_before: float
     median_after: float
     mean_before: float
     mean_after: float
     remaining: float
-    """Of the band's width, on the mean of the folds."""
+    """Of the band's width, on the mean of what was asked."""
     inside: float
-    """Share of the others inside the narrowed band; scale, scatter and width were read off other folds."""
+    """Share of the others inside the band that remains; how much that is was read off other folds."""
 
 
-def learnt(table: Table, errors: Floats, widths: Floats, folds: Ints) -> tuple[Learnt, ...]:
-    """The judgement, each fold with what the other folds tell."""
-    parts = []
-    for fold in np.unique(folds):
-        told = learning_of(errors_of(table, errors, widths, folds != fold))
-        parts.append((told, errors_of(table, errors, widths, folds == fold)))
-    return tuple(_judged(parts, target, count) for target in range(len(TARGETS)) for count in COUNTS)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Learning:
+    """What rows of one's own tell of the rest of their group, and of other groups under the same engine."""
+
+    same: tuple[Learnt, ...]
+    others: tuple[Learnt, ...]
 
 
-def _judged(parts: list[tuple[Bands, Errors]], target: int, count: int) -> Learnt:
-    name = f"{TARGETS[target]}{BETWEEN}{count}"
-    before, after, inside, groups = [], [], [], 0
-    for told, held in parts:
-        before += [error for error, _ in _asked(held, None, target, count)]
-        asked = list(_asked(held, told, target, count))
-        groups += len(asked) // DRAWS
-        after += [error for error, _ in asked]
-        inside += [np.abs(error) <= width * told[REMAINING][name] for error, width in asked]
-    was, now = (np.abs(np.expm1(np.concatenate(errors))) for errors in (before, after))
+def learnt(strangers: Strangers) -> Learning:
+    """The judgement; how much of a width remains is what the other folds of publishers tell."""
+    same, others = rest_of_groups(strangers), other_groups(strangers)
+    fold_of = dict(zip(strangers.table.file, dealt(strangers.table.file).tolist(), strict=True))
+    told = {
+        fold: learning_of(strangers, same, {name for name, other in fold_of.items() if other != fold})[REMAINING]
+        for fold in set(fold_of.values())
+    }
+
+    def kept(target: str, count: int) -> dict[str, float]:
+        return {name: told[fold][f"{target}{BETWEEN}{count}"] for name, fold in fold_of.items()}
+
+    return Learning(
+        same=tuple(_judged(strangers, same, t, count, kept(t, count)) for t in TARGETS for count in COUNTS),
+        others=tuple(
+            _judged(strangers, others, t, count, dict.fromkeys(fold_of, 1.0)) for t in TARGETS for count in GROUPS
+        ),
+    )
+
+
+def _judged(strangers: Strangers, answers: Answers, target: str, count: int, kept: dict[str, float]) -> Learnt:
+    """``kept``: by publisher the share of a width that remains."""
+    n = TARGETS.index(target)
+    errors, widths = strangers.errors[n], strangers.widths[n]
+    asked = [(one, rows) for one in answers[count] if (rows := one.judged_by(errors)).any()]
+    was = np.abs(np.expm1(np.concatenate([errors[one.told[rows]] for one, rows in asked])))
+    logs = np.concatenate([one.after[n][rows] for one, rows in asked])
+    now = np.abs(np.expm1(logs))
+    shares = np.concatenate([np.full(rows.sum(), kept[one.publisher]) for one, rows in asked])
+    width = np.concatenate([widths[one.told[rows]] for one, rows in asked])
     return Learnt(
-        target=TARGETS[target],
+        target=target,
         rows=count,
-        groups=groups,
+        groups=len({one.group for one, _ in asked}),
         median_before=float(np.median(was)),
         median_after=float(np.median(now)),
         mean_before=float(was.mean()),
         mean_after=float(now.mean()),
-        remaining=float(np.mean([told[REMAINING][name] for told, _ in parts])),
-        inside=float(np.mean(np.concatenate(inside))),
+        remaining=float(shares.mean()),
+        inside=float(np.mean(np.abs(logs) <= shares * width)),
     )

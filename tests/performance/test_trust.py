@@ -13,7 +13,7 @@ from breakeven.performance.ask import Question, ask
 from breakeven.performance.band import EVIDENCE, WIDEST, evidence, half_widths
 from breakeven.performance.calibration import typical_parameters
 from breakeven.performance.measured import TARGETS, shipped_measurements, table_of
-from breakeven.performance.posterior import remaining, shrunk, updated
+from breakeven.performance.posterior import remaining, updated
 from breakeven.performance.table import predict_runs
 
 P = typical_parameters()
@@ -81,23 +81,50 @@ def test_more_measurements_move_it_further(mine):
     assert predict_runs(one.runs, updated(P, named)).tpot_s[0] == pytest.approx(moved[0]), "whatever their ids are"
 
 
-def test_measurements_of_one_device_leave_another_alone(mine):
-    here, there = mine({"tpot_s": "0.02"}), mine({"gpu": "A100-80"})
-    assert predict_runs(there.runs, updated(P, here)).tpot_s == pytest.approx(predict_runs(there.runs, P).tpot_s)
+def moved_by(parameters, before, rows, target="tpot_s"):
+    """By how much predictions of some rows move from one set of parameters to the next, in the logarithm."""
+    told = [getattr(predict_runs(rows.runs, p), target)[0] for p in (before, parameters)]
+    return np.log(told[1] / told[0])
 
 
-def test_a_large_error_is_followed_and_a_small_one_is_taken_for_scatter():
-    def followed(own, scatters):
-        error = scatters * own["scatter"]
-        return shrunk(np.array([error]), own) / error
+def test_another_device_under_the_engine_follows_less_and_another_engine_not_at_all(mine):
+    here, there, elsewhere = (mine(row) for row in ({"tpot_s": "0.04"}, {"gpu": "A100-80"}, {"engine": "sglang"}))
+    after = updated(P, here)
+    assert 0.02 < moved_by(after, P, there) < 0.7 * moved_by(after, P, here)
+    assert moved_by(after, P, elsewhere) == 0
 
-    alike = {"scale": 0.06, "scatter": 0.1}
-    assert followed(alike, 0.5) < 0.5
-    assert followed(alike, 8) > 0.9
-    strangers = P.bands["own_pace"]
-    assert strangers["scale"] > strangers["scatter"], "who is never seen is further off than rows scatter"
-    assert 0.5 < followed(strangers, 0.5) < 0.7
-    assert followed(strangers, 8) > 0.9
+
+def test_an_odd_machine_is_followed_nearly_whole(mine):
+    run = mine({})
+    usual = predict_runs(run.runs, P).tpot_s[0]
+    for times in (0.7, 1.5, 5):
+        row = mine({"output_tokens_per_s": "", "ttft_s": "", "tpot_s": f"{times * usual:g}"})
+        assert moved_by(updated(P, row), P, run) == pytest.approx(np.log(times), rel=0.15)
+
+
+def test_a_late_first_token_of_many_clients_says_little_of_one_client(mine):
+    crowd, alone = (mine({"concurrency": n, "output_tokens_per_s": ""}) for n in ("200", "1"))
+    late = 6 * predict_runs(crowd.runs, P).ttft_s[0]
+    row = mine({"concurrency": "200", "output_tokens_per_s": "", "tpot_s": "", "ttft_s": f"{late:g}"})
+    after = updated(P, row)
+    assert moved_by(after, P, crowd, "ttft_s") > 0.6 * np.log(6)
+    assert moved_by(after, P, alone, "ttft_s") < 0.4 * moved_by(after, P, crowd, "ttft_s")
+
+
+def test_what_a_burst_of_the_benchmark_explains_is_not_expected_of_the_plan(mine, shipped, table):
+    crowd = mine({"concurrency": "100"})
+    late = 6 * predict_runs(crowd.runs, P).ttft_s[0]
+    row = mine({"concurrency": "100", "output_tokens_per_s": "", "tpot_s": "", "ttft_s": f"{late:g}"})
+    after = updated(P, row)
+    model, device = crowd.runs.kinds.models[0].name, crowd.runs.kinds.devices[0].name
+    asked = Question(model=model, on=device, concurrency=100)
+    planned = np.log(ask(asked, shipped, after, table).ttft_s.mid / ask(asked, shipped, P, table).ttft_s.mid)
+    assert 0 < planned < 0.8 * moved_by(after, P, crowd, "ttft_s")
+
+
+def test_a_table_that_tells_nothing_changes_nothing(mine):
+    assert updated(P, mine({"output_tokens_per_s": "", "ttft_s": "", "tpot_s": ""})) is P
+    assert updated(P, mine({"model": "nobody-knows-it"})) is P
 
 
 def test_a_run_that_tells_no_ttft_leaves_the_band_of_ttft_alone(mine):

@@ -153,14 +153,35 @@ def test_growth_moves_the_bills_of_apis_in_proportion(shipped_plan):
     assert api.usd_per_day_mid == pytest.approx(api.usd_per_day_today * mean, rel=1e-6)
 
 
-def test_the_next_step_is_the_benchmark_worth_most_and_no_more_than_the_regret_it_can_avoid(shipped_ranges):
-    (one,) = shipped_ranges.classes
-    values = [measured.usd_per_day for measured in one.measurements]
-    assert values == sorted(values, reverse=True)
-    assert 0 < values[0] < one.regret_usd_per_day
-    first = one.measurements[0]
-    assert first.usd_over_horizon == pytest.approx(first.usd_per_day * 365, rel=1e-3)
-    assert first.configuration.split()[0] in first.option
+def test_the_next_step_is_the_benchmark_worth_most_and_no_more_than_the_regret_it_can_avoid(shipped):
+    found = ranges(plan(WORK, shipped, Policy()))
+    for one in found.classes:
+        values = [measured.usd_per_day for measured in one.measurements]
+        assert values == sorted(values, reverse=True)
+        assert all(0 <= value <= one.regret_usd_per_day for value in values)
+    worth = [one for one in found.classes if one.measurements and one.measurements[0].usd_per_day > 0]
+    assert worth
+    for one in worth:
+        first = one.measurements[0]
+        assert first.usd_per_day < one.regret_usd_per_day
+        assert first.usd_over_horizon == pytest.approx(first.usd_per_day * 365, rel=1e-3)
+        assert first.configuration.split()[0] in first.option
+
+
+def test_what_all_options_of_a_user_share_makes_the_choice_among_machines_surer(shipped_plan, shipped_ranges):
+    variance = shipped_plan.speed.parameters.bands["variance"]
+    apart = {"user": 0.0, "device": 0.0, "own": sum(variance.values()) - variance["scatter"]}
+    known = shipped_plan.speed.parameters
+    alone = replace(known, bands={**known.bands, "variance": variance | apart})
+    speed = replace(shipped_plan.speed, parameters=alone)
+    (one,) = ranges(replace(shipped_plan, speed=speed, curves=replace(shipped_plan.curves, speed=speed))).classes
+    (together,) = shipped_ranges.classes
+    assert together.regret_usd_per_day < 0.9 * one.regret_usd_per_day
+    assert together.of(together.chosen).chance_cheapest > one.of(one.chosen).chance_cheapest
+    mine, theirs = (found.of(found.chosen) for found in (together, one))
+    assert mine.usd_per_day_high - mine.usd_per_day_low == pytest.approx(
+        theirs.usd_per_day_high - theirs.usd_per_day_low, rel=0.2
+    )
 
 
 def test_a_benchmark_of_one_configuration_tells_something_of_its_siblings(shipped_plan):

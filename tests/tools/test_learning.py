@@ -1,59 +1,103 @@
-"""What own rows tell of their group: read off held-out errors whose truth is known."""
+"""What own rows tell of others: asked of publishers whose truth is known."""
 
+import csv
+import io
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
 import learning
+from breakeven.performance.calibration import Effect, typical_parameters
+from breakeven.performance.measured import TARGETS, table_of
+from breakeven.performance.table import predict_runs
 
-GROUPS, ROWS = 400, 12
-SCALE, SCATTER, WIDTH = 0.2, 0.1, 0.5
+GPUS = ("A100-40", "A100-80", "H100-SXM", "H100-NVL", "H200", "GH200-96", "L4", "L40S", "A10G", "RTX4090")
+MODELS = ("llama3-8b", "mistral-7b")
+CLIENTS = (1, 2, 4, 8, 16, 32, 64)
+SILENT = {"output_tokens_per_s": "", "ttft_s": "", "tpot_s": ""}
+WIDTH = 0.6
 
 
 @pytest.fixture(scope="module")
-def held():
-    """Errors of groups with an own part of Student's t and normal scatter; TPOT tells the same as the output."""
-    random = np.random.default_rng(7)
-    own = np.repeat(SCALE * random.standard_t(3, GROUPS), ROWS)
-    error = own + random.normal(0, SCATTER, GROUPS * ROWS)
-    first = -np.repeat(SCALE * random.standard_t(3, GROUPS), ROWS) + random.normal(0, SCATTER, GROUPS * ROWS)
-    return learning.Errors(
-        errors=np.stack([error, first - own, -error]),
-        widths=np.full((3, GROUPS * ROWS), WIDTH),
-        groups=tuple(np.arange(n * ROWS, (n + 1) * ROWS) for n in range(GROUPS)),
+def strangers(shipped, runs_csv):
+    """Publishers of two models on a GPU each, whose engine and groups differ from the calibration as ``own`` says."""
+    names = [(gpu, model, str(clients)) for gpu in GPUS for model in MODELS for clients in CLIENTS]
+    rows = [
+        {"id": f"{gpu}:{model}-{n}", "gpu": gpu, "model": model, "concurrency": n, **SILENT} for gpu, model, n in names
+    ]
+    known, random = typical_parameters(), np.random.default_rng(5)
+    table = table_of(csv.DictReader(io.StringIO(runs_csv(*rows))), shipped, "strangers")
+    usual = predict_runs(table.runs, known)
+    effects = {}
+    for quantity, width in known.own.items():
+        engines = {(gpu,): np.exp(width * random.standard_normal()) for gpu in GPUS}
+        groups = {(gpu, model): np.exp(width * random.standard_normal()) for gpu in GPUS for model in MODELS}
+        own = [Effect(axes=a, factors=f, counts={}) for a, f in ((("gpu",), engines), (("gpu", "model"), groups))]
+        effects[quantity] = (*known.effects.get(quantity, ()), *own)
+    true = predict_runs(table.runs, replace(known, effects=effects))
+    observed = {t: getattr(true, t) * np.exp(random.normal(0, 0.03, len(rows))) for t in TARGETS}
+    errors = np.stack([np.log(getattr(usual, t) / observed[t]) for t in TARGETS])
+    return learning.Strangers(
+        table=replace(table, observed=observed),
+        parameters=known,
+        errors=errors,
+        widths=np.full(errors.shape, WIDTH),
     )
 
 
-def test_scale_and_scatter_are_found(held):
-    told = learning.learning_of(held)
-    for part in ("own_pace", "own_first"):
-        assert told[part]["scale"] == pytest.approx(SCALE, rel=0.1)
-        assert told[part]["scatter"] == pytest.approx(SCATTER, rel=0.1)
+@pytest.fixture(scope="module")
+def told(strangers):
+    """The judgement."""
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(learning, "COUNTS", (1, 4))
+        patched.setattr(learning, "GROUPS", (1,))
+        patched.setattr(learning, "DRAWS", 1)
+        yield learning.learnt(strangers)
 
 
-def test_the_narrowed_band_holds_what_it_states_of_groups_it_was_not_read_off(held):
-    here, there = (replace(held, groups=held.groups[n::2]) for n in range(2))
-    told = learning.learning_of(here)
-    for found in (learning._judged([(told, there)], target, count) for target in range(3) for count in (1, 4)):
-        assert found.inside == pytest.approx(0.8, abs=0.04)
-        assert found.median_after < 0.7 * found.median_before
-        assert 0 < found.remaining < 1
+def test_every_group_is_asked_with_rows_of_its_own_and_of_the_publisher_s_other_one(told):
+    assert {(one.target, one.rows, one.groups) for one in told.same} == {(t, n, 20) for t in TARGETS for n in (1, 4)}
+    assert {(one.target, one.rows, one.groups) for one in told.others} == {(t, 1, 20) for t in TARGETS}
 
 
-def test_before_is_the_error_as_it_was_however_odd_the_group(held):
-    odd = replace(held, errors=held.errors * 20)
-    found = learning._judged([(learning.learning_of(held), odd)], 0, 8)
-    several = np.concatenate([error for error, _ in learning._asked(odd, None, 0, 8)])
-    assert found.median_before == pytest.approx(np.median(np.abs(np.expm1(several))))
-    assert np.isin(several, odd.errors[0]).all()
+def test_rows_of_a_group_tell_of_its_rest_and_four_tell_more_than_one(told):
+    for target in TARGETS:
+        one, four = (found for found in told.same if found.target == target)
+        assert four.median_after < one.median_after < 0.75 * one.median_before
+        assert four.median_after < 0.5 * four.median_before
+        assert four.remaining < one.remaining < 1
 
 
-def test_a_row_that_tells_the_first_token_alone_moves_that_alone(held):
-    alone = replace(
-        held, errors=np.stack([np.full_like(held.errors[0], np.nan), held.errors[1], held.errors[2] * np.nan])
-    )
-    told = learning.learning_of(held)
-    after = np.concatenate([error for error, _ in learning._asked(alone, told, 1, 4)])
-    assert np.isfinite(after).all()
-    assert np.median(np.abs(after)) < np.median(np.abs(held.errors[1]))
+def test_rows_of_one_model_tell_of_another_under_the_engine_but_less(told):
+    same = [found for found in told.same if found.rows == 1]
+    assert [found.target for found in same] == [found.target for found in told.others]
+    for one, other in zip(same, told.others, strict=True):
+        assert one.mean_after < other.mean_after < other.mean_before
+        assert other.remaining == 1
+
+
+def test_the_narrowed_band_holds_about_what_it_states_of_publishers_it_was_not_read_off(told):
+    inside = np.array([found.inside for found in told.same])
+    assert np.all(inside > 0.65)
+    assert np.mean(inside) == pytest.approx(0.8, abs=0.08)
+
+
+def test_before_is_the_error_as_it_was_of_rows_that_were_not_measured(strangers):
+    asked = next(learning._in_group(strangers, 4))
+    assert len(asked.measured) == 4
+    assert not set(asked.measured) & set(asked.told)
+    found = learning._judged(strangers, {4: [asked]}, TARGETS[2], 4, {asked.publisher: 1.0})
+    assert found.median_before == pytest.approx(np.median(np.abs(np.expm1(strangers.errors[2][asked.told]))))
+    assert found.inside == np.mean(np.abs(asked.after[2]) <= WIDTH)
+
+
+def test_only_publishers_that_may_be_looked_at_tell_what_remains(strangers):
+    def asked(publisher, off):
+        rows = np.flatnonzero(np.array(strangers.table.file) == publisher)
+        after = np.full((3, len(rows) - 1), off)
+        return learning.Asked(publisher=publisher, group=0, measured=rows[:1], told=rows[1:], after=after)
+
+    answers = {count: [asked("L4", 0.1), asked("H200", 0.5)] for count in learning.COUNTS}
+    remaining = learning.learning_of(strangers, answers, {"L4"})["remaining"]
+    assert list(remaining.values()) == pytest.approx([0.1 / WIDTH] * len(remaining))

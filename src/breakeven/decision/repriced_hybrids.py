@@ -13,7 +13,7 @@ from breakeven.decision.hybrids import OVERFLOW, hybrids_at
 from breakeven.decision.repricing import CostTable, paces_of, parts_of
 from breakeven.options.columns import Floats, Ints
 
-PACES, VOLUMES = 3, 5
+PACES, VOLUMES = 4, 5
 """Computed: so many paces to each side of the plan's own, and so many volumes beside it."""
 
 

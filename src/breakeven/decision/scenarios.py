@@ -18,7 +18,7 @@ from breakeven.options.columns import Floats, Ints
 SCENARIOS = 256
 Z80 = NormalDist().inv_cdf(0.9)
 """Between minus and plus so many standard deviations lie 80 %."""
-STACK, DEVICE, OWN, SCATTER = range(4)
+USER, DEVICE, OWN, SCATTER = range(4)
 """What an error of speed is made of, from what most configurations share to what is one's own."""
 
 
@@ -48,8 +48,8 @@ class Draws:
 class SpeedErrors:
     """How wrong the predicted speeds of some options may be, and what they have in common.
 
-    Half the 80 % band over 1.28 is the standard deviation of the logarithm. Its variance is parted by
-    what held-out groups have in common: one part is shared by the stack, one by the device under that stack, one is
+    Half the 80 % band over 1.28 is the standard deviation of the logarithm. Its variance is parted by what the options
+    of one publisher have in common: one part is shared by all that a user runs, one by the device under a stack, one is
     that of the model on the device under the stack, and one of the configuration alone (format, parallelism, run).
     """
 
@@ -57,7 +57,7 @@ class SpeedErrors:
     """Of each option's log error; 0 where no band is known."""
     known: "np.typing.NDArray[np.bool_]"
     labels: tuple[tuple[str, str, str, str], ...]
-    """Of each option: stack, device, own group and configuration, by name."""
+    """Of each option: its user, device, own group and configuration, by name."""
     shares: tuple[float, float, float, float]
     """Of the variance, in the same order; they add up to 1."""
 

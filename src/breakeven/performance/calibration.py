@@ -116,6 +116,8 @@ class Parameters:
     """By axes and labels: how many measurements there are."""
     bands: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     """Half widths of the 80 % band in the logarithm, by target and how well the case is known; variances."""
+    own: Mapping[str, float] = field(default_factory=dict)
+    """By quantity: the width in the logarithm of the prior of what a user's engine, or group of it, does otherwise."""
     narrowed: Mapping[str, Mapping[tuple[str, ...], float]] = field(default_factory=dict)
     """By target and (gpu, model, stack) that the user measured: which share of its width the band keeps."""
 
@@ -144,7 +146,7 @@ def parameters_of(tables: Mapping[str, Any]) -> Parameters:
         "shared_heads",
         "layer_by_shape",
     )
-    known = {"overheads", "compiled", "source", "effects", "evidence", "bands", "narrowed", *by_name}
+    known = {"overheads", "compiled", "source", "effects", "evidence", "bands", "own", "narrowed", *by_name}
     single = [name for name in Parameters.__slots__ if name not in known]
     values: dict[str, Any] = {name: float(tables[name]["value"]) for name in single}
     values |= {name: dict(tables[name]) for name in by_name}
@@ -169,6 +171,7 @@ def parameters_of(tables: Mapping[str, Any]) -> Parameters:
             for axes, rows in tables.get("effects", {}).items()
         },
         bands={target: dict(rows) for target, rows in tables.get("bands", {}).items()},
+        own={quantity: float(width) for quantity, width in tables.get("own", {}).items()},
     )
 
 

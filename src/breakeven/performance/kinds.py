@@ -5,6 +5,7 @@ The plan's grid and a table of measurements both become ``Kinds``, so both go th
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 
@@ -114,6 +115,20 @@ class Kinds:
         """Some of the rows, in that order."""
         columns = ("model", "device", "precision", "stack", "tensor_parallel", "data_parallel", "pipeline_parallel")
         return replace(self, **{name: getattr(self, name)[rows] for name in columns})
+
+    def pruned(self) -> "Kinds":
+        """The same rows without models, devices, formats and stacks that none of them has."""
+        changed: dict[str, Any] = {}
+        for index, names in (
+            ("model", "models"),
+            ("device", "devices"),
+            ("precision", "precisions"),
+            ("stack", "stacks"),
+        ):
+            used, place = np.unique(getattr(self, index), return_inverse=True)
+            changed[index] = place.reshape(-1)
+            changed[names] = tuple(getattr(self, names)[n] for n in used.tolist())
+        return replace(self, **changed)
 
     def by_model(self, value: Callable[[ModelSpec], float]) -> Floats:
         """A figure of each row's model."""

@@ -79,6 +79,16 @@ class Table:
         """The source file of each row, or its publisher: its id before the colon."""
         return _publishers(self.texts)
 
+    def take(self, rows: Ints) -> "Table":
+        """Some of the rows, all of them covered, with no other kinds than theirs."""
+        kept, kind = np.unique(self.runs.kind[rows], return_inverse=True)
+        return Table(
+            texts={name: [column[row] for row in rows] for name, column in self.texts.items()},
+            observed={name: column[rows] for name, column in self.observed.items()},
+            runs=replace(self.runs.take(rows), kinds=self.runs.kinds.take(kept).pruned(), kind=kind.reshape(-1)),
+            doubted={name: column[rows] for name, column in self.doubted.items()},
+        )
+
 
 def _publishers(texts: dict[str, list[str]]) -> list[str]:
     return [name.split(":")[0] for name in texts["id"]]

@@ -23,7 +23,7 @@ CROSSING_OPTIONS = 6
 FINE, COARSE = (20, 24), (10, 12)
 """Points of volume and steps of pace (to each side) of a table: if there is one class, and if there are several."""
 NOTHING = np.empty(0, dtype=np.int64)
-VARIANCES = ("stack", "device", "own", "scatter")
+VARIANCES = ("user", "device", "own", "scatter")
 KINDS = ("api", "hosted", "hybrid", "cascade")
 """Of the contenders that are drawn, in the order in which they stand."""
 
@@ -143,7 +143,7 @@ def _errors(plan: Plan, numbers: Ints) -> SpeedErrors:
     axes = [speed.kinds.labels(axis) for axis in ("stack", "gpu", "model")]
     stacks, gpus, models = ([names[n] for n in index[rows].tolist()] for names, index in axes)
     labels = tuple(
-        (stack, f"{stack} | {gpu}", f"{stack} | {gpu} | {model}", f"{row}")
+        ("user", f"{stack} | {gpu}", f"{stack} | {gpu} | {model}", f"{row}")
         for stack, gpu, model, row in zip(stacks, gpus, models, speed.rows[rows].tolist(), strict=True)
     )
     shares = tuple(variance[name] / total for name in VARIANCES)
