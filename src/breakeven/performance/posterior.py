@@ -23,7 +23,8 @@ from breakeven.performance.band import BETWEEN
 from breakeven.performance.calibration import Effect, Parameters
 from breakeven.performance.fit import Problem, Term
 from breakeven.performance.measured import TARGETS, Table
-from breakeven.performance.table import predict_runs
+from breakeven.performance.replica import replicas
+from breakeven.performance.table import predict_runs, prepared
 
 GROUP = ("gpu", "model", "stack")
 LEVELS = (("stack",), GROUP)
@@ -40,7 +41,10 @@ WORTH_KEEPING = 1e-4
 def updated(parameters: Parameters, table: Table) -> Parameters:
     """The parameters after one's own measurements: quantities of their stacks and groups move, bands narrow."""
     mine = once(table, parameters)
-    return replace(moved(parameters, mine), narrowed=_narrowed(parameters, mine)) if mine.texts["id"] else parameters
+    if not mine.texts["id"]:
+        return parameters
+    after = moved(parameters, mine)
+    return replace(after, narrowed=_narrowed(after, mine))
 
 
 def moved(parameters: Parameters, mine: Table) -> Parameters:
@@ -56,10 +60,12 @@ def moved(parameters: Parameters, mine: Table) -> Parameters:
     return replace(parameters, effects=effects)
 
 
-def remaining(told: Mapping[str, float], target: str, rows: int) -> float:
-    """Which share of its width the band of a group keeps after so many measured configurations."""
+def remaining(told: Mapping[str, float], target: str, rows: float) -> float:
+    """Which share of its width the band of a group keeps after so many measured configurations; 1 after none."""
     shares = {int(name.split(BETWEEN)[1]): share for name, share in told.items() if name.split(BETWEEN)[0] == target}
     counts = sorted(shares)
+    if rows < counts[0]:
+        return 1 - (1 - shares[counts[0]]) * rows / counts[0]
     return float(np.interp(log(rows), np.log(counts), [shares[count] for count in counts]))
 
 
@@ -69,18 +75,31 @@ def _as_effect(axes: tuple[str, ...], logs: Mapping[Group, float]) -> Effect:
     )
 
 
-def _narrowed(parameters: Parameters, mine: Table) -> dict[str, dict[Group, float]]:
-    """By target the share of its width that the band of each group keeps: where its pace, or its TTFT, was measured."""
+def _narrowed(after: Parameters, mine: Table) -> dict[str, dict[Group, float]]:
+    """By target the share of its width that the band of each group keeps: where its pace, or its TTFT, was measured.
+
+    What a burst explains of a TTFT tells nothing of a plan's, so such a row counts by the rest of it.
+    """
     observed = mine.observed
     pace = np.isfinite(observed["tpot_s"]) | np.isfinite(observed["output_tokens_per_s"])
-    found = {target: dict(shares) for target, shares in parameters.narrowed.items()}
-    for target in TARGETS:
-        known = np.isfinite(observed[target]) if target == "ttft_s" else pace
-        counts: dict[Group, int] = {}
-        for group in (group for group, has in zip(_groups(mine), known, strict=True) if has):
-            counts[group] = counts.get(group, 0) + 1
-        shares = {group: remaining(parameters.bands[REMAINING], target, count) for group, count in counts.items()}
+    counted = {target: pace.astype(np.float64) for target in TARGETS}
+    counted["ttft_s"] = np.where(np.isfinite(observed["ttft_s"]), _without_burst(after, mine), 0.0)
+    found = {target: dict(shares) for target, shares in after.narrowed.items()}
+    for target, weights in counted.items():
+        counts: dict[Group, float] = {}
+        for group, weight in zip(_groups(mine), weights.tolist(), strict=True):
+            counts[group] = counts.get(group, 0.0) + weight
+        shares = {group: remaining(after.bands[REMAINING], target, n) for group, n in counts.items() if n > 0}
         found[target] = found.get(target, {}) | shares
+    return found
+
+
+def _without_burst(after: Parameters, mine: Table) -> Floats:
+    """The share of each row's TTFT that has nothing to do with a burst at the benchmark's start."""
+    kinds, runs = mine.runs.kinds, mine.runs
+    usual = replicas(kinds, after, 0.0)
+    calm = prepared(kinds, after, replace(usual, burst=np.zeros(len(kinds.model))))
+    found: Floats = predict_runs(runs, after, calm).ttft_s / predict_runs(runs, after).ttft_s
     return found
 
 
