@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from breakeven.options.columns import Floats
-from breakeven.performance.accuracy import Part, Score
+from breakeven.performance.accuracy import Part, Score, lies_above
 from heldout import Doubted, Figures, Scatter
 from learning import Learning, Learnt
 from starts import Room
@@ -40,8 +40,8 @@ def page(ways: dict[str, Figures], learning: Learning, configurations_per_s: flo
         "out together. *Other runs*: the pair was measured, but not with this engine version, number format and mode. "
         "Both are of the table that is fitted (`performance/data/measurements.csv`). *Publishers never seen*: of "
         "others, of whom no speed is fitted (`performance/data/independent.csv`). Five folds each; the band of a fold "
-        "is read off the other folds. Errors are |predicted / measured - 1|; bias is the median of "
-        "log(predicted / measured).",
+        "is read off the other folds. Errors are |predicted / measured - 1|; bias is by how much the middle "
+        "prediction lies above the measurement.",
         "",
         *_goals(unseen, other, configurations_per_s),
         "",
@@ -108,7 +108,7 @@ def _elsewhere(figures: Figures) -> list[str]:
     """What somebody has to expect who measures on a stack of their own."""
     rows = [
         f"| {HEADS[target]} | {score.predicted:,} | {percent(score.median_absolute_error)} / "
-        f"{percent(score.mean_absolute_error)} | {percent(score.bias, '+')} | {percent(score.inside_band)} |"
+        f"{percent(score.mean_absolute_error)} | {_bias(score.bias)} | {percent(score.inside_band)} |"
         for target, score in _total(figures).items()
     ]
     publishers = sum(part.by == "file" for part in figures.parts)
@@ -128,7 +128,7 @@ def _two(one: Score, other: Score) -> str:
 
 
 def _biases(unseen: Figures, other: Figures) -> str:
-    return "; ".join(percent(_total(f)["output_tokens_per_s"].bias, "+") for f in (unseen, other))
+    return "; ".join(_bias(_total(f)["output_tokens_per_s"].bias) for f in (unseen, other))
 
 
 def _insides(unseen: Figures, other: Figures) -> str:
@@ -153,7 +153,7 @@ def _fails(figures: Figures) -> list[str]:
         key=lambda found: -found[0],
     )
     lines = [
-        f"* {HEADS[target]}, {part.by} {part.part}: {percent(error)} (bias {percent(part.scores[target].bias, '+')}, "
+        f"* {HEADS[target]}, {part.by} {part.part}: {percent(error)} (bias {_bias(part.scores[target].bias)}, "
         f"{part.scores[target].predicted:,} rows)"
         for error, part, target in far
         if error > FAR_OFF
@@ -201,7 +201,7 @@ def _rooms(rooms: tuple[Room, ...]) -> list[str]:
     """How well the room for KV cache is told, on which the largest concurrency rests."""
     rows = [
         f"| {room.part} | {room.starts} | {room.pairs} | {percent(room.median)} / {percent(room.mean)} | "
-        f"{percent(room.bias, '+')} | {percent(room.assumed_median)} / {percent(room.assumed_mean)} | "
+        f"{_bias(room.bias)} | {percent(room.assumed_median)} / {percent(room.assumed_mean)} | "
         f"{percent(room.inside)} |"
         for room in rooms
     ]
@@ -252,7 +252,7 @@ def _others(errors: dict[str, Floats]) -> list[str]:
         far, bias = np.abs(np.expm1(logs)), float(np.median(logs))
         rows.append(
             f"| {names[name]} | {len(logs)} | {percent(float(np.median(far)))} | {percent(float(far.mean()))} | "
-            f"{percent(bias, '+')} |"
+            f"{_bias(bias)} |"
         )
     return _section(
         "Encoders and encoder-decoders",
@@ -265,12 +265,16 @@ def _others(errors: dict[str, Floats]) -> list[str]:
 def _table(target: str, parts: tuple[Part, ...]) -> list[str]:
     rows = [
         f"| {part.by}: {part.part} | {s.predicted:,} | {percent(s.median_absolute_error)} | "
-        f"{percent(s.mean_absolute_error)} | {percent(s.bias, '+')} | {percent(s.inside_band)} |"
+        f"{percent(s.mean_absolute_error)} | {_bias(s.bias)} | {percent(s.inside_band)} |"
         for part in parts
         if (s := part.scores[target]).predicted >= FEWEST
     ]
     head = f"| {HEADS[target]} | rows | median | mean | bias | in the band |"
     return [head, "|---|--:|--:|--:|--:|--:|", *rows, ""]
+
+
+def _bias(value: float | None) -> str:
+    return percent(lies_above(value), "+")
 
 
 def percent(value: float | None, sign: str = "") -> str:

@@ -1,6 +1,7 @@
 import csv
 import io
 import json
+import math
 
 import pytest
 from typer.testing import CliRunner
@@ -63,9 +64,13 @@ def test_accuracy_scores_a_table_and_writes_a_prediction_for_every_row(tmp_path,
 def test_accuracy_in_the_terminal_is_a_table_for_each_figure(tmp_path, runs_csv):
     table = tmp_path / "table.csv"
     table.write_text(runs_csv({}), encoding="utf-8")
+    found = json.loads(run("accuracy", str(table), "--json", "-"))["parts"][0]["scores"]["tpot_s"]
     told = run("accuracy", str(table))
     assert "1 of 1 rows covered" in told
     assert "file: mine" in told
+    above = math.exp(found["bias"]) - 1  # of one row its error, not the logarithm
+    assert abs(above) == pytest.approx(found["median_absolute_error"])
+    assert f"{above:+.1%}" in told
 
 
 def test_accuracy_refuses_a_bad_row_by_number(tmp_path, runs_csv):

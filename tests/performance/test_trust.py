@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from breakeven import Workload
-from breakeven.performance.accuracy import Banded, regrets, score
+from breakeven.performance.accuracy import Banded, lies_above, regrets, score
 from breakeven.performance.ask import Question, ask
 from breakeven.performance.band import EVIDENCE, WIDEST, evidence, half_widths
 from breakeven.performance.calibration import typical_parameters
@@ -162,6 +162,7 @@ def test_scores_are_what_they_are_called():
     assert found.median_absolute_error == pytest.approx(0.1)
     assert found.mean_absolute_error == pytest.approx(0.2)
     assert found.bias == pytest.approx(np.log(1.1))
+    assert lies_above(found.bias) == pytest.approx(0.1)
     assert found.inside_band == pytest.approx(2 / 3)
 
 

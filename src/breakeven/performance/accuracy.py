@@ -1,5 +1,6 @@
 """How good predictions were: coverage, errors, bias and the share inside the band, in total and for every part."""
 
+import math
 from collections.abc import Iterator, Sequence
 
 import msgspec
@@ -24,6 +25,15 @@ class Score(msgspec.Struct, frozen=True, kw_only=True):
     mean_absolute_error: float | None
     bias: float | None
     inside_band: float | None
+
+
+def lies_above(bias: float | None) -> float | None:
+    """A bias as people read it: by how much the middle prediction lies above what was measured, as a share.
+
+    >>> lies_above(0.0), lies_above(None)
+    (0.0, None)
+    """
+    return None if bias is None else math.expm1(bias)
 
 
 class Part(msgspec.Struct, frozen=True, kw_only=True):

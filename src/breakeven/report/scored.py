@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.table import Table as Grid
 
 from breakeven.catalogue.load import Catalogue
-from breakeven.performance.accuracy import Banded, Part, Regret, Score, parts_of, regrets
+from breakeven.performance.accuracy import Banded, Part, Regret, Score, lies_above, parts_of, regrets
 from breakeven.performance.band import half_widths
 from breakeven.performance.calibration import Parameters
 from breakeven.performance.measured import TARGETS, Table
@@ -117,6 +117,6 @@ def cells(score: Score) -> list[str]:
         f"{score.predicted:,}",
         share(score.median_absolute_error),
         share(score.mean_absolute_error),
-        share(score.bias, "+"),
+        share(lies_above(score.bias), "+"),
         share(score.inside_band),
     ]

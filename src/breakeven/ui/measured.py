@@ -1,6 +1,7 @@
 """How accurate the speeds are, by GPU: predicted against measured of every row that the fit never saw."""
 
 import csv
+import math
 from collections.abc import Sequence
 from functools import cache
 from importlib import resources
@@ -40,7 +41,7 @@ class GpuScore(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def typical_error(self) -> float:
         """The bias as people read it: by how much the middle prediction is above what was measured."""
-        return float(np.exp(self.bias)) - 1
+        return math.expm1(self.bias)
 
 
 class Accuracy(msgspec.Struct, frozen=True, kw_only=True):
