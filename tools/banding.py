@@ -92,7 +92,7 @@ def variance_of(table: Table, errors: Floats) -> dict[str, float]:
 
     One is shared by all that a user runs, one by the device under an engine, one is a group's own (this model on this
     device under this engine), and one the scatter of its rows. The covariance of groups that share a level is that
-    level's part and the wider ones'; a publisher of n groups counts as n pairs. ``errors``: targets x rows.
+    level's part and the wider ones'; n groups of a publisher count as n^(1 - ALIKE). ``errors``: targets x rows.
     """
     slow = -errors[TARGETS.index("tpot_s")]
     slow = np.where(np.isfinite(slow), slow, errors[TARGETS.index("output_tokens_per_s")])
@@ -101,17 +101,25 @@ def variance_of(table: Table, errors: Floats) -> dict[str, float]:
     for group, error in zip(zip(table.file, *columns, strict=True), slow, strict=True):
         if np.isfinite(error):
             groups.setdefault(group, []).append(float(np.clip(error, -LARGEST, LARGEST)))
-    scatter = float(np.median([np.var(values, ddof=1) for values in groups.values() if len(values) >= SEVERAL]))
     rows = np.array([len(values) for values in groups.values()])
     middle = np.array([np.median(values) for values in groups.values()])
     publisher, engine, gpu, _ = (np.array(column) for column in zip(*groups, strict=True))
-    one = (publisher[:, None] == publisher) & ~np.eye(len(middle), dtype=np.bool_)
+    one = publisher[:, None] == publisher
+    weight = one.sum(axis=1) ** -ALIKE
+    one &= ~np.eye(len(middle), dtype=np.bool_)
     device = one & (engine[:, None] == engine) & (gpu[:, None] == gpu)
-    sizes = np.sum(publisher[:, None] == publisher, axis=1)
-    products, weights = np.outer(middle, middle), np.repeat(1 / sizes[:, None], len(sizes), axis=1)
-    user = max(float(np.average(products[one & ~device], weights=weights[one & ~device])), LEAST)
-    beside = max(float(np.average(products[device], weights=weights[device])) - user, LEAST)
-    whole = float(np.average(middle**2 - scatter / rows, weights=sizes**-ALIKE))
+    spread = np.array([np.var(values, ddof=1) if len(values) > 1 else np.nan for values in groups.values()])
+    several = rows >= SEVERAL
+    scatter = float(np.average(spread[several], weights=weight[several]))
+
+    def shared(pairs: Mask) -> float:
+        """The mean product over pairs, those of one group counting together as the group."""
+        each = np.repeat((weight / np.maximum(pairs.sum(axis=1), 1))[:, None], len(middle), axis=1)
+        return float(np.average(np.outer(middle, middle)[pairs], weights=each[pairs]))
+
+    user = max(shared(one & ~device), LEAST)
+    beside = max(shared(device) - user, LEAST)
+    whole = float(np.average(middle**2 - scatter / rows, weights=weight))
     return {"user": user, "device": beside, "own": max(whole - user - beside, LEAST), "scatter": scatter}
 
 

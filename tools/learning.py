@@ -3,7 +3,7 @@
 Publishers that the fit never saw stand for users: some of their rows are given as ``--measured`` would give them.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,7 +13,7 @@ from breakeven.options.columns import Floats, Ints, Mask
 from breakeven.performance.band import BETWEEN
 from breakeven.performance.calibration import Parameters
 from breakeven.performance.measured import TARGETS, Table
-from breakeven.performance.posterior import REMAINING, moved, once
+from breakeven.performance.posterior import REMAINING, counted, moved, once, remaining
 from breakeven.performance.table import predict_runs
 from fitting import dealt
 
@@ -37,6 +37,8 @@ class Asked:
     told: Ints
     after: Floats
     """Log errors (predicted over observed) of the told rows, targets x rows."""
+    counts: dict[str, float]
+    """By target: how many configurations the measured rows are for their group; 0 for another group."""
 
     def judged_by(self, errors: Floats) -> Mask:
         """Which of the told rows are judged by the errors of a target: all that have one, if every measured row has."""
@@ -101,26 +103,43 @@ def _beside_group(strangers: Strangers, count: int) -> Iterator[Asked]:
 def _ask(strangers: Strangers, place: int, measured: Ints, told: Ints) -> Asked:
     """What is predicted of some rows once others are measured."""
     table, known, rest = strangers.table, strangers.parameters, strangers.table.take(told)
-    served = predict_runs(rest.runs, moved(known, once(table.take(measured), known)))
-    after = np.stack([np.log(getattr(served, target) / rest.observed[target]) for target in TARGETS])
-    return Asked(publisher=table.file[told[0]], group=place, measured=measured, told=told, after=after)
+    mine = once(table.take(measured), known)
+    after = moved(known, mine)
+    group = tuple(table.texts[column][told[0]] for column in ("gpu", "model", "engine"))
+    served = predict_runs(rest.runs, after)
+    return Asked(
+        publisher=table.file[told[0]],
+        group=place,
+        measured=measured,
+        told=told,
+        after=np.stack([np.log(getattr(served, target) / rest.observed[target]) for target in TARGETS]),
+        counts={target: counts.get(group, 0.0) for target, counts in counted(after, mine).items()},
+    )
 
 
 def learning_of(strangers: Strangers, same: Answers, publishers: set[str] | None = None) -> Bands:
-    """The share of the width that remains after some measured rows; ``publishers``: who may be looked at."""
-    remaining: dict[str, float] = {}
+    """The share of the width that remains after some measured configurations; ``publishers``: who may be looked at.
+
+    What was asked counts to the nearest of ``COUNTS``, because configurations count in parts too.
+    """
+    shares: dict[str, float] = {}
+    asked = [one for several in same.values() for one in several if publishers is None or one.publisher in publishers]
     for n, target in enumerate(TARGETS):
         last = 1.0
         for count in COUNTS:
             off = [
                 np.abs(one.after[n][rows]) / strangers.widths[n][one.told[rows]]
-                for one in same[count]
-                if (publishers is None or one.publisher in publishers)
-                and (rows := one.judged_by(strangers.errors[n])).any()
+                for one in asked
+                if _nearest(one.counts[target]) == count and (rows := one.judged_by(strangers.errors[n])).any()
             ]
-            last = min(last, max(_quantile(off, 0.0), _quantile(off, ALIKE)))
-            remaining[f"{target}{BETWEEN}{count}"] = last
-    return {REMAINING: remaining}
+            last = min(last, max(_quantile(off, 0.0), _quantile(off, ALIKE))) if off else last
+            shares[f"{target}{BETWEEN}{count}"] = last
+    return {REMAINING: shares}
+
+
+def _nearest(configurations: float) -> int | None:
+    """Which of ``COUNTS`` so many configurations are nearest to; ``None`` where they tell nothing."""
+    return min(COUNTS, key=lambda count: abs(np.log(configurations / count))) if configurations > 0 else None
 
 
 def _quantile(off: list[Floats], alike: float) -> float:
@@ -164,26 +183,26 @@ def learnt(strangers: Strangers) -> Learning:
         for fold in set(fold_of.values())
     }
 
-    def kept(target: str, count: int) -> dict[str, float]:
-        return {name: told[fold][f"{target}{BETWEEN}{count}"] for name, fold in fold_of.items()}
+    def kept(one: Asked, target: str) -> float:
+        return remaining(told[fold_of[one.publisher]], target, one.counts[target])
 
     return Learning(
-        same=tuple(_judged(strangers, same, t, count, kept(t, count)) for t in TARGETS for count in COUNTS),
-        others=tuple(
-            _judged(strangers, others, t, count, dict.fromkeys(fold_of, 1.0)) for t in TARGETS for count in GROUPS
-        ),
+        same=tuple(_judged(strangers, same, t, count, kept) for t in TARGETS for count in COUNTS),
+        others=tuple(_judged(strangers, others, t, count, kept) for t in TARGETS for count in GROUPS),
     )
 
 
-def _judged(strangers: Strangers, answers: Answers, target: str, count: int, kept: dict[str, float]) -> Learnt:
-    """``kept``: by publisher the share of a width that remains."""
+def _judged(
+    strangers: Strangers, answers: Answers, target: str, count: int, kept: Callable[[Asked, str], float]
+) -> Learnt:
+    """``kept``: the share of a width that remains."""
     n = TARGETS.index(target)
     errors, widths = strangers.errors[n], strangers.widths[n]
     asked = [(one, rows) for one in answers[count] if (rows := one.judged_by(errors)).any()]
     was = np.abs(np.expm1(np.concatenate([errors[one.told[rows]] for one, rows in asked])))
     logs = np.concatenate([one.after[n][rows] for one, rows in asked])
     now = np.abs(np.expm1(logs))
-    shares = np.concatenate([np.full(rows.sum(), kept[one.publisher]) for one, rows in asked])
+    shares = np.concatenate([np.full(rows.sum(), kept(one, target)) for one, rows in asked])
     width = np.concatenate([widths[one.told[rows]] for one, rows in asked])
     return Learnt(
         target=target,

@@ -94,3 +94,15 @@ def test_a_measurement_of_my_own_moves_the_dollars_of_the_plan(tmp_path, runs_cs
     before, after = bills(), bills("--measured", str(mine))
     assert after[0]["usd_per_day"] > before[0]["usd_per_day"]
     assert all(b["usd_per_day_low"] <= b["usd_per_day"] <= b["usd_per_day_high"] for b in before + after)
+
+
+def test_measurements_that_change_nothing_are_told_by_their_row(tmp_path, runs_csv):
+    mine = tmp_path / "mine.csv"
+    rows = {}, {"id": "mine:2", "model": "llama-9"}, {"id": "mine:3", "gpu": "H100-SXM", "ttft_s": "300"}
+    mine.write_text(runs_csv(*rows), encoding="utf-8")
+    asked = ["predict", "--model", "llama3-8b", "--on", "H100-SXM", "--json", "-"]
+    found = CliRunner().invoke(app, [*asked, "--measured", str(mine)])
+    assert json.loads(found.stdout) != json.loads(run(*asked))
+    assert "2 of 3 rows change nothing or not all" in found.stderr
+    assert "row 3: no speeds of model llama-9 on GPU H100-SXM are predicted" in found.stderr
+    assert "row 4: ttft_s is 300, " in found.stderr

@@ -133,6 +133,26 @@ def test_many_rows_of_one_publisher_do_not_outvote_the_others(tools):
     assert tools["banding"].elsewhere_of(errors, np.full((3, 1000), 0.3), publishers)["tpot_s"] == pytest.approx(0.4)
 
 
+def test_the_variance_of_strangers_is_parted_into_what_their_groups_share(tools, runs_csv, shipped):
+    random = np.random.default_rng(3)
+    parts = {"user": 0.3, "device": 0.25, "own": 0.35, "scatter": 0.2}  # standard deviations
+    rows, errors = [], []
+    for publisher in range(150):
+        user = random.normal(0, parts["user"])
+        for gpu in ("A100-80", "H100-SXM"):
+            device = user + random.normal(0, parts["device"])
+            for model in ("llama3-8b", "mistral-7b", "llama3-70b"):
+                own = device + random.normal(0, parts["own"])
+                errors += (own + random.normal(0, parts["scatter"], 4)).tolist()
+                figures = {"ttft_s": "", "tpot_s": "", "output_tokens_per_s": ""}
+                rows += [
+                    {"id": f"p{publisher}:{len(rows) + n}", "gpu": gpu, "model": model, **figures} for n in range(4)
+                ]
+    table = table_of(csv.DictReader(io.StringIO(runs_csv(*rows))), shipped, "strangers")
+    found = tools["banding"].variance_of(table, np.stack([np.array(errors), *[np.full(len(errors), np.nan)] * 2]))
+    assert {part: np.sqrt(value) for part, value in found.items()} == pytest.approx(parts, abs=0.04)
+
+
 def test_the_band_of_publishers_never_seen_holds_what_is_stated(tools, shipped):
     figures, _ = tools["heldout"].elsewhere(independent_measurements(shipped), typical_parameters())
     for target, score in figures.parts[0].scores.items():

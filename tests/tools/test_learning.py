@@ -87,17 +87,22 @@ def test_before_is_the_error_as_it_was_of_rows_that_were_not_measured(strangers)
     asked = next(learning._in_group(strangers, 4))
     assert len(asked.measured) == 4
     assert not set(asked.measured) & set(asked.told)
-    found = learning._judged(strangers, {4: [asked]}, TARGETS[2], 4, {asked.publisher: 1.0})
+    assert asked.counts["tpot_s"] == pytest.approx(4)
+    assert 0 < asked.counts["ttft_s"] < 4  # a burst explains a part of it
+    found = learning._judged(strangers, {4: [asked]}, TARGETS[2], 4, lambda *_: 1.0)
     assert found.median_before == pytest.approx(np.median(np.abs(np.expm1(strangers.errors[2][asked.told]))))
     assert found.inside == np.mean(np.abs(asked.after[2]) <= WIDTH)
 
 
 def test_only_publishers_that_may_be_looked_at_tell_what_remains(strangers):
-    def asked(publisher, off):
+    def asked(publisher, off, count):
         rows = np.flatnonzero(np.array(strangers.table.file) == publisher)
         after = np.full((3, len(rows) - 1), off)
-        return learning.Asked(publisher=publisher, group=0, measured=rows[:1], told=rows[1:], after=after)
+        counts = dict.fromkeys(TARGETS, 1.4 * count)
+        return learning.Asked(
+            publisher=publisher, group=0, measured=rows[:1], told=rows[1:], after=after, counts=counts
+        )
 
-    answers = {count: [asked("L4", 0.1), asked("H200", 0.5)] for count in learning.COUNTS}
+    answers = {count: [asked("L4", 0.1, count), asked("H200", 0.5, count)] for count in learning.COUNTS}
     remaining = learning.learning_of(strangers, answers, {"L4"})["remaining"]
     assert list(remaining.values()) == pytest.approx([0.1 / WIDTH] * len(remaining))

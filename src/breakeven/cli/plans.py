@@ -7,12 +7,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 
 import msgspec
+import typer
 
 from breakeven.cli.given import day_of
 from breakeven.errors import SpecError
 from breakeven.fields import typed
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from breakeven.catalogue.load import Catalogue
     from breakeven.performance.calibration import Parameters
     from breakeven.planner import Plan
@@ -23,8 +26,13 @@ Flags = dict[str, dict[str, Any]]
 """What was given on the command line, by section of the spec (``""``: the spec itself); ``None``: not given."""
 
 
-def parameters_with(measured: Path | None, catalogue: "Catalogue") -> "Parameters":
+REASONS_TOLD = 8
+
+
+def parameters_with(measured: Path | None, catalogue: "Catalogue", *, tell: bool = True) -> "Parameters":
     """The shipped parameters, after the user's own measurements where there are any.
+
+    ``tell``: say which of them change nothing.
 
     Raises:
         SpecError: the table cannot be read or has rows that cannot be right.
@@ -34,9 +42,20 @@ def parameters_with(measured: Path | None, catalogue: "Catalogue") -> "Parameter
     if measured is None:
         return typical_parameters()
     from breakeven.performance.measured import read_table  # noqa: PLC0415
-    from breakeven.performance.posterior import updated  # noqa: PLC0415
+    from breakeven.performance.posterior import unused, updated  # noqa: PLC0415
 
-    return updated(typical_parameters(), read_table(measured, catalogue))
+    known, table = typical_parameters(), read_table(measured, catalogue)
+    if tell:
+        _tell(unused(table, known), measured, len(table.runs.kind))
+    return updated(known, table)
+
+
+def _tell(unused: "Mapping[int, str]", measured: Path, rows: int) -> None:
+    """Say which measurements change nothing, by their row in the file."""
+    if unused:
+        first = "; ".join(f"row {row + 2}: {why}" for row, why in list(unused.items())[:REASONS_TOLD])
+        rest = f"; and {len(unused) - REASONS_TOLD} more" if len(unused) > REASONS_TOLD else ""
+        typer.echo(f"{measured}: {len(unused)} of {rows} rows change nothing or not all. {first}{rest}", err=True)
 
 
 def plans_of(path: Path | None, flags: Flags, by: str = "model", measured: Path | None = None) -> "list[Plan]":
@@ -50,7 +69,7 @@ def plans_of(path: Path | None, flags: Flags, by: str = "model", measured: Path 
     from breakeven.workload.spec import Spec, read_specs  # noqa: PLC0415 - each command loads what it needs
 
     specs = read_specs(path) if path else (Spec(),)
-    return [_plan(_with_flags(spec, flags), path, by, measured) for spec in specs]
+    return [_plan(_with_flags(spec, flags), path, by, measured, tell=n == 0) for n, spec in enumerate(specs)]
 
 
 def _with_flags(spec: "Spec", flags: Flags) -> "Spec":
@@ -75,7 +94,7 @@ def _replace_tokens(target: dict[str, Any], given: dict[str, Any]) -> None:
         target.update(words_per_request=None, shapes=None)
 
 
-def _plan(spec: "Spec", path: Path | None, by: str, measured: Path | None) -> "Plan":
+def _plan(spec: "Spec", path: Path | None, by: str, measured: Path | None, *, tell: bool) -> "Plan":
     from breakeven.decision.rank import By  # noqa: PLC0415
     from breakeven.planner import plan  # noqa: PLC0415
 
@@ -91,7 +110,7 @@ def _plan(spec: "Spec", path: Path | None, by: str, measured: Path | None) -> "P
         return predicted()
     from breakeven.planner.changes import changes  # noqa: PLC0415
 
-    after = predicted(parameters_with(measured, catalogue))
+    after = predicted(parameters_with(measured, catalogue, tell=tell))
     return replace(after, measured=changes(predicted(), after))
 
 

@@ -13,6 +13,7 @@ from breakeven.evidence import Basis, Estimate
 from breakeven.options.columns import Floats
 from breakeven.performance.band import banded, bases, half_widths
 from breakeven.performance.calibration import Parameters
+from breakeven.performance.engines import stack_of
 from breakeven.performance.hardware import measured_devices, measured_models
 from breakeven.performance.measured import COMPUTE, MODES, Runs, Table, runs_of
 from breakeven.performance.overhead import SOURCE, band, seen
@@ -22,15 +23,6 @@ from breakeven.performance.table import Prepared, predict_runs, prepared, reques
 from breakeven.units import BYTES_PER_GB
 
 BYTES_A_WEIGHT = {"bf16": 2.0, "fp8": 1.0, "fp4": 0.56, "int8": 1.0, "w4a16": 0.53, "w8a16": 1.0, "fp32": 4.0}
-ENGINES = {
-    "vllm": ("vllm-v1", "vllm"),
-    "sglang": ("sglang", "sglang"),
-    "tensorrt-llm": ("trtllm-pytorch", "trtllm"),
-    "trtllm": ("trtllm-pytorch", "trtllm"),
-    "tgi": ("tgi", "tgi"),
-}
-"""Engines as people name them: the overhead set, and the name in front of a published version."""
-FIRST_V1 = (0, 8)
 NEAREST = 5
 
 
@@ -196,17 +188,6 @@ def _degrees(asked: int | None, count: int) -> Sequence[int]:
     return sorted({n for n in (1, 2, 4, 8, 16, 32, 64) if n <= count} | {count})
 
 
-def stack_of(engine: str, version: str) -> tuple[str, str]:
-    """The overhead set of an engine, and its version as measurements spell it."""
-    if engine not in ENGINES:
-        return engine, version
-    name, spelt = ENGINES[engine]
-    numbers = tuple(int(part) for part in version.split(".")[:2] if part.isdigit())
-    if engine == "vllm" and numbers and numbers < FIRST_V1:
-        return "vllm-v0", f"vLLM {version}"
-    return name, f"{spelt} {version}" if version else ""
-
-
 def _runs(question: Question, device: str, number_format: str, degree: int, catalogue: Catalogue) -> Runs:
     stack, version = stack_of(question.engine, question.engine_version)
     mode = "closed" if question.rate_per_s is None else "open"
@@ -248,9 +229,10 @@ def _estimates(served: Served, runs: Runs, parameters: Parameters) -> dict[str, 
 
 
 def _ready(runs: Runs, parameters: Parameters, overhead: Floats | float | None) -> Prepared:
-    """The one kind of a question, without the burst at a benchmark's start."""
+    """The one kind of a question, without the burst at a benchmark's start and without clients in step."""
     found = prepared(runs.kinds, parameters, overhead=overhead)
-    return replace(found, replica=replace(found.replica, burst=np.zeros(1)))
+    nothing = np.zeros(1)
+    return replace(found, replica=replace(found.replica, burst=nothing, cohort=nothing))
 
 
 def _expected(runs: Runs, parameters: Parameters) -> float | None:

@@ -16,6 +16,7 @@ from breakeven.catalogue.load import Catalogue
 from breakeven.catalogue.schema import ModelSpec
 from breakeven.errors import SpecError
 from breakeven.options.columns import Floats, Ints, Mask
+from breakeven.performance.engines import ENGINES, stack_of
 from breakeven.performance.hardware import measured_devices, measured_models
 from breakeven.performance.kinds import ALIKE, DRAWN, DRAWN_MEAN, STUDIED, VARIED, Device, Kinds, Precision, Stack
 
@@ -80,7 +81,7 @@ class Table:
         return _publishers(self.texts)
 
     def take(self, rows: Ints) -> "Table":
-        """Some of the rows, all of them covered, with no other kinds than theirs."""
+        """Some of the rows, with no other kinds than theirs. Only covered rows have one."""
         kept, kind = np.unique(self.runs.kind[rows], return_inverse=True)
         return Table(
             texts={name: [column[row] for row in rows] for name, column in self.texts.items()},
@@ -166,6 +167,7 @@ def table_of(reader: Any, catalogue: Catalogue, name: str) -> Table:  # noqa: AN
             wrong.setdefault(n, problem)
     _refuse(wrong, name)
     texts = {column: [row[column] or "" for row in rows] for column in TEXTS}
+    texts |= _named(texts)
     sources = [name if name in STUDIED else "" for name in _publishers(texts)]
     runs = runs_of(texts, numbers, catalogue, (_lengths(texts, numbers), sources))
     table = Table(texts=texts, observed={t: numbers[t] for t in TARGETS}, runs=runs)
@@ -192,6 +194,15 @@ def _number(row: dict[str, str], column: str, n: int, wrong: dict[int, str]) -> 
     return value
 
 
+def _named(texts: dict[str, list[str]]) -> dict[str, list[str]]:
+    """Engines and versions by the calibration's names, where a row has an engine as people name it."""
+    both = [
+        stack_of(engine, version) if ENGINES.get(engine, (engine,))[0] != engine else (engine, version)
+        for engine, version in zip(texts["engine"], texts["engine_version"], strict=True)
+    ]
+    return {"engine": [engine for engine, _ in both], "engine_version": [version for _, version in both]}
+
+
 def _out_of_place(row: dict[str, str]) -> str | None:
     if None in row:
         return "it has more fields than the header"
@@ -202,7 +213,7 @@ def _out_of_place(row: dict[str, str]) -> str | None:
     if row["compute_format"] not in COMPUTE:
         return f"compute_format is {row['compute_format']!r}, not one of {', '.join(COMPUTE)}"
     needed = {"static": "concurrency", "closed": "concurrency", "open": "request_rate_per_s"}.get(row["mode"])
-    if needed and not (row[needed] or "").strip():
+    if needed and not (row[needed] or "").strip().strip("0."):
         return f"a run of mode {row['mode']} needs {needed}"
     return None
 

@@ -5,11 +5,14 @@ before the first token, the burst at a benchmark's start. So each quantity gets 
 
     log quantity = calibrated + effect(stack) + effect(gpu, model, stack),     effect ~ width x normal, or Student's t
 
-one of all that the user runs under an engine and one of each group, as wide as half of what stacks differ among each
-other (``own`` among the parameters). The mode of their posterior (``fit``) takes a row's error apart by what the row
-hangs on: a late first token of 200 clients says little of one client, and what a benchmark's burst explains is no part
-of a plan. Repeats of one configuration are one, their median. The band of a measured group is as much narrower as it
-was found to be after so many configurations of publishers that the fit never saw: a user is such.
+one of all that the user runs under an engine and one of each group; ``own`` among the parameters tells how wide. The
+mode of their posterior (``fit``) takes a row's error apart by what the row hangs on: a late first token of 200 clients
+says little of one client. Rows that tell a first token and no pace move what the first token alone hangs on.
+
+The band of a measured group narrows by as much as it was found to after so many configurations of publishers that the
+fit never saw: a user is such. A configuration counts by how far its figure hangs on what is asked: tokens/s of a run
+that arrivals limit tell no pace, and what a burst, clients in step or a full queue explain of TTFT is no part of a
+plan. Repeats of one configuration are one, their median.
 """
 
 from collections.abc import Iterator, Mapping
@@ -19,37 +22,62 @@ from math import exp, log
 import numpy as np
 
 from breakeven.options.columns import Floats, Ints
-from breakeven.performance.band import BETWEEN
+from breakeven.performance.band import BETWEEN, half_widths
 from breakeven.performance.calibration import Effect, Parameters
-from breakeven.performance.fit import Problem, Term
+from breakeven.performance.fit import STEP, Problem, Term
 from breakeven.performance.measured import TARGETS, Table
 from breakeven.performance.replica import replicas
+from breakeven.performance.roofline import Replica
 from breakeven.performance.table import predict_runs, prepared
 
 GROUP = ("gpu", "model", "stack")
 LEVELS = (("stack",), GROUP)
 """What a user has of their own: in all that runs under an engine, and in one group of it."""
 Group = tuple[str, ...]
+OF_FIRST = ("request", "queueing", "burst", "cohort", "prompt", "first")
+"""Quantities that the first token hangs on and the pace hardly."""
 REMAINING = "remaining"
 """Among the bands: what remains of a width after so many measured configurations."""
 LARGEST_LOG = 3.0
-"""A measurement further off than this factor (e^3 = 20) counts as so far off."""
+"""A figure further off than this factor (e^3 = 20) is left out."""
+APART = 0.05
+"""Configurations whose lengths or loads differ by less than about this in the logarithm are repeats."""
 WORTH_KEEPING = 1e-4
 """Effects smaller than this in the logarithm are left out."""
+OUTPUT, FIRST, SLOW = TARGETS
 
 
 def updated(parameters: Parameters, table: Table) -> Parameters:
-    """The parameters after one's own measurements: quantities of their stacks and groups move, bands narrow."""
+    """The parameters after one's own measurements: quantities of their stacks and groups move, bands narrow.
+
+    All measurements at once: told in two parts, each part has a prior of its own.
+    """
     mine = once(table, parameters)
     if not mine.texts["id"]:
         return parameters
     after = moved(parameters, mine)
-    return replace(after, narrowed=_narrowed(after, mine))
+    narrowed = {target: dict(shares) for target, shares in after.narrowed.items()}
+    for target, counts in counted(after, mine).items():
+        told = {group: remaining(after.bands[REMAINING], target, n) for group, n in counts.items()}
+        narrowed[target] = narrowed.get(target, {}) | told
+    return replace(after, narrowed=narrowed)
 
 
 def moved(parameters: Parameters, mine: Table) -> Parameters:
     """The parameters with the effects that some rows speak for, each configuration told once; bands stay."""
-    terms = tuple(Term(quantity, axes, width) for quantity, width in parameters.own.items() for axes in LEVELS)
+    paced = np.isfinite(mine.observed[SLOW]) | np.isfinite(mine.observed[OUTPUT])
+    engines = np.array(mine.texts["engine"])
+    for engine in np.unique(engines):
+        for rows, quantities in ((paced, tuple(parameters.own)), (~paced, OF_FIRST)):
+            if np.any(rows & (engines == engine)):
+                part = mine.take(np.flatnonzero(rows & (engines == engine)))
+                parameters = _followed(parameters, part, quantities)
+    return parameters
+
+
+def _followed(parameters: Parameters, mine: Table, quantities: tuple[str, ...]) -> Parameters:
+    """The parameters with the effects on some quantities that rows of one engine speak for."""
+    terms = tuple(Term(quantity, axes, parameters.own[quantity]) for quantity in quantities for axes in LEVELS)
     problem = Problem(mine, parameters, terms)
     logs = problem.fit(np.ones(len(mine.runs.kind), dtype=np.bool_))
     effects = dict(parameters.effects)
@@ -58,6 +86,12 @@ def moved(parameters: Parameters, mine: Table) -> Parameters:
         if told:
             effects[term.quantity] = (*effects.get(term.quantity, ()), _as_effect(term.axes, told))
     return replace(parameters, effects=effects)
+
+
+def _as_effect(axes: tuple[str, ...], logs: Mapping[Group, float]) -> Effect:
+    return Effect(
+        axes=axes, factors={level: exp(value) for level, value in logs.items()}, counts=dict.fromkeys(logs, 1)
+    )
 
 
 def remaining(told: Mapping[str, float], target: str, rows: float) -> float:
@@ -69,38 +103,43 @@ def remaining(told: Mapping[str, float], target: str, rows: float) -> float:
     return float(np.interp(log(rows), np.log(counts), [shares[count] for count in counts]))
 
 
-def _as_effect(axes: tuple[str, ...], logs: Mapping[Group, float]) -> Effect:
-    return Effect(
-        axes=axes, factors={level: exp(value) for level, value in logs.items()}, counts=dict.fromkeys(logs, 1)
-    )
-
-
-def _narrowed(after: Parameters, mine: Table) -> dict[str, dict[Group, float]]:
-    """By target the share of its width that the band of each group keeps: where its pace, or its TTFT, was measured.
-
-    What a burst explains of a TTFT tells nothing of a plan's, so such a row counts by the rest of it.
-    """
-    observed = mine.observed
-    pace = np.isfinite(observed["tpot_s"]) | np.isfinite(observed["output_tokens_per_s"])
-    counted = {target: pace.astype(np.float64) for target in TARGETS}
-    counted["ttft_s"] = np.where(np.isfinite(observed["ttft_s"]), _without_burst(after, mine), 0.0)
-    found = {target: dict(shares) for target, shares in after.narrowed.items()}
-    for target, weights in counted.items():
-        counts: dict[Group, float] = {}
+def counted(after: Parameters, mine: Table) -> dict[str, dict[Group, float]]:
+    """By target how many configurations of each group tell of it, whole ones and parts; ``after``: following them."""
+    found: dict[str, dict[Group, float]] = {}
+    for target, weights in _telling(after, mine).items():
+        counts = found.setdefault(target, {})
         for group, weight in zip(_groups(mine), weights.tolist(), strict=True):
-            counts[group] = counts.get(group, 0.0) + weight
-        shares = {group: remaining(after.bands[REMAINING], target, n) for group, n in counts.items() if n > 0}
-        found[target] = found.get(target, {}) | shares
+            if weight > 0:
+                counts[group] = counts.get(group, 0.0) + weight
     return found
 
 
-def _without_burst(after: Parameters, mine: Table) -> Floats:
-    """The share of each row's TTFT that has nothing to do with a burst at the benchmark's start."""
-    kinds, runs = mine.runs.kinds, mine.runs
+def _telling(after: Parameters, mine: Table) -> dict[str, Floats]:
+    """By target how far each row's figures hang on what a plan asks, from 0 to 1.
+
+    How far tokens/s and TPOT follow the pace, and TTFT the steady first token. A figure that lies outside the band even
+    after it was followed tells nothing.
+    """
+    kinds, nothing = mine.runs.kinds, np.zeros(len(mine.runs.kinds.model))
     usual = replicas(kinds, after, 0.0)
-    calm = prepared(kinds, after, replace(usual, burst=np.zeros(len(kinds.model))))
-    found: Floats = predict_runs(runs, after, calm).ttft_s / predict_runs(runs, after).ttft_s
-    return found
+    slower = replace(usual, pace=usual.pace * np.exp(STEP))
+    calm = replace(usual, burst=nothing, cohort=nothing)
+    later = replace(calm, first=calm.first * np.exp(STEP))
+    now, then, calm_now, calm_then = (_predicted(after, mine, r) for r in (usual, slower, calm, later))
+    moves = {target: np.abs(then[target] - now[target]) / now[target] for target in (OUTPUT, SLOW)}
+    moves[FIRST] = (calm_then[FIRST] - calm_now[FIRST]) / now[FIRST]
+    widths = half_widths(kinds, after)
+    told: dict[str, Floats] = {}
+    for target, move in moves.items():
+        off = np.abs(np.log(mine.observed[target] / now[target]))
+        told[target] = np.where(off <= widths[target][mine.runs.kind], np.clip(move / STEP, 0.0, 1.0), 0.0)
+    pace = np.maximum(told[OUTPUT], told[SLOW])
+    return {OUTPUT: pace, FIRST: told[FIRST], SLOW: pace}
+
+
+def _predicted(parameters: Parameters, mine: Table, replica: Replica) -> dict[str, Floats]:
+    served = predict_runs(mine.runs, parameters, prepared(mine.runs.kinds, parameters, replica))
+    return {target: getattr(served, target) for target in TARGETS}
 
 
 def _groups(table: Table) -> Iterator[Group]:
@@ -109,26 +148,32 @@ def _groups(table: Table) -> Iterator[Group]:
 
 def once(table: Table, parameters: Parameters) -> Table:
     """The rows that tell something, each configuration once: the median of its repeats."""
-    served = predict_runs(table.runs, parameters)
-    observed, logs = table.observed, np.full((len(TARGETS), len(table.runs.kind)), np.nan)
-    for n, target in enumerate(TARGETS):
-        with np.errstate(divide="ignore", invalid="ignore"):
-            logs[n] = np.clip(np.log(observed[target] / getattr(served, target)), -LARGEST_LOG, LARGEST_LOG)
+    logs = _off(table, parameters)
+    logs = np.where(np.abs(logs) <= LARGEST_LOG, logs, np.nan)
     rows = np.flatnonzero(np.isfinite(logs).any(axis=0))
     first, place = _configurations(table, rows)
     kept = table.take(rows[first])
+    served = predict_runs(kept.runs, parameters)
     middle = np.array([[_median(logs[n, rows[place == c]]) for c in range(len(first))] for n in range(len(TARGETS))])
-    told = {t: getattr(served, t)[rows[first]] * np.exp(middle[n]) for n, t in enumerate(TARGETS)}
+    told = {t: getattr(served, t) * np.exp(middle[n]) for n, t in enumerate(TARGETS)}
     return replace(kept, observed=told)
+
+
+def _off(table: Table, parameters: Parameters) -> Floats:
+    """The logarithm of what was observed over what is predicted, targets x rows."""
+    served = predict_runs(table.runs, parameters)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        found: Floats = np.stack([np.log(table.observed[t] / getattr(served, t)) for t in TARGETS])
+    return found
 
 
 def _configurations(table: Table, rows: Ints) -> tuple[Ints, Ints]:
     """The first row of each configuration among some rows, and the configuration of each."""
     runs = table.runs
-    figures = (runs.kind, runs.mode, runs.input_tokens, runs.output_tokens, runs.concurrency, runs.request_rate_per_s)
-    columns = np.stack(
-        [np.nan_to_num(np.asarray(f, dtype=np.float64)[rows], nan=-1.0) for f in (*figures, runs.replicas)]
-    )
+    sizes = (runs.input_tokens, runs.output_tokens, runs.concurrency, runs.request_rate_per_s, runs.replicas)
+    with np.errstate(divide="ignore"):
+        near = [np.round(np.nan_to_num(np.log(size[rows]) / APART, nan=-1.0, neginf=-1.0)) for size in sizes]
+    columns = np.stack([runs.kind[rows], runs.mode[rows], *near])
     _, first, place = np.unique(columns, axis=1, return_index=True, return_inverse=True)
     return first, place.reshape(-1)
 
@@ -136,3 +181,21 @@ def _configurations(table: Table, rows: Ints) -> tuple[Ints, Ints]:
 def _median(logs: Floats) -> float:
     known = logs[np.isfinite(logs)]
     return float(np.median(known)) if len(known) else float("nan")
+
+
+def unused(table: Table, parameters: Parameters) -> dict[int, str]:
+    """By row (the first is 0) why it, or a figure of it, changes nothing: for whoever believes that it does."""
+    logs = _off(table, parameters)
+    found: dict[int, str] = {}
+    for row in range(len(table.runs.kind)):
+        far = [(t, logs[n, row]) for n, t in enumerate(TARGETS) if abs(logs[n, row]) > LARGEST_LOG]
+        if not table.runs.covered[row]:
+            model, gpu = (table.texts[column][row] for column in ("model", "gpu"))
+            found[row] = f"no speeds of model {model} on GPU {gpu} are predicted"
+        elif not any(np.isfinite(table.observed[target][row]) for target in TARGETS):
+            found[row] = f"it has none of {', '.join(TARGETS)}"
+        elif far:
+            target, off = far[0]
+            told = f"{exp(abs(off)):,.0f} times {'more' if off > 0 else 'less'} than predicted"
+            found[row] = f"{target} is {table.observed[target][row]:g}, {told}; check its unit"
+    return found
