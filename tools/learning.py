@@ -23,6 +23,8 @@ GROUPS = (1, 3)
 """One row each of so many other groups is measured."""
 REST = 3
 """Rows a group needs beside the measured ones to be asked."""
+FEWEST = 8
+"""Groups from which on a share is read off; after more rows than so many had it stays as it was."""
 DRAWS = 3
 """How often each group is asked, with other rows measured."""
 
@@ -127,12 +129,14 @@ def learning_of(strangers: Strangers, same: Answers, publishers: set[str] | None
     for n, target in enumerate(TARGETS):
         last = 1.0
         for count in COUNTS:
-            off = [
-                np.abs(one.after[n][rows]) / strangers.widths[n][one.told[rows]]
+            near = [
+                (one.group, np.abs(one.after[n][rows]) / strangers.widths[n][one.told[rows]])
                 for one in asked
                 if _nearest(one.counts[target]) == count and (rows := one.judged_by(strangers.errors[n])).any()
             ]
-            last = min(last, max(_quantile(off, 0.0), _quantile(off, ALIKE))) if off else last
+            if len({group for group, _ in near}) >= FEWEST:
+                off = [ratio for _, ratio in near]
+                last = min(last, max(_quantile(off, 0.0), _quantile(off, ALIKE)))
             shares[f"{target}{BETWEEN}{count}"] = last
     return {REMAINING: shares}
 

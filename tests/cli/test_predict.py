@@ -103,6 +103,6 @@ def test_measurements_that_change_nothing_are_told_by_their_row(tmp_path, runs_c
     asked = ["predict", "--model", "llama3-8b", "--on", "H100-SXM", "--json", "-"]
     found = CliRunner().invoke(app, [*asked, "--measured", str(mine)])
     assert json.loads(found.stdout) != json.loads(run(*asked))
-    assert "2 of 3 rows change nothing or not all" in found.stderr
+    assert "2 of 3 rows change nothing, or less than they say" in found.stderr
     assert "row 3: no speeds of model llama-9 on GPU H100-SXM are predicted" in found.stderr
     assert "row 4: ttft_s is 300, " in found.stderr

@@ -94,7 +94,9 @@ def test_before_is_the_error_as_it_was_of_rows_that_were_not_measured(strangers)
     assert found.inside == np.mean(np.abs(asked.after[2]) <= WIDTH)
 
 
-def test_only_publishers_that_may_be_looked_at_tell_what_remains(strangers):
+def test_only_publishers_that_may_be_looked_at_tell_what_remains(strangers, monkeypatch):
+    monkeypatch.setattr(learning, "FEWEST", 1)
+
     def asked(publisher, off, count):
         rows = np.flatnonzero(np.array(strangers.table.file) == publisher)
         after = np.full((3, len(rows) - 1), off)
@@ -106,3 +108,15 @@ def test_only_publishers_that_may_be_looked_at_tell_what_remains(strangers):
     answers = {count: [asked("L4", 0.1, count), asked("H200", 0.5, count)] for count in learning.COUNTS}
     remaining = learning.learning_of(strangers, answers, {"L4"})["remaining"]
     assert list(remaining.values()) == pytest.approx([0.1 / WIDTH] * len(remaining))
+
+
+def test_a_share_is_not_read_off_few_groups(strangers):
+    def asked(group, off, count):
+        counts, rows = dict.fromkeys(TARGETS, float(count)), np.arange(7)
+        after = np.full((3, 6), off)
+        return learning.Asked(publisher="L4", group=group, measured=rows[:1], told=rows[1:], after=after, counts=counts)
+
+    many = [asked(group, 0.3, 1) for group in range(learning.FEWEST)]
+    few = [asked(group, 0.1, 8) for group in range(learning.FEWEST - 1)]
+    remaining = learning.learning_of(strangers, {1: many, 8: few})["remaining"]
+    assert list(remaining.values()) == pytest.approx([0.3 / WIDTH] * len(remaining))

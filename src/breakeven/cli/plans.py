@@ -51,11 +51,13 @@ def parameters_with(measured: Path | None, catalogue: "Catalogue", *, tell: bool
 
 
 def _tell(unused: "Mapping[int, str]", measured: Path, rows: int) -> None:
-    """Say which measurements change nothing, by their row in the file."""
+    """Say which measurements change nothing, or less than they say, by their row in the file."""
     if unused:
         first = "; ".join(f"row {row + 2}: {why}" for row, why in list(unused.items())[:REASONS_TOLD])
         rest = f"; and {len(unused) - REASONS_TOLD} more" if len(unused) > REASONS_TOLD else ""
-        typer.echo(f"{measured}: {len(unused)} of {rows} rows change nothing or not all. {first}{rest}", err=True)
+        typer.echo(
+            f"{measured}: {len(unused)} of {rows} rows change nothing, or less than they say. {first}{rest}", err=True
+        )
 
 
 def plans_of(path: Path | None, flags: Flags, by: str = "model", measured: Path | None = None) -> "list[Plan]":

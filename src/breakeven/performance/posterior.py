@@ -39,7 +39,7 @@ OF_FIRST = ("request", "queueing", "burst", "cohort", "prompt", "first")
 REMAINING = "remaining"
 """Among the bands: what remains of a width after so many measured configurations."""
 LARGEST_LOG = 3.0
-"""A figure further off than this factor (e^3 = 20) is left out."""
+"""A figure further off than this factor (e^3 = 20) is followed as if it were so far off, and narrows nothing."""
 APART = 0.05
 """Configurations whose lengths or loads differ by less than about this in the logarithm are repeats."""
 WORTH_KEEPING = 1e-4
@@ -78,7 +78,10 @@ def moved(parameters: Parameters, mine: Table) -> Parameters:
 def _followed(parameters: Parameters, mine: Table, quantities: tuple[str, ...]) -> Parameters:
     """The parameters with the effects on some quantities that rows of one engine speak for."""
     terms = tuple(Term(quantity, axes, parameters.own[quantity]) for quantity in quantities for axes in LEVELS)
-    problem = Problem(mine, parameters, terms)
+    near = dict(zip(TARGETS, np.clip(_off(mine, parameters), -LARGEST_LOG, LARGEST_LOG), strict=True))
+    served = predict_runs(mine.runs, parameters)
+    followed = {target: getattr(served, target) * np.exp(log_off) for target, log_off in near.items()}
+    problem = Problem(replace(mine, observed=followed), parameters, terms)
     logs = problem.fit(np.ones(len(mine.runs.kind), dtype=np.bool_))
     effects = dict(parameters.effects)
     for term, levels, values in zip(terms, problem.levels, logs, strict=True):
@@ -149,7 +152,6 @@ def _groups(table: Table) -> Iterator[Group]:
 def once(table: Table, parameters: Parameters) -> Table:
     """The rows that tell something, each configuration once: the median of its repeats."""
     logs = _off(table, parameters)
-    logs = np.where(np.abs(logs) <= LARGEST_LOG, logs, np.nan)
     rows = np.flatnonzero(np.isfinite(logs).any(axis=0))
     first, place = _configurations(table, rows)
     kept = table.take(rows[first])
@@ -184,7 +186,7 @@ def _median(logs: Floats) -> float:
 
 
 def unused(table: Table, parameters: Parameters) -> dict[int, str]:
-    """By row (the first is 0) why it, or a figure of it, changes nothing: for whoever believes that it does."""
+    """By row (the first is 0) why it, or a figure of it, changes nothing or less than it says."""
     logs = _off(table, parameters)
     found: dict[int, str] = {}
     for row in range(len(table.runs.kind)):
@@ -197,5 +199,6 @@ def unused(table: Table, parameters: Parameters) -> dict[int, str]:
         elif far:
             target, off = far[0]
             told = f"{exp(abs(off)):,.0f} times {'more' if off > 0 else 'less'} than predicted"
-            found[row] = f"{target} is {table.observed[target][row]:g}, {told}; check its unit"
+            counts = f"it counts as {exp(LARGEST_LOG):.0f} times, check its unit"
+            found[row] = f"{target} is {table.observed[target][row]:g}, {told}; {counts}"
     return found
