@@ -197,6 +197,8 @@ def test_a_benchmark_of_one_configuration_tells_something_of_its_siblings(shippe
     far = [with_it[n] for n in others if errors.labels[n][1] != gpu]
     assert near
     assert far
+    assert far == pytest.approx([errors.shares[0]] * len(far)), "what all that a user runs has in common"
+    assert errors.shares[0] > 0.1
     assert min(near) > max(far)
 
 
