@@ -14,8 +14,6 @@ from breakeven.errors import SpecError
 from breakeven.fields import typed
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from breakeven.catalogue.load import Catalogue
     from breakeven.performance.calibration import Parameters
     from breakeven.planner import Plan
@@ -24,9 +22,6 @@ if TYPE_CHECKING:
 
 Flags = dict[str, dict[str, Any]]
 """What was given on the command line, by section of the spec (``""``: the spec itself); ``None``: not given."""
-
-
-REASONS_TOLD = 8
 
 
 def parameters_with(measured: Path | None, catalogue: "Catalogue", *, tell: bool = True) -> "Parameters":
@@ -41,23 +36,14 @@ def parameters_with(measured: Path | None, catalogue: "Catalogue", *, tell: bool
 
     if measured is None:
         return typical_parameters()
-    from breakeven.performance.measured import read_table  # noqa: PLC0415
+    from breakeven.performance.measured import by_row, read_table  # noqa: PLC0415
     from breakeven.performance.posterior import unused, updated  # noqa: PLC0415
 
     known, table = typical_parameters(), read_table(measured, catalogue)
-    if tell:
-        _tell(unused(table, known), measured, len(table.runs.kind))
+    if tell and (less := unused(table, known)):
+        count = f"{len(less)} of {len(table.runs.kind)} rows"
+        typer.echo(f"{measured}: {count} change nothing, or less than they say. {by_row(less)}", err=True)
     return updated(known, table)
-
-
-def _tell(unused: "Mapping[int, str]", measured: Path, rows: int) -> None:
-    """Say which measurements change nothing, or less than they say, by their row in the file."""
-    if unused:
-        first = "; ".join(f"row {row + 2}: {why}" for row, why in list(unused.items())[:REASONS_TOLD])
-        rest = f"; and {len(unused) - REASONS_TOLD} more" if len(unused) > REASONS_TOLD else ""
-        typer.echo(
-            f"{measured}: {len(unused)} of {rows} rows change nothing, or less than they say. {first}{rest}", err=True
-        )
 
 
 def plans_of(path: Path | None, flags: Flags, by: str = "model", measured: Path | None = None) -> "list[Plan]":

@@ -5,6 +5,7 @@ model or device that is not known is not an error: the row counts as not covered
 """
 
 import csv
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from importlib import resources
 from pathlib import Path
@@ -243,13 +244,21 @@ def _impossible(table: Table) -> dict[int, str]:
     return found
 
 
+def by_row(reasons: Mapping[int, str]) -> str:
+    """Reasons by the row in the file (the header is row 1, so that row 0 of a table is row 2), the first ones.
+
+    >>> by_row({3: "ttft_s is -1", 0: "id is empty"})
+    'row 2: id is empty; row 5: ttft_s is -1'
+    """
+    first = "; ".join(f"row {n + 2}: {why}" for n, why in sorted(reasons.items())[:REASONS_TOLD])
+    return first + (f"; and {len(reasons) - REASONS_TOLD} more" if len(reasons) > REASONS_TOLD else "")
+
+
 def _refuse(wrong: dict[int, str], name: str) -> None:
     if not wrong:
         return
-    first = "; ".join(f"row {n + 2}: {why}" for n, why in sorted(wrong.items())[:REASONS_TOLD])
-    rest = f"; and {len(wrong) - REASONS_TOLD} more" if len(wrong) > REASONS_TOLD else ""
     raise SpecError(
-        f"{name} has {len(wrong)} row{'s' if len(wrong) > 1 else ''} that cannot be right: {first}{rest}",
+        f"{name} has {len(wrong)} row{'s' if len(wrong) > 1 else ''} that cannot be right: {by_row(wrong)}",
         expected="figures that are positive and no faster than the memory of the device (the header is row 1)",
         do="Correct or remove them",
     )

@@ -28,6 +28,7 @@ from breakeven.performance.fit import STEP, Problem, Term
 from breakeven.performance.measured import TARGETS, Table
 from breakeven.performance.replica import replicas
 from breakeven.performance.roofline import Replica
+from breakeven.performance.serving import Served
 from breakeven.performance.table import predict_runs, prepared
 
 GROUP = ("gpu", "model", "stack")
@@ -38,8 +39,8 @@ OF_FIRST = ("request", "queueing", "burst", "cohort", "prompt", "first")
 """Quantities that the first token hangs on and the pace hardly."""
 REMAINING = "remaining"
 """Among the bands: what remains of a width after so many measured configurations."""
-LARGEST_LOG = 3.0
-"""A figure further off than this factor (e^3 = 20) is followed as if it were so far off, and narrows nothing."""
+FURTHEST = 20.0
+"""A figure further off than this factor is followed as if it were so far off, and narrows nothing."""
 APART = 0.05
 """Configurations whose lengths or loads differ by less than about this in the logarithm are repeats."""
 WORTH_KEEPING = 1e-4
@@ -78,10 +79,11 @@ def moved(parameters: Parameters, mine: Table) -> Parameters:
 def _followed(parameters: Parameters, mine: Table, quantities: tuple[str, ...]) -> Parameters:
     """The parameters with the effects on some quantities that rows of one engine speak for."""
     terms = tuple(Term(quantity, axes, parameters.own[quantity]) for quantity in quantities for axes in LEVELS)
-    near = dict(zip(TARGETS, np.clip(_off(mine, parameters), -LARGEST_LOG, LARGEST_LOG), strict=True))
     served = predict_runs(mine.runs, parameters)
-    followed = {target: getattr(served, target) * np.exp(log_off) for target, log_off in near.items()}
-    problem = Problem(replace(mine, observed=followed), parameters, terms)
+    near = {
+        t: np.clip(o, getattr(served, t) / FURTHEST, getattr(served, t) * FURTHEST) for t, o in mine.observed.items()
+    }
+    problem = Problem(replace(mine, observed=near), parameters, terms)
     logs = problem.fit(np.ones(len(mine.runs.kind), dtype=np.bool_))
     effects = dict(parameters.effects)
     for term, levels, values in zip(terms, problem.levels, logs, strict=True):
@@ -151,19 +153,17 @@ def _groups(table: Table) -> Iterator[Group]:
 
 def once(table: Table, parameters: Parameters) -> Table:
     """The rows that tell something, each configuration once: the median of its repeats."""
-    logs = _off(table, parameters)
+    served = predict_runs(table.runs, parameters)
+    logs = _off(table, served)
     rows = np.flatnonzero(np.isfinite(logs).any(axis=0))
     first, place = _configurations(table, rows)
-    kept = table.take(rows[first])
-    served = predict_runs(kept.runs, parameters)
     middle = np.array([[_median(logs[n, rows[place == c]]) for c in range(len(first))] for n in range(len(TARGETS))])
-    told = {t: getattr(served, t) * np.exp(middle[n]) for n, t in enumerate(TARGETS)}
-    return replace(kept, observed=told)
+    told = {t: getattr(served, t)[rows[first]] * np.exp(middle[n]) for n, t in enumerate(TARGETS)}
+    return replace(table.take(rows[first]), observed=told)
 
 
-def _off(table: Table, parameters: Parameters) -> Floats:
+def _off(table: Table, served: Served) -> Floats:
     """The logarithm of what was observed over what is predicted, targets x rows."""
-    served = predict_runs(table.runs, parameters)
     with np.errstate(divide="ignore", invalid="ignore"):
         found: Floats = np.stack([np.log(table.observed[t] / getattr(served, t)) for t in TARGETS])
     return found
@@ -187,10 +187,10 @@ def _median(logs: Floats) -> float:
 
 def unused(table: Table, parameters: Parameters) -> dict[int, str]:
     """By row (the first is 0) why it, or a figure of it, changes nothing or less than it says."""
-    logs = _off(table, parameters)
+    logs = _off(table, predict_runs(table.runs, parameters))
     found: dict[int, str] = {}
     for row in range(len(table.runs.kind)):
-        far = [(t, logs[n, row]) for n, t in enumerate(TARGETS) if abs(logs[n, row]) > LARGEST_LOG]
+        far = [(t, logs[n, row]) for n, t in enumerate(TARGETS) if abs(logs[n, row]) > log(FURTHEST)]
         if not table.runs.covered[row]:
             model, gpu = (table.texts[column][row] for column in ("model", "gpu"))
             found[row] = f"no speeds of model {model} on GPU {gpu} are predicted"
@@ -199,6 +199,6 @@ def unused(table: Table, parameters: Parameters) -> dict[int, str]:
         elif far:
             target, off = far[0]
             told = f"{exp(abs(off)):,.0f} times {'more' if off > 0 else 'less'} than predicted"
-            counts = f"it counts as {exp(LARGEST_LOG):.0f} times, check its unit"
+            counts = f"it counts as {FURTHEST:.0f} times, check its unit"
             found[row] = f"{target} is {table.observed[target][row]:g}, {told}; {counts}"
     return found
