@@ -217,3 +217,29 @@ def test_prompts_beyond_what_a_step_hides_take_all_their_compute(stages):
     prompt = prompt_of(replica, 500.0, p)
     many = decode_step(replica, one, p).ridden_s(prompt, 1e6 * one)
     assert many == pytest.approx((prompt.compute_s + prompt.wire_s) * replica.pace, rel=0.01)
+
+
+def in_stages(found, stages):
+    several = np.full(len(found.speed.rows), float(stages))
+    return replace(found.speed.replica, pipeline_parallel=several)
+
+
+def test_the_host_of_every_pipeline_stage_looks_at_all_requests(found):
+    entry, parameters = found.at("llama-8b", "bf16", "H100"), found.speed.parameters
+    timed = replace(
+        in_stages(found, 4),
+        step_s=np.full(len(found.speed.rows), 1e-3),
+        sequence_s=np.full(len(found.speed.rows), 1e-5),
+    )
+    few, many = (decode_step(timed, np.full(len(found.speed.rows), n), parameters).launches_s for n in (1.0, 64.0))
+    assert many[entry] - few[entry] == pytest.approx(4 * 63 * 1e-5)
+
+
+def test_the_stages_of_a_pipeline_wait_for_the_one_with_the_output_head(found):
+    entry, parameters = found.at("llama-8b", "bf16", "H100"), found.speed.parameters
+    one, four = (in_stages(found, n) for n in (1, 4))
+    head_s = 2 * 128_256 * 4096 / H100_BYTES_PER_S
+    for sequences, rounds in ((1.0, 0), (2.0, 1), (64.0, 3)):  # a lone request waits for nobody
+        everyone = np.full(len(found.speed.rows), sequences)
+        whole, parted = (decode_step(r, everyone, parameters).weights_s[entry] for r in (one, four))
+        assert parted - whole == pytest.approx(rounds * head_s, abs=1e-12)

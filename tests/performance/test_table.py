@@ -241,3 +241,76 @@ def test_stages_read_prompts_beside_each_other(predicted):
         {**base, "gpus_used": "2"}, {**base, "gpus_used": "8", "pipeline_parallel": "4"}
     ).output_tokens_per_s
     assert 2 * one < four < 5 * one
+
+
+FASTER_TRANSFORMER = {
+    **FREE,
+    "mode": "static",
+    "engine": "ft",
+    "engine_version": "",
+    "model": "llama3-70b",
+    "gpu": "A100-80",
+    "input_tokens": "128",
+    "output_tokens": "1",
+    "tensor_parallel": "8",
+}
+
+
+def test_faster_transformer_passes_a_batch_whole_that_its_stages_do_not_divide_and_cuts_a_long_one_by_halves(predicted):
+    base = {**FASTER_TRANSFORMER, "gpus_used": "24", "pipeline_parallel": "3"}
+    # 8 prompts of 128 tokens are 1,024: whole. 9 are three for each stage. 64 become parts of 8, which overlap
+    whole, even, cut = (predicted({**base, "concurrency": n}).output_tokens_per_s[0] for n in ("8", "9", "64"))
+    assert even > 1.3 * whole
+    assert cut > 1.5 * whole
+
+
+def test_other_engines_part_a_batch_evenly(predicted):
+    base = {**FASTER_TRANSFORMER, "engine": "vllm-v1", "gpus_used": "24", "pipeline_parallel": "3"}
+    eight, nine = (predicted({**base, "concurrency": n}).output_tokens_per_s[0] for n in ("8", "9"))
+    assert nine == pytest.approx(eight * 9 / 8, rel=0.1)
+
+
+MLPERF = {
+    **FREE,
+    "mode": "offline",
+    "engine": "mlperf",
+    "engine_version": "",
+    "model": "llama2-70b",
+    "compute_format": "fp8",
+    "weight_bytes_per_param": "1",
+    "concurrency": "",
+    "input_tokens": "294",
+    "output_tokens": "294",
+    "tensor_parallel": "8",
+    "gpus_used": "8",
+}
+
+
+def test_a_benchmarks_latency_limit_takes_more_from_a_slow_device_than_from_a_quick_one(predicted):
+    def kept(gpu, parameters):
+        runs = ({**MLPERF, "gpu": gpu, "scenario": name} for name in ("", "interactive"))
+        free, held = predicted(*runs, parameters=parameters).output_tokens_per_s
+        return held / free
+
+    typical = typical_parameters()
+    without = replace(typical, limits={})
+    for gpu in ("L40S", "H200"):
+        assert kept(gpu, typical) <= kept(gpu, without)
+    assert kept("L40S", typical) < 0.8 * kept("L40S", without)
+    assert kept("H200", typical) > kept("L40S", typical)
+
+
+def test_a_tighter_limit_never_leaves_more_and_one_that_nobody_keeps_leaves_one_request(predicted):
+    def under(factor):
+        limits = {
+            name: replace(limit, ttft_s=limit.ttft_s * factor, tpot_s=limit.tpot_s * factor)
+            for name, limit in typical_parameters().limits.items()
+        }
+        parameters = replace(typical_parameters(), limits=limits)
+        held = {**MLPERF, "gpu": "L40S", "scenario": "interactive"}
+        return predicted(held, parameters=parameters).output_tokens_per_s[0]
+
+    found = [under(factor) for factor in (1e-6, 0.5, 1.0, 2.0, 1e6)]
+    assert found == sorted(found)
+    alone = predicted({**MLPERF, "gpu": "L40S", "mode": "closed", "concurrency": "1", "scenario": ""})
+    assert found[0] == pytest.approx(alone.output_tokens_per_s[0], rel=0.5)

@@ -4,6 +4,7 @@ Physics first: datasheet rates times a share, launches of an engine, a hop of a 
 level that measurements speak of, shrunk towards 1 where they say little; a level that was never measured has none.
 """
 
+import math
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -60,6 +61,14 @@ class Compiled:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """What a benchmark's rules let a request wait for at most; infinite where they say nothing."""
+
+    ttft_s: float
+    tpot_s: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Effect:
     """Factors on one quantity, by the labels of some axes, and how many measurements speak of each."""
 
@@ -102,6 +111,8 @@ class Parameters:
     crossings: Mapping[str, float]
     """By device: how often a byte crosses the bus on its way to the next device, where it is not once."""
     bulk_batch_limit: Mapping[str, float]
+    microbatch_tokens: Mapping[str, float]
+    """By stack that cuts a static batch for its pipeline by halves: the tokens that a part of it has at most."""
     ecc_memory_share: Mapping[str, float]
     """By device: what error correction leaves of its memory, where it takes some."""
     reserved_output: Mapping[str, float]
@@ -110,6 +121,8 @@ class Parameters:
     overheads: Mapping[str, Overheads]
     compiled: Mapping[tuple[str, ...], Compiled]
     """By stack, and by stack and version."""
+    limits: Mapping[tuple[str, ...], Limits]
+    """By model and mode of a benchmark whose rules limit latencies."""
     source: str
     effects: Mapping[str, tuple[Effect, ...]] = field(default_factory=dict)
     evidence: Mapping[tuple[str, ...], Mapping[tuple[str, ...], int]] = field(default_factory=dict)
@@ -141,12 +154,13 @@ def parameters_of(tables: Mapping[str, Any]) -> Parameters:
         "link_fallback_gb_per_s",
         "crossings",
         "bulk_batch_limit",
+        "microbatch_tokens",
         "ecc_memory_share",
         "reserved_output",
         "shared_heads",
         "layer_by_shape",
     )
-    known = {"overheads", "compiled", "source", "effects", "evidence", "bands", "own", "narrowed", *by_name}
+    known = {"overheads", "compiled", "limits", "source", "effects", "evidence", "bands", "own", "narrowed", *by_name}
     single = [name for name in Parameters.__slots__ if name not in known]
     values: dict[str, Any] = {name: float(tables[name]["value"]) for name in single}
     values |= {name: dict(tables[name]) for name in by_name}
@@ -163,6 +177,10 @@ def parameters_of(tables: Mapping[str, Any]) -> Parameters:
         compiled={
             _labels(name): Compiled(batch=float(row["batch"]), prompt_tokens=float(row["prompt_tokens"]))
             for name, row in tables["compiled"].items()
+        },
+        limits={
+            _labels(name): Limits(ttft_s=float(row.get("ttft_s", math.inf)), tpot_s=float(row["tpot_s"]))
+            for name, row in tables["limits"].items()
         },
         source=str(tables["source"]),
         effects=_effects(tables.get("effects", {})),

@@ -5,7 +5,8 @@
 The scale, the exponents and the factor of each engine are fitted on published starts of engines (``data/starts.csv``),
 which tell how many tokens of KV cache were left; a mixture of experts has buffers to exchange tokens beside those of an
 all-reduce. 80 % of the starts lie between e^low and e^high of it. Who publishes a benchmark has tuned it to its model
-(a larger share of the memory, shorter requests at most), so such runs count with less: ``tuned_overhead_gib``.
+(a larger share of the memory, shorter requests at most) but for a few, so such runs count with less:
+``tuned_overhead_gib``.
 """
 
 import numpy as np
@@ -19,6 +20,9 @@ MEMORY_GIB, HIDDEN_SIZE = 80.0, 4096.0
 SOURCE = "breakeven calibration on published engine starts (performance/data/starts.csv), 2026-11"
 MOST_DEVICES = 8.0
 """No start was seen on more; beyond, the overhead stays as it is there."""
+AS_INSTALLED = ("vllm-2024",)
+"""Stacks whose publisher left the engine's memory settings alone: the vLLM scripts of LLM-Inference-Bench set the
+degree of tensor parallelism and the lengths, and nothing of memory (argonne-lcf/LLM-Inference-Bench, 2024)."""
 NVIDIA = ("turing", "volta", "ampere", "ampere_c", "ada", "hopper", "blackwell", "blackwell_c")
 GPUS = (*NVIDIA, "cdna2", "cdna3", "cdna4")
 """Generations of the kind whose starts were seen; other devices keep what was assumed: ``tuned_overhead_gib``."""
@@ -46,11 +50,12 @@ def _on_gpu(kinds: Kinds) -> Mask:
     return found
 
 
-def tuned_gib(kinds: Kinds, parameters: Parameters) -> Floats:
-    """GiB of each row's device for weights and KV cache where the engine was tuned for a benchmark."""
+def published_gib(kinds: Kinds, parameters: Parameters) -> Floats:
+    """GiB of each row's device for weights and KV cache in published runs: most engines were tuned for theirs."""
     memory = kinds.by_device(lambda d: d.memory_gib)
-    found: Floats = np.maximum(memory * parameters.usable_memory_share - parameters.tuned_overhead_gib, 0.0)
-    return found
+    tuned = np.maximum(memory * parameters.usable_memory_share - parameters.tuned_overhead_gib, 0.0)
+    as_installed = kinds.by_stack(lambda s: s.name in AS_INSTALLED) > 0
+    return np.where(as_installed, usable_gib(kinds, parameters), tuned)
 
 
 def overhead_gib(

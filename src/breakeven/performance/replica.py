@@ -50,6 +50,7 @@ def uncalibrated(kinds: Kinds, parameters: Parameters, context_tokens: Floats | 
     ones = np.ones(len(kinds.model))
     return Replica(
         dense_bytes=(total - experts) * (1 - encoder_share),
+        head_params=model(lambda m: m.vocab * m.hidden_size),
         expert_bytes=experts,
         expert_share=model(lambda m: m.experts_per_token / m.experts if m.experts else 1.0),
         decode_params=params * (1 - encoder_share),
@@ -90,6 +91,7 @@ def uncalibrated(kinds: Kinds, parameters: Parameters, context_tokens: Floats | 
         compiled_tokens=kinds.by_stack(lambda s: _compiled(s, p).prompt_tokens),
         reserved=kinds.by_stack(lambda s: p.reserved_output.get(s.name, EVICTING)),
         together=kinds.by_stack(lambda s: p.together if s.name in ENDPOINTS else np.inf),
+        microbatch_tokens=kinds.by_stack(lambda s: p.microbatch_tokens.get(s.name, np.inf)),
     )
 
 

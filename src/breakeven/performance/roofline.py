@@ -25,6 +25,8 @@ class Replica:
 
     dense_bytes: Floats
     """Weights that every decode step reads."""
+    head_params: Floats
+    """Of the output head, which sits in the last stage of a pipeline, 16 bits wide."""
     expert_bytes: Floats
     expert_share: Floats
     """Share of the experts that one token uses (1 where there are none)."""
@@ -100,6 +102,8 @@ class Replica:
     """Share of an answer for which the engine keeps room when it lets a request in."""
     together: Floats
     """Requests that the load generator has under way at most."""
+    microbatch_tokens: Floats
+    """Tokens in a stage at most, where an engine cuts a static batch for its pipeline by halves; else infinite."""
 
     def take(self, rows: Ints) -> "Replica":
         """Some of the rows, in that order."""
@@ -162,27 +166,31 @@ class Prompt:
         return Prompt(pass_s=self.pass_s[rows], compute_s=self.compute_s[rows], wire_s=self.wire_s[rows])
 
 
-def decode_step(replica: Replica, concurrency: Floats, parameters: Parameters) -> Step:
+def decode_step(replica: Replica, concurrency: Floats, parameters: Parameters, stage: Floats | None = None) -> Step:
     """One token for each of ``concurrency`` requests.
 
     With b = B/pp in each pipeline stage and b/dp at each attention rank: W_dense/(tp BW) + W_experts e(b)/(n BW_e) and
-    (b/dp) KV/(shards BW_kv), against 2 P b/(n F). A token passes the stages one after another.
+    (b/dp) KV/(shards BW_kv), against 2 P b/(n F). A token passes the stages one after another; each of the other parts
+    of the batch waits for the last stage, which has the output head beside its layers, and at each stage the host looks
+    at all requests in flight. ``stage``: so many are in a stage instead.
     """
     r, bandwidth = replica, replica.bandwidth_bytes_per_s
-    stage = np.maximum(concurrency / r.pipeline_parallel, 1.0)
+    stage = np.maximum(concurrency / r.pipeline_parallel, 1.0) if stage is None else stage
+    waiting = np.minimum(concurrency / stage, r.pipeline_parallel) - 1
     each = stage / r.data_parallel
     ranks = r.tensor_parallel * r.data_parallel
     seen, chosen = r.context_tokens, np.minimum(r.context_tokens, r.selected_tokens)
     within = np.minimum(r.context_tokens, r.window_tokens)
     kv = r.kv_bytes_per_token * seen + r.selected_kv_bytes_per_token * chosen + r.windowed_kv_bytes_per_token * within
+    params = r.decode_params + waiting * r.head_params
     attention = FLOPS_PER_PAIR * (r.whole_width * seen + r.selected_width * chosen + r.windowed_width * within)
     return Step(
-        weights_s=r.dense_bytes / (r.tensor_parallel * bandwidth)
+        weights_s=(r.dense_bytes + waiting * r.head_params * BYTES_PER_ACTIVATION) / (r.tensor_parallel * bandwidth)
         + r.expert_bytes * _touched(r.expert_share, 1 + (stage - 1) * r.routing) / (ranks * r.expert_bytes_per_s),
         kv_s=each * kv * _readings(r, each) / (r.kv_shards * r.kv_bytes_per_s),
-        compute_s=stage * (FLOPS_PER_PARAMETER * r.decode_params + attention) / (ranks * r.flops_per_s),
+        compute_s=stage * (FLOPS_PER_PARAMETER * params + attention) / (ranks * r.flops_per_s),
         links_s=_all_reduce_s(r, each) + _passed_on_s(r, each),
-        launches_s=_launches_s(r, each),
+        launches_s=_launches_s(r, concurrency / r.data_parallel),
         exponent=parameters.exponent,
         pace=r.pace,
     )
@@ -253,7 +261,7 @@ def _passed_on_s(replica: Replica, tokens: Floats) -> Floats:
 
 
 def _launches_s(replica: Replica, sequences: Floats) -> Floats:
-    """Each stage is a host of its own: pp (t_step + B t_sequence) + L t_layer."""
+    """Each stage is a host of its own, which looks at all B sequences: pp (t_step + B t_sequence) + L t_layer."""
     host = replica.step_s + sequences * replica.sequence_s
     launches: Floats = replica.pipeline_parallel * host + replica.layers * replica.layer_s
     return launches

@@ -30,6 +30,8 @@ ROOM_AT_START = 0.1
 """Share of an answer for which an engine wants room before it lets a request in."""
 FULL_COHORT = 4.0
 """From so many others on clients that move together are prefilled in a whole cohort."""
+HALVINGS = 20
+"""Of the logarithm of a concurrency, until it is right to a hundred-thousandth: the fit looks at its derivative."""
 FALSE_POSITIONS = 8
 """Steps to the concurrency of an arrival rate: the response time is then right to a few thousandths."""
 
@@ -168,14 +170,32 @@ def batch(
     waves = np.where(np.isfinite(r.together) | (r.reserved >= 1), np.ceil(waves - TINY), waves)
     in_flight = np.maximum(size / waves, 1.0)
     compiled = r.compiled_batch > 0
-    step = decode_step(r, np.maximum(in_flight, r.compiled_batch), p).total_s
+    stepped = np.maximum(in_flight, r.compiled_batch)
+    step = decode_step(r, stepped, p, _in_a_stage(r, stepped, 1.0)).total_s
     read = np.where(compiled, r.compiled_tokens, input_tokens)
-    stage = np.maximum(in_flight / r.pipeline_parallel, 1.0)
+    stage = _in_a_stage(r, in_flight, read)
     first = prefill(r, read, p, stage).total_s * (1 + (in_flight / stage - 1) / r.pipeline_parallel)
     first = first + compiled * in_flight * np.maximum(input_tokens - read, 0.0) * step
     whole = waves * (first + np.maximum(output_tokens - 1, 0.0) * step) + r.request_s
     ttft = (replica.request_s + first) * replica.first
     return Served(output_tokens_per_s=size * output_tokens / whole, ttft_s=ttft, tpot_s=step)
+
+
+def _in_a_stage(replica: Replica, sequences: Floats, tokens: Floats | float) -> Floats:
+    """How many sequences of so many tokens are in a pipeline stage at a time.
+
+    As many for each stage; or, by engines that cut a batch by halves, all of it where the stages do not divide it, and
+    half of that while it has more tokens than such an engine takes and is even.
+    """
+    r = replica
+    evenly = np.maximum(sequences / r.pipeline_parallel, 1.0)
+    halving = np.isfinite(r.microbatch_tokens) & (r.pipeline_parallel > 1)
+    if not halving.any():
+        return evenly
+    part = np.where(evenly % 1 == 0, evenly, np.ceil(sequences))
+    for _ in range(HALVINGS):
+        part = np.where((part * tokens > r.microbatch_tokens) & (part % 2 == 0), part / 2, part)
+    return np.where(halving, part, evenly)
 
 
 def bulk(
@@ -188,6 +208,41 @@ def bulk(
     rate = in_flight * output_tokens / (found.held_s * tail) * replica.bulk
     waiting = found.response_s * np.maximum(np.minimum(requests / in_flight, 1e6) - 1, 0.0) / 2
     return Served(output_tokens_per_s=rate, ttft_s=found.ttft_s + waiting, tpot_s=found.tpot_s)
+
+
+def limited(
+    found: Served,
+    replica: Replica,
+    most: Floats,
+    limits: tuple[Floats, Floats],
+    size: tuple[Floats, Floats],
+    p: Parameters,
+) -> Served:
+    """Bulk work under a benchmark's limits of TTFT and TPOT (seconds; infinite where it has none).
+
+    The output is what ``found`` says, which has the usual loss of the scenario, or what so many requests in flight put
+    out as keep the limits in the mean (at least one), whichever is less.
+    """
+    held = np.flatnonzero(np.isfinite(limits[0]) | np.isfinite(limits[1]))
+    if not len(held):
+        return found
+    ttft_s, tpot_s, input_tokens, output_tokens = (column[held] for column in (*limits, *size))
+    part = replica.take(held)
+    prompt = prompt_of(part, input_tokens, p)
+
+    def served(in_flight: Floats) -> Latency:
+        return steady(part, in_flight, output_tokens, prompt, p)
+
+    low, high = np.zeros(len(held)), np.log(most[held])
+    for _ in range(HALVINGS):
+        middle = (low + high) / 2
+        now = served(np.exp(middle))
+        late = (now.ttft_s > ttft_s) | (now.tpot_s > tpot_s)
+        low, high = np.where(late, low, middle), np.where(late, middle, high)
+    in_flight = np.exp(low)
+    rate = found.output_tokens_per_s.copy()
+    rate[held] = np.minimum(rate[held], in_flight * output_tokens / served(in_flight).held_s)
+    return Served(output_tokens_per_s=rate, ttft_s=found.ttft_s, tpot_s=found.tpot_s)
 
 
 def arriving(

@@ -9,10 +9,10 @@ from breakeven.options.columns import Floats, Ints
 from breakeven.performance.calibration import Parameters, typical_parameters
 from breakeven.performance.kinds import DRAWN, DRAWN_MEAN, Kinds
 from breakeven.performance.measured import MODES, Runs
-from breakeven.performance.overhead import tuned_gib, usable_gib
+from breakeven.performance.overhead import published_gib, usable_gib
 from breakeven.performance.replica import replicas
 from breakeven.performance.roofline import Replica
-from breakeven.performance.serving import Served, arriving, batch, bulk, closed
+from breakeven.performance.serving import Served, arriving, batch, bulk, closed, limited
 from breakeven.units import BYTES_PER_GIB
 
 ROWS_PER_BLOCK = 4096
@@ -29,6 +29,8 @@ class Prepared:
     batch_limit: Floats
     counted: Floats
     """Tokens that a benchmark counts for each one put out."""
+    limits: tuple[Floats, Floats]
+    """Of TTFT and TPOT in seconds, where a benchmark's rules hold some; else infinite."""
 
 
 def prepared(
@@ -41,7 +43,7 @@ def prepared(
     p = parameters
     replica = replica or replicas(kinds, p, 0.0)
     total, experts = kinds.weight_bytes()
-    usable = tuned_gib(kinds, p) if overhead is None else usable_gib(kinds, p, overhead)
+    usable = published_gib(kinds, p) if overhead is None else usable_gib(kinds, p, overhead)
     stages = kinds.tensor_parallel * kinds.pipeline_parallel
     weights = (total - experts) / stages + experts / (stages * kinds.data_parallel)
     free = np.maximum(usable * BYTES_PER_GIB - weights, 0.0)
@@ -50,7 +52,15 @@ def prepared(
         room_bytes=free * replica.kv_shards * kinds.data_parallel * kinds.pipeline_parallel,
         batch_limit=_admitted(kinds, replica, p),
         counted=kinds.by_stack(lambda s: 1 / DRAWN_MEAN if s.lengths == DRAWN else 1.0),
+        limits=(_limit(kinds, p, "ttft_s"), _limit(kinds, p, "tpot_s")),
     )
+
+
+def _limit(kinds: Kinds, p: Parameters, what: str) -> Floats:
+    """The limit that a benchmark of each row's model and mode holds, in seconds."""
+    told = [[getattr(p.limits.get((m.name, s.mode)), what, np.inf) for s in kinds.stacks] for m in kinds.models]
+    shaped = np.array(told, dtype=np.float64).reshape(len(kinds.models), len(kinds.stacks))
+    return shaped[kinds.model, kinds.stack]
 
 
 def _admitted(kinds: Kinds, replica: Replica, p: Parameters) -> Floats:
@@ -84,6 +94,8 @@ def _served(mode: str, runs: Runs, ready: Prepared, p: Parameters) -> Served:
     elif mode == "offline":
         told = np.where(np.isnan(runs.requests), runs.concurrency, runs.requests)
         part = bulk(replica, np.where(np.isnan(told), np.inf, told / runs.replicas), most, *size, p)
+        limits = (ready.limits[0][runs.kind], ready.limits[1][runs.kind])
+        part = limited(part, replica, most, limits, size, p)
     else:
         requests = np.where(np.isnan(runs.requests), 0.0, runs.requests)
         load = (runs.request_rate_per_s / runs.replicas, requests / runs.replicas)
