@@ -184,8 +184,9 @@ def batch(
 def _in_a_stage(replica: Replica, sequences: Floats, tokens: Floats | float) -> Floats:
     """How many sequences of so many tokens are in a pipeline stage at a time.
 
-    As many for each stage; or, by engines that cut a batch by halves, all of it where the stages do not divide it, and
-    half of that while it has more tokens than such an engine takes and is even.
+    As many for each stage, at least one; or, by engines that cut a batch by halves, all of it where it is larger than
+    that and the stages do not divide it, and half of that while it has more tokens than such an engine takes and is
+    even.
     """
     r = replica
     evenly = np.maximum(sequences / r.pipeline_parallel, 1.0)
