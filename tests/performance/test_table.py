@@ -262,6 +262,10 @@ def test_faster_transformer_passes_a_batch_whole_that_its_stages_do_not_divide_a
     whole, even, cut = (predicted({**base, "concurrency": n}).output_tokens_per_s[0] for n in ("8", "9", "64"))
     assert even > 1.3 * whole
     assert cut > 1.5 * whole
+    # two prompts are fewer than the stages, and are not parted either: they share each reading of the weights
+    short = {**base, "input_tokens": "8"}
+    one, two = (predicted({**short, "concurrency": n}).ttft_s[0] for n in ("1", "2"))
+    assert two < 1.2 * one  # apart the second would be a third of a pass behind
 
 
 def test_other_engines_part_a_batch_evenly(predicted):

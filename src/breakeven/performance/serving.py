@@ -31,7 +31,8 @@ ROOM_AT_START = 0.1
 FULL_COHORT = 4.0
 """From so many others on clients that move together are prefilled in a whole cohort."""
 HALVINGS = 20
-"""Of the logarithm of a concurrency, until it is right to a hundred-thousandth: the fit looks at its derivative."""
+"""Of the logarithm of a concurrency, until it is right to a hundred-thousandth (the fit looks at its derivative); and
+of a batch, of which a millionth part is less than any."""
 FALSE_POSITIONS = 8
 """Steps to the concurrency of an arrival rate: the response time is then right to a few thousandths."""
 
@@ -184,16 +185,15 @@ def batch(
 def _in_a_stage(replica: Replica, sequences: Floats, tokens: Floats | float) -> Floats:
     """How many sequences of so many tokens are in a pipeline stage at a time.
 
-    As many for each stage, at least one; or, by engines that cut a batch by halves, all of it where it is larger than
-    that and the stages do not divide it, and half of that while it has more tokens than such an engine takes and is
-    even.
+    As many for each stage, at least one; or, by engines that cut a batch by halves, all of it where the stages do not
+    divide it, and half of that while it has more tokens than such an engine takes and is even.
     """
     r = replica
     evenly = np.maximum(sequences / r.pipeline_parallel, 1.0)
     halving = np.isfinite(r.microbatch_tokens) & (r.pipeline_parallel > 1)
     if not halving.any():
         return evenly
-    part = np.where(evenly % 1 == 0, evenly, np.ceil(sequences))
+    part = np.where(sequences % r.pipeline_parallel == 0, evenly, np.ceil(sequences))
     for _ in range(HALVINGS):
         part = np.where((part * tokens > r.microbatch_tokens) & (part % 2 == 0), part / 2, part)
     return np.where(halving, part, evenly)
