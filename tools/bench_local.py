@@ -144,6 +144,7 @@ def predicted_words(one: Measured, device: Device, catalogue: Catalogue) -> str:
         request_rate_per_s=np.full(1, np.nan),
         requests=np.array([float(one.good)]),
         replicas=np.ones(1),
+        held_back_steps=np.zeros(1),
     )
     served = predict_runs(runs)
     speed, ttft_s, tpot_s = (float(v[0]) for v in (served.output_tokens_per_s, served.ttft_s, served.tpot_s))

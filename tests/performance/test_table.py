@@ -318,3 +318,66 @@ def test_a_tighter_limit_never_leaves_more_and_one_that_nobody_keeps_leaves_one_
     assert found == sorted(found)
     alone = predicted({**MLPERF, "gpu": "L40S", "mode": "closed", "concurrency": "1", "scenario": ""})
     assert found[0] == pytest.approx(alone.output_tokens_per_s[0], rel=0.5)
+
+
+IN_TABLE, OWN = "aic_silicon_agg:test", "mine:1"
+LLAMA_TRT = {
+    **FREE,
+    "id": IN_TABLE,
+    "gpu": "H200",
+    "engine": "trtllm-pytorch",
+    "engine_version": "trtllm",
+    "model": "llama3-70b",
+    "compute_format": "fp8",
+    "weight_bytes_per_param": "1",
+    "kv_bytes_per_element": "1",
+    "input_tokens": "921.6",
+    "output_tokens": "921.6",
+    "concurrency": "4",
+}
+DEEPSEEK_SGLANG = {
+    **LLAMA_TRT,
+    "gpu": "B200",
+    "engine": "sglang",
+    "engine_version": "sglang 0.5.9",
+    "model": "deepseek-v3",
+    "tensor_parallel": "8",
+    "gpus_used": "8",
+}
+
+
+def test_a_run_that_held_requests_back_for_a_fuller_batch_has_its_first_tokens_that_many_steps_later(predicted):
+    held, longer = predicted(LLAMA_TRT, {**LLAMA_TRT, "output_tokens": "7372.8"}).ttft_s
+    spread = predicted(*({**LLAMA_TRT, "tensor_parallel": n, "gpus_used": n} for n in ("4", "8")))
+    assert held > longer + 15 * predicted(LLAMA_TRT).tpot_s[0]
+    assert spread.ttft_s[0] > spread.ttft_s[1] + 15 * spread.tpot_s[0]
+
+
+def test_who_looks_for_requests_every_so_many_steps_has_them_wait_half_of_that(predicted):
+    plain = replace(typical_parameters(), effects={}, bands={})
+
+    def waited(clients, gpu="B200", **other):
+        told, own = ({**DEEPSEEK_SGLANG, **other, "gpu": gpu, "concurrency": clients, "id": n} for n in (IN_TABLE, OWN))
+        found = predicted(told, own, parameters=plain)
+        return (found.ttft_s[0] - found.ttft_s[1]) / found.tpot_s[1]
+
+    assert waited("15") == pytest.approx(5, rel=0.1)
+    assert waited("16") == pytest.approx(15, rel=0.1)
+    assert waited("32", replicas="4") == pytest.approx(5, rel=0.1)
+    assert waited("16", gpu="H200") == waited("16", mode="static") == 0
+
+
+def test_nobody_is_held_back_for_the_sake_of_answers_that_nobody_waits_for(predicted):
+    alone, own = predicted({**LLAMA_TRT, "concurrency": "1"}, {**LLAMA_TRT, "concurrency": "1", "id": OWN}).ttft_s
+    plain = replace(typical_parameters(), effects={}, bands={})
+    told, mine = predicted(LLAMA_TRT, {**LLAMA_TRT, "id": OWN}, parameters=plain).ttft_s
+    assert alone == own
+    assert told > mine
+
+
+def test_nothing_is_held_back_in_runs_of_other_publishers(predicted):
+    mine = {**LLAMA_TRT, "id": OWN}
+    plain = replace(typical_parameters(), effects={}, bands={})
+    held, own = (predicted(row, parameters=plain) for row in (LLAMA_TRT, mine))
+    assert own.tpot_s == pytest.approx(held.tpot_s)
+    assert held.ttft_s - own.ttft_s == pytest.approx(20 * own.tpot_s, rel=0.1)

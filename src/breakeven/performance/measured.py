@@ -19,6 +19,7 @@ from breakeven.errors import SpecError
 from breakeven.options.columns import Floats, Ints, Mask
 from breakeven.performance.engines import ENGINES, stack_of
 from breakeven.performance.hardware import measured_devices, measured_models
+from breakeven.performance.held_back import held_back_steps
 from breakeven.performance.kinds import ALIKE, DRAWN, DRAWN_MEAN, STUDIED, VARIED, Device, Kinds, Precision, Stack
 
 MODES = ("static", "closed", "offline", "open")
@@ -54,6 +55,8 @@ class Runs:
     request_rate_per_s: Floats
     requests: Floats
     replicas: Floats
+    held_back_steps: Floats
+    """Decode steps that a new request waits in the mean before its prompt is read (``held_back``)."""
 
     @property
     def covered(self) -> Mask:
@@ -171,6 +174,7 @@ def table_of(reader: Any, catalogue: Catalogue, name: str) -> Table:  # noqa: AN
     texts |= _named(texts)
     sources = [name if name in STUDIED else "" for name in _publishers(texts)]
     runs = runs_of(texts, numbers, catalogue, (_lengths(texts, numbers), sources))
+    runs = replace(runs, held_back_steps=held_back_steps(sources, texts, numbers))
     table = Table(texts=texts, observed={t: numbers[t] for t in TARGETS}, runs=runs)
     _refuse(_impossible(table), name)
     return table
@@ -316,6 +320,7 @@ def runs_of(
         request_rate_per_s=numbers["request_rate_per_s"],
         requests=numbers["requests"],
         replicas=numbers["replicas"],
+        held_back_steps=np.zeros(len(kind)),
     )
 
 

@@ -137,15 +137,21 @@ def concurrency_at(requests_per_s: Floats, most: Floats, held_s: Callable[[Float
 
 
 def closed(
-    replica: Replica, clients: Floats, most: Floats, input_tokens: Floats, output_tokens: Floats, p: Parameters
+    replica: Replica,
+    crowd: tuple[Floats, Floats],
+    most: Floats,
+    input_tokens: Floats,
+    output_tokens: Floats,
+    p: Parameters,
 ) -> Served:
     """N clients, each sends the next request when one ends; those beyond ``most`` wait for a place.
 
     ttft = steady + wait for a place + (burst (N-1)/2 + cohort) t_p: the load generator's start, in which all come at
     once, and the clients of equal requests, who move together. What they are waited for then, decode does not lose
     again. An engine lets a request in when its prompt fits and evicts later, so the rest of the waiting stretches the
-    answer.
+    answer. ``crowd``: the clients, and the decode steps that each request is held back before it is read.
     """
+    clients, held_back_steps = crowd
     prompt = prompt_of(replica, input_tokens, p)
     in_flight = np.clip(clients, 1.0, most)
     found, ridden = _steady(replica, in_flight, output_tokens, prompt, p)
@@ -154,7 +160,7 @@ def closed(
     before = np.minimum(found.response_s * np.maximum(clients / np.maximum(entering, 1.0) - 1, 0.0), waiting)
     others = in_flight - 1
     before_mine = replica.burst * others / 2 + replica.cohort * np.minimum(others / FULL_COHORT, 1.0)
-    ttft = found.ttft_s + before + before_mine * prompt.pass_s * replica.first
+    ttft = found.ttft_s + before + before_mine * prompt.pass_s * replica.first + held_back_steps * found.tpot_s
     later = np.maximum(output_tokens - 1, 1.0)
     spared = replica.interference * np.minimum(before_mine, others) * ridden
     tpot = found.tpot_s - spared / np.maximum(output_tokens, 1.0) + (waiting - before) / later

@@ -88,7 +88,8 @@ def _served(mode: str, runs: Runs, ready: Prepared, p: Parameters) -> Served:
     replica, most = rows_of(runs, ready)
     size = (runs.input_tokens, runs.output_tokens)
     if mode == "closed":
-        part = closed(replica, runs.concurrency / runs.replicas, most, *size, p)
+        crowd = (runs.concurrency / runs.replicas, runs.held_back_steps)
+        part = closed(replica, crowd, most, *size, p)
     elif mode == "static":
         part = batch(replica, runs.concurrency / runs.replicas, most, *size, p)
     elif mode == "offline":
