@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from breakeven.performance import held_back
 from breakeven.performance.calibration import typical_parameters
 from breakeven.performance.effects import logs_of
 from breakeven.performance.measured import shipped_measurements, table_of
@@ -381,3 +382,11 @@ def test_nothing_is_held_back_in_runs_of_other_publishers(predicted):
     held, own = (predicted(row, parameters=plain) for row in (LLAMA_TRT, mine))
     assert own.tpot_s == pytest.approx(held.tpot_s)
     assert held.ttft_s - own.ttft_s == pytest.approx(20 * own.tpot_s, rel=0.1)
+
+
+def test_every_setting_that_a_benchmarks_scripts_tell_is_of_runs_in_the_table(shipped, monkeypatch):
+    told = held_back._settings()
+    for setting in told:
+        monkeypatch.setattr(held_back, "_settings", lambda one=setting: [one])
+        assert np.any(shipped_measurements(shipped).runs.held_back_steps > 0), setting
+    assert told

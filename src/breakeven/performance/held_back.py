@@ -5,16 +5,20 @@ Two settings do it, and no table of measurements has a column for them: the benc
 """
 
 import csv
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from importlib import resources
 
 import numpy as np
 
 from breakeven.options.columns import Floats, Mask
 
-POLL, BATCH = "poll", "batch"
-"""The engine looks for new requests every so many decode steps (SGLang's ``scheduler_recv_interval``), or waits so many
-for a fuller batch of prompts (TensorRT-LLM's ``batch_wait_timeout_iters``)."""
+SHARE_WAITED: dict[str, Callable[[Floats], Floats]] = {
+    "poll": lambda meanwhile: np.full_like(meanwhile, 0.5),
+    "batch": lambda meanwhile: (1 + meanwhile / 2) / (1 + meanwhile),
+}
+"""Of the steps, by the number of requests that come meanwhile: the engine looks for new ones every so many (SGLang's
+``scheduler_recv_interval``), or waits so many for a fuller batch of prompts (TensorRT-LLM's
+``batch_wait_timeout_iters``)."""
 SAME = ("gpu", "engine", "model", "compute_format")
 RANGES = {
     "tensor_parallel": ("least_tensor_parallel", "most_tensor_parallel"),
@@ -52,9 +56,7 @@ def mean_wait(way: str, steps: float, arrivals_per_step: Floats) -> Floats:
     >>> float(mean_wait("poll", 30.0, np.array(0.1))), float(mean_wait("batch", 20.0, np.array(0.05)))
     (15.0, 15.0)
     """
-    meanwhile = arrivals_per_step * steps
-    waited = steps / 2 if way == POLL else steps * (1 + meanwhile / 2) / (1 + meanwhile)
-    return np.where(arrivals_per_step > 0, waited, 0.0)
+    return np.where(arrivals_per_step > 0, steps * SHARE_WAITED[way](arrivals_per_step * steps), 0.0)
 
 
 def _settings() -> list[dict[str, str]]:

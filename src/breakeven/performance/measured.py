@@ -174,7 +174,6 @@ def table_of(reader: Any, catalogue: Catalogue, name: str) -> Table:  # noqa: AN
     texts |= _named(texts)
     sources = [name if name in STUDIED else "" for name in _publishers(texts)]
     runs = runs_of(texts, numbers, catalogue, (_lengths(texts, numbers), sources))
-    runs = replace(runs, held_back_steps=held_back_steps(sources, texts, numbers))
     table = Table(texts=texts, observed={t: numbers[t] for t in TARGETS}, runs=runs)
     _refuse(_impossible(table), name)
     return table
@@ -320,7 +319,7 @@ def runs_of(
         request_rate_per_s=numbers["request_rate_per_s"],
         requests=numbers["requests"],
         replicas=numbers["replicas"],
-        held_back_steps=np.zeros(len(kind)),
+        held_back_steps=held_back_steps(publishers, texts, numbers),
     )
 
 
