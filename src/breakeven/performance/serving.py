@@ -157,7 +157,7 @@ def closed(
     found, ridden = _steady(replica, in_flight, output_tokens, prompt, p)
     waiting = found.response_s * np.maximum(clients / in_flight - 1, 0.0)
     entering = entering_of(replica, most, input_tokens, output_tokens)
-    before = np.minimum(found.response_s * np.maximum(clients / np.maximum(entering, 1.0) - 1, 0.0), waiting)
+    before = np.minimum(found.response_s * np.maximum(clients - entering, 0.0) / in_flight, waiting)
     others = in_flight - 1
     before_mine = replica.burst * others / 2 + replica.cohort * np.minimum(others / FULL_COHORT, 1.0)
     ttft = found.ttft_s + before + before_mine * prompt.pass_s * replica.first + held_back_steps * found.tpot_s
