@@ -49,7 +49,7 @@ TERMS = terms_of(
     hop: link=.5 link|stack=.4 gpu|stack=.2
     link: link=.5 link|stack=.4 path=1.5
     layer: generation=.3 stack=1.0 stack|version=.15 stack|version|shape=.3 generation|stack=.3 shape=.7 stack|shape=.3
-      stack|format=.2 attention=.3
+      format|shape=.3 stack|format|shape=.2 attention=.3
     sequence: stack=1.0 stack|version=.15 stack|version|shape=.2 generation|stack=.3 mode=.3 shape=.3
     step: stack=1.0 stack|version=.3 generation|stack=.3 mode=.3 path=.47
     request: path=1.5 stack=1.0 stack|version=.5 stack|mode=.4 generation|stack=.3

@@ -4,6 +4,9 @@ from importlib import resources
 import pytest
 
 from breakeven.performance.calibration import parameters_of, typical_parameters
+from breakeven.performance.hardware import measured_models
+from breakeven.performance.kinds import measured_as
+from breakeven.performance.measured import shipped_measurements
 
 
 @pytest.fixture
@@ -44,3 +47,19 @@ def test_there_is_a_share_for_every_generation_that_an_engine_runs_on_and_a_hop_
 
 def test_there_are_overheads_for_every_shipped_engine(shipped):
     assert {engine.overheads for engine in shipped.tables.engines} <= set(typical_parameters().overheads)
+
+
+def test_models_of_the_same_dimensions_are_as_fast_as_the_one_that_was_measured(shipped):
+    apart = {"source", "name", "family", "released", "released_source", "licence", "licence_source", "weights_public"}
+    apart |= {"max_context", "native_format", "note"}
+    models = measured_models(shipped)
+    measured = {model.name for model in shipped_measurements(shipped).runs.kinds.models}
+
+    def dimensions(name):
+        return tuple(getattr(models[name], f) for f in models[name].__struct_fields__ if f not in apart)
+
+    by_dimensions = {dimensions(name): name for name in measured}
+    assert len(by_dimensions) == len(measured)
+    wanted = {name: by_dimensions.get(dimensions(name), name) for name in models if name not in measured}
+    assert {name: measured_as(name) for name in wanted} == wanted
+    assert {measured_as(name) for name in measured} == measured

@@ -37,6 +37,19 @@ def test_more_clients_give_more_tokens_and_later_ones(predicted):
     assert np.all(np.diff(found.ttft_s) > 0)
 
 
+def test_answers_are_stretched_by_those_that_the_engine_lets_in_not_by_clients_that_wait_outside(predicted):
+    few, many, crowd = predicted(*rows_of("concurrency", [16, 5000, 50000])).tpot_s
+    assert few < many
+    assert crowd == pytest.approx(many, rel=0.001)
+
+
+def test_how_long_the_first_of_unknown_many_requests_waits_is_unknown(predicted):
+    bulk = {**FREE, "mode": "offline", "concurrency": ""}
+    found = predicted({**bulk, "requests": ""}, {**bulk, "requests": "1000"})
+    assert np.isnan(found.ttft_s).tolist() == [True, False]
+    assert np.isfinite(found.output_tokens_per_s).all()
+
+
 def test_in_a_closed_run_clients_and_response_give_the_output(predicted):
     found = predicted({**FREE, "concurrency": "16"})
     response = found.ttft_s + 299 * found.tpot_s

@@ -10,9 +10,8 @@ import msgspec
 
 from breakeven.bench.summary import Measured
 from breakeven.errors import SpecError
-from breakeven.performance.ask import BYTES_A_WEIGHT
 from breakeven.performance.engines import stack_of
-from breakeven.performance.grid import MEASURED_AS
+from breakeven.performance.kinds import BYTES_A_WEIGHT, MEASURED_AS
 from breakeven.performance.measured import COLUMNS, COMPUTE
 
 DIGITS = 6

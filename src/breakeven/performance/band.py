@@ -15,7 +15,7 @@ from breakeven.evidence import Basis, Estimate
 from breakeven.options.columns import Floats, Ints
 from breakeven.performance.calibration import Effect, Parameters
 from breakeven.performance.effects import Axes
-from breakeven.performance.kinds import Kinds
+from breakeven.performance.kinds import Kinds, measured_as
 from breakeven.performance.measured import TARGETS
 
 EVIDENCE = ("pair", "device", "generation", "parts", "none")
@@ -100,7 +100,7 @@ def narrowing(kinds: Kinds, parameters: Parameters, target: str) -> Floats:
     for group, share in parameters.narrowed.get(target, {}).items():
         gpu, model, stack = group
         mine = np.array([d.name == gpu for d in kinds.devices], dtype=np.bool_)[kinds.device]
-        mine &= np.array([m.name == model for m in kinds.models], dtype=np.bool_)[kinds.model]
+        mine &= np.array([measured_as(m.name) == model for m in kinds.models], dtype=np.bool_)[kinds.model]
         mine &= np.array([s.name == stack for s in kinds.stacks], dtype=np.bool_)[kinds.stack]
         found[mine] = share
     return found

@@ -8,12 +8,10 @@ from breakeven.options.hosted import HostedGrid
 from breakeven.options.machines import Hardware
 from breakeven.options.tuned import as_measured
 from breakeven.performance.hardware import accelerator_device, cpu_device
-from breakeven.performance.kinds import Device, Kinds, Precision, Stack
+from breakeven.performance.kinds import MEASURED_AS, Device, Kinds, Precision, Stack
 from breakeven.units import BITS_PER_BYTE
 
 NO_ENGINE = Stack(name="")
-MEASURED_AS = {"int4": "w4a16", "mxfp4": "fp4", "int4-experts": "w4a16"}
-"""Under which name measurements hold a number format of the catalogue."""
 
 
 def kinds_of(grid: HostedGrid, rows: Ints) -> Kinds:

@@ -25,6 +25,7 @@ from breakeven.options.columns import Floats, Ints
 from breakeven.performance.band import BETWEEN, half_widths
 from breakeven.performance.calibration import Effect, Parameters
 from breakeven.performance.fit import STEP, Problem, Term
+from breakeven.performance.kinds import measured_as
 from breakeven.performance.measured import TARGETS, Table
 from breakeven.performance.replica import replicas
 from breakeven.performance.roofline import Replica
@@ -148,7 +149,8 @@ def _predicted(parameters: Parameters, mine: Table, replica: Replica) -> dict[st
 
 
 def _groups(table: Table) -> Iterator[Group]:
-    return zip(*(table.texts[column] for column in ("gpu", "model", "engine")), strict=True)
+    models = map(measured_as, table.texts["model"])
+    return zip(table.texts["gpu"], models, table.texts["engine"], strict=True)
 
 
 def once(table: Table, parameters: Parameters) -> Table:

@@ -1,6 +1,6 @@
 """One vectorised call for a whole table of runs: tokens per second, time to first token, time per output token."""
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 import numpy as np
@@ -97,6 +97,7 @@ def _served(mode: str, runs: Runs, ready: Prepared, p: Parameters) -> Served:
         part = bulk(replica, np.where(np.isnan(told), np.inf, told / runs.replicas), most, *size, p)
         limits = (ready.limits[0][runs.kind], ready.limits[1][runs.kind])
         part = limited(part, replica, most, limits, size, p)
+        part = replace(part, ttft_s=np.where(np.isnan(told), np.nan, part.ttft_s))  # of how many, nobody knows
     else:
         requests = np.where(np.isnan(runs.requests), 0.0, runs.requests)
         load = (runs.request_rate_per_s / runs.replicas, requests / runs.replicas)
