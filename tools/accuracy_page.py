@@ -138,7 +138,7 @@ def _insides(unseen: Figures, other: Figures) -> str:
 def _regret(regret: Mapping[str, object], what: str) -> str:
     found = regret[what]
     mean, p90, works = (getattr(found, name) for name in ("mean", "p90", "works"))
-    return "" if mean is None else f"{percent(mean)} / {percent(p90)} ({works} works)"
+    return "" if mean is None else f"{mean * 100:.2f} % / {p90 * 100:.2f} % ({works} works)"
 
 
 def _fails(figures: Figures) -> list[str]:

@@ -25,9 +25,58 @@ def test_predict_tells_figures_with_their_bands_and_the_nearest_measurements():
 
 def test_predict_as_json_carries_a_band_for_each_figure():
     told = json.loads(run("predict", "--model", "llama3-8b", "--on", "H100-SXM", "--rate", "2", "--json", "-"))
-    for name in ("output_tokens_per_s", "ttft_s", "tpot_s"):
+    for name in ("ttft_s", "tpot_s"):
         assert told[name]["low"] < told[name]["mid"] < told[name]["high"]
     assert told["output_tokens_per_s"]["mid"] == pytest.approx(600, rel=0.01)
+
+
+def test_no_more_is_put_out_than_arrives_and_at_the_low_end_of_the_band_what_is_carried():
+    def output(rate):
+        words = ("--model", "llama3-8b", "--on", "H100-SXM", "--rate", rate, "--json", "-")
+        return json.loads(run("predict", *words))["output_tokens_per_s"]
+
+    assert output("0.01") == output("0.01") | {"low": 3.0, "mid": 3.0, "high": 3.0}
+    busy = output("15")
+    assert busy["low"] < busy["mid"] == busy["high"] == pytest.approx(4500, rel=0.01)
+
+
+def test_arrivals_and_clients_meet_the_same_server():
+    def told(*load):
+        return json.loads(run("predict", "--model", "llama3-8b", "--on", "H100-SXM", *load, "--json", "-"))
+
+    idle, alone = told("--rate", "0.001"), told("--concurrency", "1")
+    assert idle["ttft_s"]["mid"] == pytest.approx(alone["ttft_s"]["mid"], rel=0.01)
+    assert idle["bound_by"] == alone["bound_by"] == "weights"
+
+
+def test_the_fewest_devices_are_those_that_keep_up_with_the_arrivals():
+    words = ("--model", "llama3-8b", "--on", "H100-SXM", "--json", "-")
+    calm, busy = (json.loads(run("predict", *words, "--rate", rate))["tensor_parallel"] for rate in ("1", "25"))
+    assert calm < busy
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (("--format", "fp8", "--on", "V100-SXM"), "no engine of the catalogue runs fp8 on V100"),
+        (("--engine", "quickserve", "--on", "L4"), "quickserve was never measured"),
+        (("--model", "flan-ul2", "--on", "H100-SXM", "--input-tokens", "100"), "vllm-v1 is not known to run flan-ul2"),
+    ],
+)
+def test_what_a_plan_would_leave_out_is_noted(words, told):
+    assert told in " ".join(run("predict", "--model", "llama3-8b", *words).split())
+
+
+def test_a_number_format_as_plans_print_it_is_the_one_that_was_measured():
+    def told(name):
+        return json.loads(run("predict", "--model", "llama3-8b", "--on", "L4", "--format", name, "--json", "-"))
+
+    assert told("int4") == told("w4a16")
+
+
+def test_a_model_of_the_same_dimensions_is_as_near_as_the_same_one():
+    found = json.loads(run("predict", "--model", "llama3.1-8b", "--on", "H100-SXM", "--json", "-"))["nearest"]
+    assert {row["model"] for row in found} == {"llama3-8b"}
 
 
 @pytest.mark.parametrize(
@@ -39,6 +88,14 @@ def test_predict_as_json_carries_a_band_for_each_figure():
         (("--model", "llama3-8b", "--on", "L4", "--concurrency", "-1"), "more than 0"),
         (("--model", "llama3-8b", "--on", "L4", "--format", "fp3"), "one of bf16"),
         (("--model", "bert-base", "--on", "L4"), "puts out no tokens"),
+        (("--model", "llama3-8b", "--on", "L4", "--concurrency", "0"), "more than 0"),
+        (("--model", "llama3-8b", "--on", "L4", "--rate", "0"), "--rate is 0"),
+        (("--model", "llama3-8b", "--on", "H100-SXM", "--rate", "1000"), "a queue would grow"),
+        (("--model", "llama3-8b", "--on", "p5.4xlarge", "--tensor-parallel", "8"), "has 1 device"),
+        (("--model", "llama3-8b", "--on", "H100-SXM", "--tensor-parallel", "5"), "do not divide"),
+        (("--model", "llama3-8b", "--on", "H100-SXM", "--engine", "VLLM"), "Did you mean: vllm"),
+        (("--model", "llama2-7b", "--on", "H100-SXM", "--input-tokens", "30000"), "sees 4,096 tokens"),
+        (("--model", "llama3-8b", "--on", "dl1.24xlarge"), "of Gaudi1? is not known"),
     ],
 )
 def test_a_slip_is_told_with_what_was_expected(words, told):

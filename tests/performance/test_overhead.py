@@ -8,11 +8,12 @@ import numpy as np
 import pytest
 
 from breakeven.errors import SpecError
-from breakeven.performance.ask import Question, ask, device_on
+from breakeven.performance.ask import ask
 from breakeven.performance.calibration import typical_parameters
 from breakeven.performance.measured import shipped_measurements, table_of
 from breakeven.performance.overhead import AS_INSTALLED, band, overhead_gib, published_gib, seen, usable_gib
 from breakeven.performance.posterior import updated
+from breakeven.performance.question import Question, device_on
 from breakeven.performance.table import prepared
 
 P = typical_parameters()

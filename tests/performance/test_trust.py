@@ -9,11 +9,12 @@ import pytest
 
 from breakeven import Workload
 from breakeven.performance.accuracy import Banded, lies_above, regrets, score
-from breakeven.performance.ask import Question, ask
+from breakeven.performance.ask import ask
 from breakeven.performance.band import EVIDENCE, WIDEST, evidence, half_widths
 from breakeven.performance.calibration import typical_parameters
 from breakeven.performance.measured import TARGETS, shipped_measurements, table_of
 from breakeven.performance.posterior import counted, moved, once, remaining, unused, updated
+from breakeven.performance.question import Question
 from breakeven.performance.table import predict_runs
 
 P = typical_parameters()

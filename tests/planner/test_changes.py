@@ -9,8 +9,9 @@ from breakeven.performance.calibration import typical_parameters
 from breakeven.performance.measured import table_of
 from breakeven.performance.posterior import updated
 from breakeven.planner import plan
-from breakeven.planner.changes import changes
+from breakeven.planner.changes import Change, Changes, Side, changes
 from breakeven.report.answer import answer
+from breakeven.report.changed import changed_sentences
 from breakeven.report.words import usd
 from breakeven.workload.policy import Only, Policy
 from breakeven.workload.profile import Slo, Workload
@@ -62,6 +63,15 @@ def test_a_measurement_of_something_else_changes_nothing_and_says_so(planned):
     after, _ = planned(0.05, model="unheard-of")
     assert after.measured.changed == ()
     assert any("changed no line of the ranking" in sentence for sentence in answer(after))
+
+
+def test_lines_that_only_changed_places_are_no_change_of_dollars_and_not_nothing():
+    def at(rank):
+        return Side(option="x", usd_per_day=10.0, rank=rank)
+
+    moved = Change(kind="hosted", line="llama3-8b", before=at(2), after=at(1))
+    found = Changes(lines=3, changed=(moved,), winner_before="x", winner_after="x")
+    assert changed_sentences(found) == ("Your measurements changed no dollars of the ranking, and the rank of 1 line.",)
 
 
 def test_without_a_measurement_nothing_is_said(shipped):

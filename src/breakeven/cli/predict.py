@@ -9,9 +9,11 @@ import typer
 def predict(  # noqa: PLR0913, PLR0917 - one parameter a flag
     model: Annotated[str, typer.Option(help="Open model, by its name in the catalogue.")],
     on: Annotated[str, typer.Option(help="Instance type or GPU.")],
-    number_format: Annotated[str | None, typer.Option("--format", help="bf16, fp8, fp4, int8, w4a16, w8a16.")] = None,
+    number_format: Annotated[
+        str | None, typer.Option("--format", help="bf16, fp8, fp4, int8, w4a16, w8a16, or as plans print it.")
+    ] = None,
     tensor_parallel: Annotated[
-        int | None, typer.Option(help="Devices a replica; default: the fewest that fit.")
+        int | None, typer.Option(help="Devices a replica; default: the fewest that fit and keep up.")
     ] = None,
     engine: Annotated[str, typer.Option(help="vllm, sglang, tensorrt-llm, tgi or a measured stack.")] = "vllm",
     engine_version: Annotated[str, typer.Option(help="As published, such as 0.19.0.")] = "",
@@ -26,8 +28,9 @@ def predict(  # noqa: PLR0913, PLR0917 - one parameter a flag
     from breakeven.catalogue.load import load_catalogue  # noqa: PLC0415
     from breakeven.cli.files import write_json  # noqa: PLC0415
     from breakeven.cli.plans import parameters_with  # noqa: PLC0415
-    from breakeven.performance.ask import Question, ask  # noqa: PLC0415
+    from breakeven.performance.ask import ask  # noqa: PLC0415
     from breakeven.performance.measured import all_measurements  # noqa: PLC0415
+    from breakeven.performance.question import Question  # noqa: PLC0415
     from breakeven.report.predicted import print_answer  # noqa: PLC0415
 
     question = Question(
@@ -39,7 +42,7 @@ def predict(  # noqa: PLR0913, PLR0917 - one parameter a flag
         engine_version=engine_version,
         input_tokens=input_tokens,
         output_tokens=output_tokens,
-        concurrency=None if rate is not None and concurrency is None else concurrency or 1.0,
+        concurrency=1.0 if rate is None and concurrency is None else concurrency,
         rate_per_s=rate,
     )
     catalogue = load_catalogue()

@@ -1,29 +1,33 @@
 """One question to the predictor: this model on this machine, so fast, within this band, because of that."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+import math
+from dataclasses import replace
 from typing import Any, Literal
 
 import msgspec
 import numpy as np
 
 from breakeven.catalogue.load import Catalogue
-from breakeven.errors import SpecError, UnknownNameError
+from breakeven.catalogue.schema import ModelSpec
+from breakeven.errors import SpecError
 from breakeven.evidence import Basis, Estimate
 from breakeven.options.columns import Floats
 from breakeven.performance.band import banded, bases, half_widths
 from breakeven.performance.calibration import Parameters
 from breakeven.performance.engines import stack_of
-from breakeven.performance.hardware import measured_devices, measured_models
-from breakeven.performance.measured import COMPUTE, MODES, Runs, Table, runs_of
+from breakeven.performance.kinds import BYTES_A_WEIGHT, measured_as, shape_of
+from breakeven.performance.measured import MODES, Runs, Table, runs_of
 from breakeven.performance.overhead import SOURCE, band, seen
+from breakeven.performance.question import Question, degrees, device_on, notices, overheads_of, settled
 from breakeven.performance.roofline import decode_step
-from breakeven.performance.serving import Served
+from breakeven.performance.serving import Served, carried_per_s
 from breakeven.performance.table import Prepared, predict_runs, prepared, request_of, rows_of
 from breakeven.units import BYTES_PER_GB
 
-BYTES_A_WEIGHT = {"bf16": 2.0, "fp8": 1.0, "fp4": 0.56, "int8": 1.0, "w4a16": 0.53, "w8a16": 1.0, "fp32": 4.0}
 NEAREST = 5
+OTHER_DEVICE, OTHER_GENERATION, OTHER_STACK = 3.0, 2.0, 1.5
+TWIN, OTHER_MODEL, LEAST_ALIKE = 0.01, 2.5, 4.5
+"""How far apart a measurement is that was made elsewhere; a model the less the more it is like the one asked for."""
 
 
 class Neighbour(msgspec.Struct, frozen=True, kw_only=True):
@@ -68,112 +72,80 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
     bound_by: str
     basis: Basis
     nearest: tuple[Neighbour, ...]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Question:
-    """What is asked; ``None``: the smallest degree that fits, the native format, the default engine."""
-
-    model: str
-    on: str
-    number_format: str | None = None
-    tensor_parallel: int | None = None
-    engine: str = "vllm"
-    engine_version: str = ""
-    input_tokens: float = 1000.0
-    output_tokens: float = 300.0
-    concurrency: float | None = None
-    rate_per_s: float | None = None
+    notices: tuple[str, ...]
+    """What of the question a plan would rule out, or was never measured."""
 
 
 def ask(question: Question, catalogue: Catalogue, parameters: Parameters, table: Table) -> Answer:
     """The prediction with its band, its bound and the nearest rows of ``table``.
 
     Raises:
-        UnknownNameError: model, instance or GPU is not known.
-        SpecError: the model does not fit, or a figure is out of range.
+        UnknownNameError: model, engine, instance or GPU is not known.
+        SpecError: the model does not fit or does not keep up, or a figure is out of range.
     """
-    known = _checked(question, catalogue)
+    question, model = settled(question, catalogue, parameters)
     device, count, memory_gib = device_on(question.on, catalogue, parameters)
-    number_format = question.number_format or _format(known, question.model)
-    for degree in _degrees(question.tensor_parallel, count):
-        runs = _with_memory(_runs(question, device, number_format, degree, catalogue), memory_gib)
-        ready = _ready(runs, parameters, _expected(runs, parameters))
-        if _fitting(runs, ready) >= 1:
+    tried = degrees(question, model, count, catalogue)
+    for degree in tried:
+        runs = _with_memory(_runs(question, device, degree, catalogue), memory_gib)
+        ready = _with_room(runs, parameters, last=degree == tried[-1])
+        if ready is not None and _carried(runs, ready, parameters) >= (question.rate_per_s or 0.0):
             break
-    else:  # the last and largest: perhaps beside an engine that keeps little
-        ready = _ready(runs, parameters, band(runs.kinds, parameters)[0])
-        if _fitting(runs, ready) < 1:
-            raise _no_room(question, runs, ready, f"{degree:g} x {device}")
+    machine = f"{degree:g} x {device}"
+    if ready is None:
+        raise _no_room(question, runs, _ready(runs, parameters, band(runs.kinds, parameters)[0]), machine)
+    carried = _carried(runs, ready, parameters)
+    if carried < (question.rate_per_s or 0.0):
+        raise _overrun(question, carried, machine)
     served = predict_runs(runs, parameters, ready)
-    replica, most = rows_of(runs, ready)
-    busy = runs.concurrency if question.rate_per_s is None else np.minimum(most, served.tpot_s * 0 + most)
-    step = decode_step(replica, np.minimum(busy, most), parameters)
+    stack = runs.kinds.stacks[0].name
     return Answer(
         model=question.model,
         on=question.on,
         device=device,
         tensor_parallel=degree,
-        compute_format=number_format,
-        engine=runs.kinds.stacks[0].name,
+        compute_format=question.number_format or "",
+        engine=stack,
         engine_version=question.engine_version,
         input_tokens=question.input_tokens,
         output_tokens=question.output_tokens,
         concurrency=question.concurrency,
         request_rate_per_s=question.rate_per_s,
-        **_estimates(served, runs, parameters),
+        **_estimates(served, runs, parameters, carried),
         **_largest(runs, parameters),
-        bound_by=step.bound_by()[0],
+        bound_by=_bound_by(served, runs, ready, parameters),
         basis=bases(runs.kinds, parameters)[0],
-        nearest=nearest(question, device, runs.kinds.stacks[0].name, degree, table),
+        nearest=nearest(question, model, (device, stack, degree), table),
+        notices=notices(question, model, device, catalogue, parameters),
     )
 
 
-def _checked(question: Question, catalogue: Catalogue) -> Any:  # noqa: ANN401
-    models = measured_models(catalogue)
-    if question.model not in models:
-        raise UnknownNameError("model", question.model, models, search="breakeven catalogue list models")
-    if models[question.model].kind == "encoder":
-        raise SpecError(
-            f"{question.model} is an encoder: it puts out no tokens",
-            expected="a model that generates text",
-            do="Plan it with `breakeven compare --task encode`",
-        )
-    for name in ("input_tokens", "output_tokens", "concurrency", "rate_per_s", "tensor_parallel"):
-        value = getattr(question, name)
-        if value is not None and not 0 < value < float("inf"):
-            raise SpecError(f"--{name.replace('_', '-')} is {value}", expected="more than 0", do="Correct it")
-    if question.number_format is not None and question.number_format not in COMPUTE:
-        raise SpecError(
-            f"--format is {question.number_format}", expected=f"one of {', '.join(COMPUTE)}", do="Choose one of them"
-        )
-    if question.concurrency is not None and question.rate_per_s is not None:
-        raise SpecError("--concurrency and --rate are both given", expected="one of them", do="Leave one out")
-    return models
+def _with_room(runs: Runs, parameters: Parameters, *, last: bool) -> Prepared | None:
+    """The kind with the memory that its engine is expected to leave; ``None`` where no request fits.
+
+    In the ``last`` resort it is the most that an engine may leave.
+    """
+    least = [band(runs.kinds, parameters)[0]] if last else []
+    for overhead in (_expected(runs, parameters), *least):
+        ready = _ready(runs, parameters, overhead)
+        if _fitting(runs, ready) >= 1:
+            return ready
+    return None
 
 
-def _format(models: Any, model: str) -> str:  # noqa: ANN401
-    return {"fp8": "fp8", "mxfp4": "fp4", "int4-experts": "w4a16"}.get(models[model].native_format, "bf16")
+def _carried(runs: Runs, ready: Prepared, parameters: Parameters) -> float:
+    """How many requests a second the replica carries when it is full."""
+    replica, most = rows_of(runs, ready)
+    return float(carried_per_s(replica, most, runs.input_tokens, runs.output_tokens, parameters)[0])
 
 
-def device_on(on: str, catalogue: Catalogue, parameters: Parameters) -> tuple[str, int, float]:
-    """Under the name of an instance type or of a GPU: the device, how many (8 of a GPU), and the GiB of each."""
-    devices = measured_devices(catalogue)
-    instance = catalogue.instances.get(on.removeprefix("ml."))
-    if instance is not None and not instance.accelerator:
-        raise SpecError(
-            f"{on} has no accelerator",
-            expected="an instance type with one, or a GPU",
-            do="Plan encoders on CPUs with `breakeven compare --task encode`",
-        )
-    name = on if instance is None else instance.accelerator
-    if name is not None and name in devices:
-        memory = devices[name].memory_gib * parameters.ecc_memory_share.get(name, 1.0)
-        if instance is None:
-            return name, 8, memory
-        total, count = instance.accelerator_memory_gib_total, instance.accelerator_count
-        return name, count, total / count if total else memory
-    raise UnknownNameError("instance or GPU", on, [*devices, *catalogue.instances])
+def _bound_by(served: Served, runs: Runs, ready: Prepared, parameters: Parameters) -> str:
+    """What most of a decode step goes to, with as many requests in flight as the load keeps there (Little's law)."""
+    replica, most = rows_of(runs, ready)
+    lasting = served.ttft_s + np.maximum(runs.output_tokens - 1, 0.0) * served.tpot_s
+    arriving = np.isfinite(runs.request_rate_per_s)
+    busy = np.where(arriving, runs.request_rate_per_s * lasting, runs.concurrency)
+    return decode_step(replica, np.clip(busy, 1.0, most), parameters).bound_by()[0]
 
 
 def _with_memory(runs: Runs, memory_gib: float) -> Runs:
@@ -182,15 +154,11 @@ def _with_memory(runs: Runs, memory_gib: float) -> Runs:
     return replace(runs, kinds=replace(runs.kinds, devices=devices))
 
 
-def _degrees(asked: int | None, count: int) -> Sequence[int]:
-    if asked is not None:
-        return [asked]
-    return sorted({n for n in (1, 2, 4, 8, 16, 32, 64) if n <= count} | {count})
-
-
-def _runs(question: Question, device: str, number_format: str, degree: int, catalogue: Catalogue) -> Runs:
-    stack, version = stack_of(question.engine, question.engine_version)
+def _runs(question: Question, device: str, degree: int, catalogue: Catalogue) -> Runs:
+    """The one run, as plans see it: arrivals too have the effects of a closed benchmark, not those of an open one."""
+    stack, version = stack_of(overheads_of(question.engine, catalogue), question.engine_version)
     mode = "closed" if question.rate_per_s is None else "open"
+    number_format = question.number_format or ""
     texts = {
         "id": ["asked:1"],
         "model": [question.model],
@@ -198,7 +166,7 @@ def _runs(question: Question, device: str, number_format: str, degree: int, cata
         "compute_format": [number_format],
         "engine": [stack],
         "engine_version": [version],
-        "mode": [mode],
+        "mode": ["closed"],
         "scenario": [""],
     }
     figures = {
@@ -219,13 +187,24 @@ def _runs(question: Question, device: str, number_format: str, degree: int, cata
     return replace(runs, mode=np.array([MODES.index(mode)]))
 
 
-def _estimates(served: Served, runs: Runs, parameters: Parameters) -> dict[str, Any]:
+def _estimates(served: Served, runs: Runs, parameters: Parameters, carried: float) -> dict[str, Any]:
     basis = bases(runs.kinds, parameters)[0]
     widths = half_widths(runs.kinds, parameters)
-    return {
+    found = {
         target: banded(float(getattr(served, target)[0]), float(width[0]), basis, parameters.source)
         for target, width in widths.items()
     }
+    if np.isfinite(runs.request_rate_per_s[0]):
+        found["output_tokens_per_s"] = _arriving(found["output_tokens_per_s"], runs, carried)
+    return found
+
+
+def _arriving(output: Estimate, runs: Runs, carried: float) -> Estimate:
+    """Output under arrivals: all that is asked for, or as little as the low end of the band carries."""
+    if output.low is None:
+        return output
+    most = carried * float(runs.output_tokens[0])
+    return msgspec.structs.replace(output, low=min(output.mid, most * output.low / output.mid), high=output.mid)
 
 
 def _ready(runs: Runs, parameters: Parameters, overhead: Floats | float | None) -> Prepared:
@@ -238,7 +217,7 @@ def _ready(runs: Runs, parameters: Parameters, overhead: Floats | float | None) 
 def _expected(runs: Runs, parameters: Parameters) -> float | None:
     """The overhead to count with: that of published runs where the user has measured this group, else the usual."""
     kinds = runs.kinds
-    group = (kinds.devices[0].name, kinds.models[0].name, kinds.stacks[0].name)
+    group = (kinds.devices[0].name, measured_as(kinds.models[0].name), kinds.stacks[0].name)
     return None if any(group in shares for shares in parameters.narrowed.values()) else 0.0
 
 
@@ -259,6 +238,15 @@ def _no_room(question: Question, runs: Runs, ready: Prepared, machine: str) -> S
     )
 
 
+def _overrun(question: Question, carried: float, machine: str) -> SpecError:
+    return SpecError(
+        f"{question.rate_per_s:g} requests come a second, and {machine} carries {carried:.3g}: a queue would grow "
+        "without end",
+        expected="a rate that one replica carries",
+        do="Lower --rate, take more --tensor-parallel, or plan several replicas with `breakeven compare`",
+    )
+
+
 def _largest(runs: Runs, parameters: Parameters) -> dict[str, Any]:
     """Whole requests that fit: as expected, where the engine keeps most of the memory, and where it keeps least."""
     least, most = band(runs.kinds, parameters)
@@ -270,15 +258,23 @@ def _largest(runs: Runs, parameters: Parameters) -> dict[str, Any]:
     return {"largest_concurrency": found, "concurrency_bound_by": "engine" if found.low == limit else "memory"}
 
 
-def nearest(question: Question, device: str, stack: str, degree: int, table: Table) -> tuple[Neighbour, ...]:
-    """The measurements most like the question: same model and device first, then stack, then load."""
+def nearest(question: Question, model: ModelSpec, on: tuple[str, str, int], table: Table) -> tuple[Neighbour, ...]:
+    """The measurements most like the question: same network and device first, then stack, then load.
+
+    ``on``: device, stack and tensor-parallel degree.
+    """
     t, runs = table.texts, table.runs
     kinds = runs.kinds
+    device, stack, degree = on
     generation = {d.name: d.generation for d in kinds.devices}
     mine = generation.get(device)
+    unlike = {m.name: _unlike(m, model) for m in kinds.models}
     far = np.array(
         [
-            3.0 * (m != question.model) + 3.0 * (g != device) + 2.0 * (generation.get(g) != mine) + 1.5 * (e != stack)
+            unlike.get(m, LEAST_ALIKE)
+            + OTHER_DEVICE * (g != device)
+            + OTHER_GENERATION * (generation.get(g) != mine)
+            + OTHER_STACK * (e != stack)
             for m, g, e in zip(t["model"], t["gpu"], t["engine"], strict=True)
         ]
     )
@@ -289,6 +285,14 @@ def nearest(question: Question, device: str, stack: str, degree: int, table: Tab
     tensor_parallel = kinds.tensor_parallel[np.maximum(runs.kind, 0)]
     far = far + 0.5 * np.abs(np.log2(tensor_parallel / degree))
     return tuple(_neighbour(table, int(row)) for row in np.argsort(far, kind="stable")[:NEAREST])
+
+
+def _unlike(model: ModelSpec, asked: ModelSpec) -> float:
+    """How far a model is from the one asked for: 0 where all that speed depends on is the same."""
+    if measured_as(model.name) == measured_as(asked.name):
+        return TWIN if model.name != asked.name else 0.0
+    sizes = [row.params_active or 1 for row in (model, asked)]
+    return min(OTHER_MODEL + (shape_of(model) != shape_of(asked)) + abs(math.log(sizes[0] / sizes[1])), LEAST_ALIKE)
 
 
 def _neighbour(table: Table, row: int) -> Neighbour:

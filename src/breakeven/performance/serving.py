@@ -272,12 +272,18 @@ def arriving(
         return steady(replica, np.maximum(in_flight, 1.0), output_tokens, prompt, p)
 
     in_flight = concurrency_at(rate, most, lambda n: _met(rate * at(n).held_s, requests) / rate)
-    found, carried = at(in_flight), most / at(most).held_s
+    found, carried = at(in_flight), carried_per_s(replica, most, input_tokens, output_tokens, p)
     let_in = np.minimum(requests / 2, entering_of(replica, most, input_tokens, output_tokens))
     wait = (requests / 2 - let_in) * np.maximum(1 / carried - 1 / rate, 0.0)
     wait += let_in * np.maximum((prompt.compute_s + prompt.wire_s) * replica.pace - 1 / rate, 0.0)
     served = np.minimum(rate, carried) * output_tokens
     return Served(output_tokens_per_s=served, ttft_s=found.ttft_s + wait, tpot_s=found.tpot_s)
+
+
+def carried_per_s(replica: Replica, most: Floats, input_tokens: Floats, output_tokens: Floats, p: Parameters) -> Floats:
+    """Requests a second that end when as many are in flight as fit."""
+    found: Floats = most / steady(replica, most, output_tokens, prompt_of(replica, input_tokens, p), p).held_s
+    return found
 
 
 def entering_of(replica: Replica, most: Floats, input_tokens: Floats, output_tokens: Floats) -> Floats:

@@ -11,11 +11,15 @@ def changed_sentences(found: Changes | None) -> tuple[str, ...]:
     if found is None:
         return ()
     dearer = [one for one in found.changed if one.costs_otherwise]
+    only_moved = len(found.changed) - len(dearer)
+    if not dearer and only_moved:
+        lines = f"{only_moved} line{'s' if only_moved > 1 else ''}"
+        return (f"Your measurements changed no dollars of the ranking, and the rank of {lines}.",)
     if not dearer:
         return (
-            "Your measurements changed no line of the ranking: nothing measured competes here, or it was as predicted.",
+            "Your measurements changed no line of the ranking (each is told by its cheapest option): nothing "
+            "measured is the cheapest of its line, or it was as predicted.",
         )
-    only_moved = len(found.changed) - len(dearer)
     others = f"; {only_moved} other{'s' if only_moved > 1 else ''} only changed rank" if only_moved else ""
     return (
         f"Your measurements changed the dollars of {len(dearer)} of {found.lines} lines of the ranking{others}. "

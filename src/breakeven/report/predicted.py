@@ -2,6 +2,7 @@
 
 from rich import box
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
@@ -33,6 +34,8 @@ def print_answer(answer: Answer) -> None:
         beside = "   what the engine lets in; memory holds more" if limit else _band(estimate, told)
         console.print(f"  {name:<22}{told(estimate.mid):>9}{beside}")
     console.print(f"  {'each step bound by':<22}{answer.bound_by:>9}")
+    for notice in answer.notices:
+        console.print(f"[yellow]note:[/yellow] {escape(notice)}")
     console.print(_nearest(answer.nearest))
 
 

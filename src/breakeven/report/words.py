@@ -66,10 +66,12 @@ def unit_price(price: Decimal | None) -> str:
 def seconds(value: float) -> str:
     """A duration in ms below a second, else in s.
 
-    >>> seconds(0.0472), seconds(2.345)
-    ('47 ms', '2.3 s')
+    >>> seconds(0.0472), seconds(2.345), seconds(1234.5)
+    ('47 ms', '2.3 s', '1,234 s')
     """
-    return f"{value * 1000:.2g} ms" if value < 0.0995 else (f"{value * 1000:.0f} ms" if value < 1 else f"{value:.2g} s")
+    if value < 1:
+        return f"{value * 1000:.2g} ms" if value < 0.0995 else f"{value * 1000:.0f} ms"
+    return f"{value:.2g} s" if value < 99.5 else f"{value:,.0f} s"
 
 
 def share(part: float) -> str:
