@@ -40,6 +40,15 @@ def test_no_more_is_put_out_than_arrives_and_at_the_low_end_of_the_band_what_is_
     assert busy["low"] < busy["mid"] == busy["high"] == pytest.approx(4500, rel=0.01)
 
 
+def test_no_band_reaches_below_what_the_datasheet_allows():
+    found = json.loads(run("predict", "--model", "llama3-8b", "--on", "L4", "--concurrency", "2", "--json", "-"))
+    read_once_s = 16.06e9 / 300e9
+    multiplied_s = 1000 * 2 * (8.03e9 - 2 * 128256 * 4096) / 121e12
+    assert found["tpot_s"]["low"] == pytest.approx(read_once_s, rel=0.01)
+    assert found["output_tokens_per_s"]["high"] <= 2 / found["tpot_s"]["low"]
+    assert found["ttft_s"]["low"] == pytest.approx(multiplied_s, rel=0.01)
+
+
 def test_arrivals_and_clients_meet_the_same_server():
     def told(*load):
         return json.loads(run("predict", "--model", "llama3-8b", "--on", "H100-SXM", *load, "--json", "-"))

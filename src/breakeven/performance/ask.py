@@ -15,6 +15,7 @@ from breakeven.options.columns import Floats
 from breakeven.performance.band import banded, bases, half_widths
 from breakeven.performance.calibration import Parameters
 from breakeven.performance.engines import stack_of
+from breakeven.performance.floors import prompt_floor_s, step_floor_s
 from breakeven.performance.kinds import BYTES_A_WEIGHT, measured_as, shape_of
 from breakeven.performance.measured import MODES, Runs, Table, runs_of
 from breakeven.performance.overhead import SOURCE, band, seen
@@ -196,6 +197,26 @@ def _estimates(served: Served, runs: Runs, parameters: Parameters, carried: floa
     }
     if np.isfinite(runs.request_rate_per_s[0]):
         found["output_tokens_per_s"] = _arriving(found["output_tokens_per_s"], runs, carried)
+    return _possible(found, runs)
+
+
+def _possible(found: dict[str, Estimate], runs: Runs) -> dict[str, Estimate]:
+    """The bands without what the datasheet rules out.
+
+    No token comes before its weights are read once, no first one before the prompt is multiplied with them.
+    """
+    kind = runs.kind
+    token = float(step_floor_s(runs.kinds, kind)[0])
+    first = float(np.fmax(prompt_floor_s(runs.kinds, kind, runs.input_tokens), token)[0])
+    for name, floor in (("tpot_s", token), ("ttft_s", first)):
+        one = found[name]
+        if one.low is not None:
+            found[name] = msgspec.structs.replace(one, low=min(max(one.low, floor), one.mid))
+    output, clients = found["output_tokens_per_s"], float(runs.concurrency[0])
+    if output.high is not None and not np.isfinite(runs.request_rate_per_s[0]):
+        found["output_tokens_per_s"] = msgspec.structs.replace(
+            output, high=max(min(output.high, clients / token), output.mid)
+        )
     return found
 
 

@@ -18,6 +18,7 @@ from breakeven.catalogue.schema import ModelSpec
 from breakeven.errors import SpecError
 from breakeven.options.columns import Floats, Ints, Mask
 from breakeven.performance.engines import ENGINES, stack_of
+from breakeven.performance.floors import step_floor_s
 from breakeven.performance.hardware import measured_devices, measured_models
 from breakeven.performance.held_back import held_back_steps
 from breakeven.performance.kinds import ALIKE, DRAWN, DRAWN_MEAN, STUDIED, VARIED, Device, Kinds, Precision, Stack
@@ -227,11 +228,7 @@ def _impossible(table: Table) -> dict[int, str]:
     runs, k = table.runs, table.runs.kinds
     on = np.flatnonzero(runs.covered)
     kind = runs.kind[on]
-    total, experts = (column[kind] for column in k.weight_bytes())
-    share = k.by_model(lambda m: m.experts_per_token / m.experts if m.experts else 1.0)[kind]
-    once = (total - experts + experts * share) * k.by_model(lambda m: 0.5 if m.kind == "encoder-decoder" else 1.0)[kind]
-    ranks = k.tensor_parallel[kind] * k.data_parallel[kind] * k.pipeline_parallel[kind]
-    floor_s = once / (ranks * k.by_device(lambda d: d.bandwidth_bytes_per_s)[kind]) / IMPOSSIBLE
+    floor_s = step_floor_s(k, kind) / IMPOSSIBLE
     too_fast = np.flatnonzero(table.observed["tpot_s"][on] < floor_s)
     found = {
         int(
