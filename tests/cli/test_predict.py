@@ -139,6 +139,24 @@ def test_accuracy_in_the_terminal_is_a_table_for_each_figure(tmp_path, runs_csv)
     assert f"{above:+.1%}" in told
 
 
+def test_a_table_of_which_nothing_is_known_is_scored_and_says_why(tmp_path, runs_csv):
+    table, rows = tmp_path / "table.csv", tmp_path / "rows.csv"
+    table.write_text(runs_csv({"gpu": "h100-sxm"}, {"gpu": "h100-sxm"}, {"model": "bert-base"}), encoding="utf-8")
+    told = run("accuracy", str(table), "--rows", str(rows))
+    assert "0 of 3 rows covered" in told
+    assert "2 rows, the first is row 2: GPU 'h100-sxm' is not known (did you mean H100-SXM?)" in told
+    assert "row 4: model bert-base puts out no tokens" in told
+    assert len(rows.read_text(encoding="utf-8").splitlines()) == 4
+    found = json.loads(run("accuracy", str(table), "--json", "-"))
+    assert (found["covered"], found["not_covered"][0]["rows"], found["fitted_on"]) == (0, 2, 0)
+
+
+def test_rows_that_the_calibration_was_fitted_on_are_counted(tmp_path, runs_csv):
+    table = tmp_path / "table.csv"
+    table.write_text(runs_csv({"id": "accelmark:s0"}, {}), encoding="utf-8")
+    assert "1 of these rows are ones that the calibration was fitted on" in run("accuracy", str(table))
+
+
 def test_accuracy_refuses_a_bad_row_by_number(tmp_path, runs_csv):
     table = tmp_path / "table.csv"
     table.write_text(runs_csv({}, {"ttft_s": "-3"}), encoding="utf-8")

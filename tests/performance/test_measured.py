@@ -1,5 +1,4 @@
 import csv
-import io
 from importlib import resources
 
 import numpy as np
@@ -23,7 +22,7 @@ def refusal(shipped, runs_csv):
 
     def message(*rows):
         with pytest.raises(SpecError) as wrong:
-            table_of(csv.DictReader(io.StringIO(runs_csv(*rows))), shipped, "table.csv")
+            table_of(runs_csv(*rows), shipped, "table.csv")
         return str(wrong.value)
 
     return message
@@ -37,7 +36,7 @@ def test_the_shipped_table_is_read_whole_and_every_row_of_it_is_covered(shipped)
 
 def test_devices_beyond_the_degrees_hold_layers_one_after_another(shipped, runs_csv):
     rows = runs_csv({}, {"gpus_used": "4"}, {"gpus_used": "4", "tensor_parallel": "2"}, {"gpus_used": ""})
-    kinds = table_of(csv.DictReader(io.StringIO(rows)), shipped, "table.csv").runs.kinds
+    kinds = table_of(rows, shipped, "table.csv").runs.kinds
     assert kinds.pipeline_parallel.tolist() == [1, 4, 2]
 
 
@@ -45,21 +44,21 @@ def test_how_lengths_differ_is_read_off_their_means(shipped, runs_csv):
     varied = {"input_tokens": "281.7", "output_tokens": "354.2"}
     drawn = {"input_tokens": "7372.8", "output_tokens": "921.6"}
     rows = runs_csv({}, varied, drawn, {"mode": "static"})
-    runs = table_of(csv.DictReader(io.StringIO(rows)), shipped, "table.csv").runs
+    runs = table_of(rows, shipped, "table.csv").runs
     stacks = [runs.kinds.stacks[n] for n in runs.kinds.stack[runs.kind]]
     assert [stack.lengths for stack in stacks] == ["alike", "varied", "drawn", "varied"]
 
 
 def test_rows_of_an_unknown_model_or_device_are_not_covered_and_no_error(shipped, runs_csv):
     rows = runs_csv({}, {"model": "llama-9"}, {"gpu": "RTX9090"})
-    table = table_of(csv.DictReader(io.StringIO(rows)), shipped, "table.csv")
+    table = table_of(rows, shipped, "table.csv")
     assert table.runs.covered.tolist() == [True, False, False]
 
 
 def test_a_missing_column_is_named(shipped, runs_csv):
     columns = [column for column in COLUMNS if column not in ("tpot_s", "mode")]
     with pytest.raises(SpecError, match="lacks the columns mode, tpot_s"):
-        table_of(csv.DictReader(io.StringIO(runs_csv({}, columns=columns))), shipped, "table.csv")
+        table_of(runs_csv({}, columns=columns), shipped, "table.csv")
 
 
 @pytest.mark.parametrize(
@@ -73,6 +72,7 @@ def test_a_missing_column_is_named(shipped, runs_csv):
         ({"mode": "fast"}, "row 3: mode is 'fast'"),
         ({"concurrency": ""}, "row 3: a run of mode closed needs concurrency"),
         ({"compute_format": "fp3"}, "row 3: compute_format is 'fp3'"),
+        ({"tensor_parallel": "1.5"}, "row 3: tensor_parallel is 1.5, which is not a whole number"),
     ],
 )
 def test_a_row_that_cannot_be_right_is_told_by_number_and_reason(refusal, slip, told):
@@ -83,6 +83,45 @@ def test_a_row_faster_than_memory_allows_is_refused_with_the_limit(refusal):
     # 16 GB of weights at 3,350 GB/s: 4.8 ms a token at best
     assert "row 2: tpot_s is 0.001, but reading the weights once takes 0.003" in refusal({"tpot_s": "0.001"})
     assert "row 2: output_tokens_per_s is 1e+06, but memory allows" in refusal({"output_tokens_per_s": "1e6"})
+
+
+def test_a_first_token_before_the_weights_are_read_once_is_refused(refusal):
+    assert "row 2: ttft_s is 1e-07, but reading the weights once takes" in refusal({"ttft_s": "1e-7"})
+
+
+def test_work_handed_over_at_once_is_no_faster_than_its_multiplications(refusal):
+    bulk = {"mode": "offline", "concurrency": "", "requests": "", "ttft_s": "", "tpot_s": ""}
+    assert "its multiplications allow at most" in refusal(bulk | {"output_tokens_per_s": "1e9"})
+
+
+def test_a_row_is_told_by_where_it_begins_in_the_file(shipped, runs_csv):
+    header, good, bad = runs_csv({}, {"ttft_s": "-1"}).splitlines()
+    two_lines = good.replace("mine:1", '"mine\n1"')
+    assert two_lines != good
+    with pytest.raises(SpecError, match="has 1 row that cannot be right: row 8: ttft_s is -1"):
+        table_of("\n".join([header, "", good, "", two_lines, "", bad]), shipped, "table.csv")
+
+
+def test_signs_that_some_take_for_the_end_of_a_line_are_part_of_a_field(shipped, runs_csv):
+    header, row = runs_csv({"source": "a"}).splitlines()
+    told = row.replace(",a,", ",a\u2028b\x0cc,")
+    assert told != row
+    assert table_of(f"{header}\n{told}\n", shipped, "table.csv").texts["source"] == ["a\u2028b\x0cc"]
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        (lambda text: text[:0], "table.csv is empty"),
+        (lambda text: text.splitlines()[0], "has a header and no rows"),
+        (lambda text: text.replace(",", ";"), "are parted by semicolons"),
+        (lambda text: text.replace(",", "\t"), "are parted by tabs"),
+        (lambda text: text.replace("ttft_s", "TTFT_s").replace(",gpu,", ", gpu,"), "spells columns otherwise: ' gpu'"),
+    ],
+)
+def test_a_file_of_another_form_is_told_by_its_form(shipped, runs_csv, change, told):
+    with pytest.raises(SpecError, match=told):
+        table_of(change(runs_csv({})), shipped, "table.csv")
 
 
 def test_a_file_that_is_no_table_is_refused(tmp_path, shipped):

@@ -1,7 +1,5 @@
 """What an engine keeps of a device's memory, and how far the largest concurrency is to be trusted for it."""
 
-import csv
-import io
 from dataclasses import replace
 
 import numpy as np
@@ -101,7 +99,7 @@ def test_where_nothing_is_left_the_message_says_what_is_missing(asked):
 def test_what_was_measured_is_asked_with_the_room_that_it_had(shipped, table, runs_csv):
     told = {"model": "llama3-70b", "compute_format": "fp8", "weight_bytes_per_param": "1", "concurrency": "3"}
     row = runs_csv({**told, "engine": "vllm-v1", "output_tokens_per_s": "95", "ttft_s": "0.3", "tpot_s": "0.03"})
-    mine = updated(P, table_of(csv.DictReader(io.StringIO(row)), shipped, "mine.csv"))
+    mine = updated(P, table_of(row, shipped, "mine.csv"))
     question = Question(
         model="llama3-70b", on="H100-SXM", number_format="fp8", tensor_parallel=1, concurrency=3, input_tokens=1000
     )

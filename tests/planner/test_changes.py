@@ -1,6 +1,5 @@
 """What a measurement changed is told: dollars and rank before and after, who came, who went, who wins."""
 
-import csv
 from dataclasses import replace
 
 import pytest
@@ -26,7 +25,7 @@ def planned(shipped, runs_csv):
     """The plan after a measurement of that pace, with what it changed."""
 
     def run(tpot_s, work=WORK, policy=None, **row):
-        rows = csv.DictReader(runs_csv(MINE | {"tpot_s": str(tpot_s)} | row).splitlines())
+        rows = runs_csv(MINE | {"tpot_s": str(tpot_s)} | row)
         parameters = updated(typical_parameters(), table_of(rows, shipped, "mine"))
         policy = policy or Policy(only=ONLY)
         before, after = plan(work, shipped, policy), plan(work, shipped, policy, parameters=parameters)

@@ -1,7 +1,5 @@
 """The fit, the bands and the gate: what they promise, on few rows."""
 
-import csv
-import io
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -49,7 +47,7 @@ def slow_rows(runs_csv, shipped, priors, factor):
         {"id": f"mine:{n}", "concurrency": str(n), "output_tokens_per_s": "", "ttft_s": "", "tpot_s": "1"}
         for n in (1, 2, 4, 8, 16, 32, 64)
     ]
-    read = lambda some: table_of(csv.DictReader(io.StringIO(runs_csv(*some))), shipped, "mine.csv")  # noqa: E731
+    read = lambda some: table_of(runs_csv(*some), shipped, "mine.csv")  # noqa: E731
     plain = predict_runs(read(rows).runs, priors).tpot_s
     return read([{**row, "tpot_s": f"{factor * tpot:.6g}"} for row, tpot in zip(rows, plain, strict=True)])
 
@@ -68,7 +66,7 @@ def test_what_one_pair_does_in_a_way_of_its_own_moves_the_others_little(tools, r
         for g in ("A100-80", "H100-SXM", "H200")
         for n in (1, 2, 4, 8, 16, 32, 64)
     ]
-    read = lambda some: table_of(csv.DictReader(io.StringIO(runs_csv(*some))), shipped, "mine.csv")  # noqa: E731
+    read = lambda some: table_of(runs_csv(*some), shipped, "mine.csv")  # noqa: E731
     plain = predict_runs(read(rows).runs, priors).tpot_s
     odd = [3.0 if row["gpu"] == "A100-80" else 1.0 for row in rows]
     table = read([{**r, "tpot_s": f"{f * s:.6g}"} for r, f, s in zip(rows, odd, plain, strict=True)])
@@ -148,7 +146,7 @@ def test_the_variance_of_strangers_is_parted_into_what_their_groups_share(tools,
                 rows += [
                     {"id": f"p{publisher}:{len(rows) + n}", "gpu": gpu, "model": model, **figures} for n in range(4)
                 ]
-    table = table_of(csv.DictReader(io.StringIO(runs_csv(*rows))), shipped, "strangers")
+    table = table_of(runs_csv(*rows), shipped, "strangers")
     found = tools["banding"].variance_of(table, np.stack([np.array(errors), *[np.full(len(errors), np.nan)] * 2]))
     assert {part: np.sqrt(value) for part, value in found.items()} == pytest.approx(parts, abs=0.04)
 

@@ -1,7 +1,5 @@
 """What own rows tell of others: asked of publishers whose truth is known."""
 
-import csv
-import io
 from dataclasses import replace
 
 import numpy as np
@@ -27,7 +25,7 @@ def strangers(shipped, runs_csv):
         {"id": f"{gpu}:{model}-{n}", "gpu": gpu, "model": model, "concurrency": n, **SILENT} for gpu, model, n in names
     ]
     known, random = typical_parameters(), np.random.default_rng(5)
-    table = table_of(csv.DictReader(io.StringIO(runs_csv(*rows))), shipped, "strangers")
+    table = table_of(runs_csv(*rows), shipped, "strangers")
     usual = predict_runs(table.runs, known)
     effects = {}
     for quantity, width in known.own.items():

@@ -129,7 +129,6 @@ def _read(url: str | None, files: list[Path], told: "Described", out: Path | Non
 
 def _write(points: "list[Point]", system: "System", source: str, out: Path) -> None:
     """The table, checked as `accuracy` will check it before it replaces anything."""
-    import csv  # noqa: PLC0415
     from datetime import date  # noqa: PLC0415
 
     from breakeven.bench.rows import csv_of  # noqa: PLC0415
@@ -141,7 +140,7 @@ def _write(points: "list[Point]", system: "System", source: str, out: Path) -> N
         typer.echo(f"{out} is not written: nothing was measured", err=True)
         return
     raw = csv_of(points, system, source, date.today())
-    table = table_of(csv.DictReader(raw.decode().splitlines()), load_catalogue(), "what was measured")
+    table = table_of(raw.decode(), load_catalogue(), "what was measured")
     write_whole(out, raw)
     covered = int(table.runs.covered.sum())
     told = f"{out}: {len(points)} row{'s' if len(points) > 1 else ''}"

@@ -36,13 +36,14 @@ def parameters_with(measured: Path | None, catalogue: "Catalogue", *, tell: bool
 
     if measured is None:
         return typical_parameters()
-    from breakeven.performance.measured import by_row, read_table  # noqa: PLC0415
+    from breakeven.performance.measured import read_table  # noqa: PLC0415
     from breakeven.performance.posterior import unused, updated  # noqa: PLC0415
+    from breakeven.performance.rows import by_row  # noqa: PLC0415
 
     known, table = typical_parameters(), read_table(measured, catalogue)
     if tell and (less := unused(table, known)):
         count = f"{len(less)} of {len(table.runs.kind)} rows"
-        typer.echo(f"{measured}: {count} change nothing, or less than they say. {by_row(less)}", err=True)
+        typer.echo(f"{measured}: {count} change nothing, or less than they say. {by_row(less, table.lines)}", err=True)
     return updated(known, table)
 
 

@@ -5,7 +5,6 @@ model or device that is not known is not an error: the row counts as not covered
 """
 
 import csv
-from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from importlib import resources
 from pathlib import Path
@@ -15,13 +14,13 @@ import numpy as np
 
 from breakeven.catalogue.load import Catalogue
 from breakeven.catalogue.schema import ModelSpec
-from breakeven.errors import SpecError
 from breakeven.options.columns import Floats, Ints, Mask
 from breakeven.performance.engines import ENGINES, stack_of
-from breakeven.performance.floors import step_floor_s
+from breakeven.performance.floors import prompt_floor_s, step_floor_s
 from breakeven.performance.hardware import measured_devices, measured_models
 from breakeven.performance.held_back import held_back_steps
 from breakeven.performance.kinds import ALIKE, DRAWN, DRAWN_MEAN, STUDIED, VARIED, Device, Kinds, Precision, Stack
+from breakeven.performance.rows import refuse, rows_in, text_of
 
 MODES = ("static", "closed", "offline", "open")
 TARGETS = ("output_tokens_per_s", "ttft_s", "tpot_s")
@@ -38,7 +37,6 @@ IMPOSSIBLE = 1.25
 """How much faster than the datasheet's bandwidth a row may be before it is refused: datasheets are rounded."""
 LEAST_PART = 1e-6
 """A number this near to a whole one is whole."""
-REASONS_TOLD = 8
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -79,6 +77,8 @@ class Table:
     runs: Runs
     doubted: dict[str, Floats] = field(default_factory=dict)
     """What was published of rows whose figures contradict each other, and is left out of ``observed``."""
+    lines: list[int] = field(default_factory=list)
+    """Where each row begins in its file (the header is row 1)."""
 
     @property
     def file(self) -> list[str]:
@@ -93,6 +93,7 @@ class Table:
             observed={name: column[rows] for name, column in self.observed.items()},
             runs=replace(self.runs.take(rows), kinds=self.runs.kinds.take(kept).pruned(), kind=kind.reshape(-1)),
             doubted={name: column[rows] for name, column in self.doubted.items()},
+            lines=[self.lines[row] for row in rows],
         )
 
 
@@ -122,11 +123,17 @@ def _shipped(catalogue: Catalogue, *names: str) -> Table:
     folder = resources.files("breakeven.performance").joinpath("data")
     texts = [folder.joinpath(name).read_text(encoding="utf-8").splitlines() for name in names]
     lines = [texts[0][0], *(line for text in texts for line in text if line != texts[0][0])]
-    table = table_of(csv.DictReader(lines), catalogue, "the shipped table")
+    table = table_of("\n".join(lines), catalogue, "the shipped table")
     reasons = doubts()
     doubted = np.array([name in reasons for name in table.texts["id"]], dtype=np.bool_)
     apart, kept = ({t: np.where(rows, v, np.nan) for t, v in table.observed.items()} for rows in (doubted, ~doubted))
     return replace(table, observed=kept, doubted=apart)
+
+
+def fitted_ids() -> set[str]:
+    """The ids of the measurements on which the calibration rests."""
+    file = resources.files("breakeven.performance").joinpath("data", "measurements.csv")
+    return {row["id"] for row in csv.DictReader(file.read_text(encoding="utf-8").splitlines())}
 
 
 def doubts() -> dict[str, str]:
@@ -141,42 +148,30 @@ def read_table(path: Path, catalogue: Catalogue) -> Table:
     Raises:
         SpecError: the file cannot be read, lacks columns, or has rows that cannot be right: number and reason of each.
     """
-    try:
-        lines = path.read_text(encoding="utf-8-sig").splitlines()
-    except (OSError, UnicodeDecodeError) as wrong:
-        raise SpecError(
-            f"{path} cannot be read: {wrong}", expected="a CSV file in UTF-8", do="Check the path"
-        ) from wrong
-    return table_of(csv.DictReader(lines), catalogue, str(path))
+    return table_of(text_of(path), catalogue, str(path))
 
 
-def table_of(reader: Any, catalogue: Catalogue, name: str) -> Table:  # noqa: ANN401 - a csv.DictReader
-    """A table from CSV rows, all of them checked.
+def table_of(text: str, catalogue: Catalogue, name: str) -> Table:
+    """A table from the text of a CSV file, all rows checked.
 
     Raises:
         SpecError: columns are missing or rows cannot be right.
     """
-    missing = [column for column in COLUMNS if column not in (reader.fieldnames or ())]
-    if missing:
-        raise SpecError(
-            f"{name} lacks the column{'s' if len(missing) > 1 else ''} {', '.join(missing)}",
-            expected=f"a header with {', '.join(COLUMNS)}",
-            do="Add them; a figure that is not known stays empty",
-        )
-    rows = list(reader)
+    read = rows_in(text, COLUMNS, name)
+    rows = read.rows
     wrong: dict[int, str] = {}
     numbers = {c: np.array([_number(r, c, n, wrong) for n, r in enumerate(rows)]) for c in (*FIGURES, *MAY_BE_EMPTY)}
     for n, row in enumerate(rows):
         problem = _out_of_place(row)
         if problem:
             wrong.setdefault(n, problem)
-    _refuse(wrong, name)
+    refuse(wrong, read.lines, name)
     texts = {column: [row[column] or "" for row in rows] for column in TEXTS}
     texts |= _named(texts)
     sources = [name if name in STUDIED else "" for name in _publishers(texts)]
     runs = runs_of(texts, numbers, catalogue, (_lengths(texts, numbers), sources))
-    table = Table(texts=texts, observed={t: numbers[t] for t in TARGETS}, runs=runs)
-    _refuse(_impossible(table), name)
+    table = Table(texts=texts, observed={t: numbers[t] for t in TARGETS}, runs=runs, lines=read.lines)
+    refuse(_impossible(table), read.lines, name)
     return table
 
 
@@ -190,12 +185,11 @@ def _number(row: dict[str, str], column: str, n: int, wrong: dict[int, str]) -> 
         wrong.setdefault(n, f"{column} is {text!r}, not a number" if text else f"{column} is empty")
         return float("nan")
     least = 1.0 if column in COUNTS else 0.0
-    if (
-        not np.isfinite(value)
-        or value < least
-        or (value == 0 and column not in ("output_tokens", "request_rate_per_s"))
-    ):
+    never_zero = column not in ("output_tokens", "request_rate_per_s")
+    if not np.isfinite(value) or value < least or (value == 0 and never_zero):
         wrong.setdefault(n, f"{column} is {text}, which is not {'1 or more' if least else 'above 0'}")
+    elif least and value != round(value):
+        wrong.setdefault(n, f"{column} is {text}, which is not a whole number")
     return value
 
 
@@ -224,44 +218,23 @@ def _out_of_place(row: dict[str, str]) -> str | None:
 
 
 def _impossible(table: Table) -> dict[int, str]:
-    """Rows whose time per token is shorter than reading the weights once takes at the datasheet's bandwidth."""
-    runs, k = table.runs, table.runs.kinds
-    on = np.flatnonzero(runs.covered)
+    """Rows faster than the datasheet allows: a token needs the weights read once, and output its multiplications."""
+    runs, on = table.runs, np.flatnonzero(table.runs.covered)
     kind = runs.kind[on]
-    floor_s = step_floor_s(k, kind) / IMPOSSIBLE
-    too_fast = np.flatnonzero(table.observed["tpot_s"][on] < floor_s)
-    found = {
-        int(
-            on[i]
-        ): f"tpot_s is {table.observed['tpot_s'][on[i]]:g}, but reading the weights once takes {floor_s[i]:.2g} s"
-        for i in too_fast
-    }
-    clients = np.where(np.isnan(runs.concurrency[on]), np.inf, runs.concurrency[on])
-    most = clients / floor_s * np.where(np.isfinite(clients), 1.0, runs.replicas[on])
-    for i in np.flatnonzero(table.observed["output_tokens_per_s"][on] > most):
-        told = table.observed["output_tokens_per_s"][on[i]]
-        found.setdefault(int(on[i]), f"output_tokens_per_s is {told:g}, but memory allows at most {most[i]:.3g}")
+    floor_s = step_floor_s(runs.kinds, kind) / IMPOSSIBLE
+    found: dict[int, str] = {}
+    for target in ("tpot_s", "ttft_s"):
+        told = table.observed[target][on]
+        for i in np.flatnonzero(told < floor_s):
+            why = f"{target} is {told[i]:g}, but reading the weights once takes {floor_s[i]:.2g} s"
+            found.setdefault(int(on[i]), why)
+    each_s = prompt_floor_s(runs.kinds, kind, np.ones(len(on))) / IMPOSSIBLE
+    by_memory, by_compute = runs.concurrency[on] / floor_s, runs.replicas[on] / each_s
+    told = table.observed["output_tokens_per_s"][on]
+    for most, what in ((by_memory, "memory allows"), (by_compute, "its multiplications allow")):
+        for i in np.flatnonzero(told > most):
+            found.setdefault(int(on[i]), f"output_tokens_per_s is {told[i]:g}, but {what} at most {most[i]:.3g}")
     return found
-
-
-def by_row(reasons: Mapping[int, str]) -> str:
-    """Reasons by the row in the file (the header is row 1, so that row 0 of a table is row 2), the first ones.
-
-    >>> by_row({3: "ttft_s is -1", 0: "id is empty"})
-    'row 2: id is empty; row 5: ttft_s is -1'
-    """
-    first = "; ".join(f"row {n + 2}: {why}" for n, why in sorted(reasons.items())[:REASONS_TOLD])
-    return first + (f"; and {len(reasons) - REASONS_TOLD} more" if len(reasons) > REASONS_TOLD else "")
-
-
-def _refuse(wrong: dict[int, str], name: str) -> None:
-    if not wrong:
-        return
-    raise SpecError(
-        f"{name} has {len(wrong)} row{'s' if len(wrong) > 1 else ''} that cannot be right: {by_row(wrong)}",
-        expected="figures that are positive and no faster than the memory of the device (the header is row 1)",
-        do="Correct or remove them",
-    )
 
 
 def _lengths(texts: dict[str, list[str]], numbers: dict[str, Floats]) -> list[str]:

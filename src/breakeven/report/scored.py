@@ -2,18 +2,23 @@
 
 import csv
 import io
+from collections.abc import Iterable
 
 import msgspec
 import numpy as np
 from rich import box
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table as Grid
 
 from breakeven.catalogue.load import Catalogue
+from breakeven.errors import near_matches
 from breakeven.performance.accuracy import Banded, Part, Regret, Score, lies_above, parts_of, regrets
 from breakeven.performance.band import half_widths
 from breakeven.performance.calibration import Parameters
-from breakeven.performance.measured import TARGETS, Table
+from breakeven.performance.hardware import measured_devices, measured_models
+from breakeven.performance.measured import TARGETS, Table, fitted_ids
+from breakeven.performance.rows import REASONS_TOLD
 from breakeven.performance.table import predict_runs
 from breakeven.report.words import WIDTH
 
@@ -22,12 +27,25 @@ PRICED_IN = "us-east-1"
 HEADS = {"output_tokens_per_s": "tokens/s", "ttft_s": "TTFT", "tpot_s": "TPOT"}
 
 
+class NotCovered(msgspec.Struct, frozen=True, kw_only=True):
+    """A reason for which rows have no prediction."""
+
+    reason: str
+    rows: int
+    first_row: int
+    """Where the first of them begins in the file (the header is row 1)."""
+
+
 class Scored(msgspec.Struct, frozen=True, kw_only=True):
     """What `breakeven accuracy` tells."""
 
     rows: int
     covered: int
     coverage: float
+    not_covered: tuple[NotCovered, ...]
+    """Why rows have no prediction, the most frequent reason first."""
+    fitted_on: int
+    """Rows by whose id the calibration was fitted: their errors are smaller than those of rows kept apart."""
     parts: tuple[Part, ...]
     dollar_regret: dict[str, Regret]
 
@@ -41,10 +59,32 @@ def scored(table: Table, catalogue: Catalogue, parameters: Parameters) -> tuple[
         rows=rows,
         covered=covered,
         coverage=covered / rows if rows else 0.0,
+        not_covered=not_covered(table, catalogue),
+        fitted_on=len(fitted_ids().intersection(table.texts["id"])),
         parts=parts_of(table, predicted),
         dollar_regret=regrets(table, predicted["output_tokens_per_s"].mid, prices),
     )
     return found, predicted
+
+
+def not_covered(table: Table, catalogue: Catalogue) -> tuple[NotCovered, ...]:
+    """The reasons for which rows of a table are not predicted: a model or GPU that is not known, or an encoder."""
+    models, devices = measured_models(catalogue), measured_devices(catalogue)
+    found: dict[str, list[int]] = {}
+    for row in np.flatnonzero(~table.runs.covered).tolist():
+        model, gpu = table.texts["model"][row], table.texts["gpu"][row]
+        told = [_unknown("model", model, models), _unknown("GPU", gpu, devices)]
+        why = "; ".join(filter(None, told)) or f"model {model} puts out no tokens"
+        found.setdefault(why, []).append(table.lines[row])
+    reasons = (NotCovered(reason=why, rows=len(rows), first_row=rows[0]) for why, rows in found.items())
+    return tuple(sorted(reasons, key=lambda one: -one.rows))
+
+
+def _unknown(kind: str, name: str, known: Iterable[str]) -> str:
+    if name in known:
+        return ""
+    near = near_matches(name.strip(), known)
+    return f"{kind} {name!r} is not known" + (f" (did you mean {near[0]}?)" if near else "")
 
 
 def banded_rows(table: Table, parameters: Parameters) -> dict[str, Banded]:
@@ -92,6 +132,16 @@ def print_scores(found: Scored) -> None:
     """The scores in the terminal, at most 100 columns wide."""
     console = Console(width=WIDTH, highlight=False)
     console.print(f"{found.covered:,} of {found.rows:,} rows covered ({found.coverage:.1%})")
+    for one in found.not_covered[:REASONS_TOLD]:
+        rows = f"{one.rows:,} rows, the first is row" if one.rows > 1 else "row"
+        console.print(f"  not covered: {rows} {one.first_row}: {escape(one.reason)}")
+    if len(found.not_covered) > REASONS_TOLD:
+        console.print(f"  and {len(found.not_covered) - REASONS_TOLD} more reasons (--json lists them)")
+    if found.fitted_on:
+        console.print(
+            f"{found.fitted_on:,} of these rows are ones that the calibration was fitted on: their errors are smaller "
+            "than those of rows kept apart (docs/theory/accuracy.md)"
+        )
     for target, head in HEADS.items():
         grid = Grid(box=box.SIMPLE_HEAD, title=head, title_justify="left", pad_edge=False, padding=(0, 1))
         grid.add_column("", no_wrap=True)
@@ -103,7 +153,7 @@ def print_scores(found: Scored) -> None:
         console.print(grid)
     for what, regret in found.dollar_regret.items():
         if regret.mean is not None and regret.p90 is not None:
-            told = f"{regret.mean:.1%} on average, {regret.p90:.1%} in the worst tenth, over {regret.works} works"
+            told = f"{regret.mean:.1%} on average, {regret.p90:.1%} or more in a tenth of {regret.works} works"
             console.print(f"dollars lost by choosing the {what} by prediction: {told}")
 
 
