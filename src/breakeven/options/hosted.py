@@ -261,11 +261,11 @@ def _ruled_by_hardware(grid: HostedGrid, alive: Mask, ruling: Ruling) -> Mask:
         about="catalogue",
     )
     degree = np.array([row.tensor_parallel for row in hardware], dtype=np.int64)[grid.hardware]
-    heads = np.array([max(m.attention_heads, 1) for m in grid.models], dtype=np.int64)[grid.model]
-    kv_heads = np.array([1 if m.latent_kv else max(m.kv_heads, 1) for m in grid.models], dtype=np.int64)[grid.model]
+    by_model = np.array([heads_of(m) for m in grid.models], dtype=np.int64).reshape(-1, 2)
+    heads, kv_heads = by_model[grid.model].T
     return ruling.exclude(
         alive,
-        (heads % degree != 0) | ((kv_heads % degree != 0) & (degree % kv_heads != 0)),
+        ~heads_divide(heads, kv_heads, degree),
         "attention heads do not divide over the devices",
         lambda row: worded(
             "{option}: {heads} heads, {kv_heads} of them for keys and values",
@@ -276,6 +276,17 @@ def _ruled_by_hardware(grid: HostedGrid, alive: Mask, ruling: Ruling) -> Mask:
         grid.weight,
         about="catalogue",
     )
+
+
+def heads_of(model: ModelSpec) -> tuple[int, int]:
+    """Query heads of a layer, and heads of its KV cache: one where a latent is kept."""
+    return max(model.attention_heads, 1), 1 if model.latent_kv else max(model.kv_heads, 1)
+
+
+def heads_divide(heads: Ints, kv_heads: Ints, degree: Ints) -> Mask:
+    """Whether heads divide over so many devices: those of the KV cache too, or devices over them, which share one."""
+    found: Mask = (heads % degree == 0) & ((kv_heads % degree == 0) | (degree % kv_heads == 0))
+    return found
 
 
 def _datasheet_gap(hardware: Hardware) -> bool:

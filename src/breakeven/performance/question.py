@@ -3,9 +3,12 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
+import numpy as np
+
 from breakeven.catalogue.load import Catalogue
 from breakeven.catalogue.schema import Engine, ModelSpec
 from breakeven.errors import SpecError, UnknownNameError, near_matches
+from breakeven.options.hosted import heads_divide, heads_of
 from breakeven.performance.calibration import Parameters
 from breakeven.performance.engines import ENGINES, stack_of
 from breakeven.performance.hardware import measured_devices, measured_models
@@ -161,8 +164,7 @@ def degrees(question: Question, model: ModelSpec, count: int, catalogue: Catalog
 
 
 def _divides(model: ModelSpec, degree: int) -> bool:
-    kv_heads = 1 if model.latent_kv else max(model.kv_heads, 1)
-    return max(model.attention_heads, 1) % degree == 0 and (kv_heads % degree == 0 or degree % kv_heads == 0)
+    return bool(heads_divide(*(np.array([n]) for n in (*heads_of(model), degree)))[0])
 
 
 def notices(
