@@ -124,6 +124,21 @@ def test_a_file_of_another_form_is_told_by_its_form(shipped, runs_csv, change, t
         table_of(change(runs_csv({})), shipped, "table.csv")
 
 
+def test_a_blank_line_before_the_header_is_no_empty_file(shipped, runs_csv):
+    assert table_of("\n\n" + runs_csv({}), shipped, "table.csv").lines == [4]
+
+
+def test_a_header_all_in_capitals_is_told_by_its_first_columns(shipped, runs_csv):
+    with pytest.raises(SpecError, match="otherwise: 'ID', 'SOURCE', 'DATE' and 23 more"):
+        table_of(runs_csv({}).upper(), shipped, "table.csv")
+
+
+def test_text_that_csv_cannot_part_is_refused_with_the_reason(shipped, runs_csv):
+    for text in (runs_csv({}) + "x" * 200_000, "x" * 200_000):
+        with pytest.raises(SpecError, match=r"table.csv is no CSV after line \d: field larger"):
+            table_of(text, shipped, "table.csv")
+
+
 def test_a_file_that_is_no_table_is_refused(tmp_path, shipped):
     with pytest.raises(SpecError, match="cannot be read"):
         read_table(tmp_path / "nowhere.csv", shipped)

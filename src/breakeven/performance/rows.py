@@ -9,12 +9,13 @@ from pathlib import Path
 from breakeven.errors import SpecError
 
 REASONS_TOLD = 8
+NAMES_TOLD = 3
 SEPARATORS = {";": "semicolons", "\t": "tabs", "|": "bars"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rows:
-    """The rows of a file by column, and the line on which each begins (the header is line 1)."""
+    """The rows of a file by column, and the line on which each begins (the header is line 1, if no blank ones lead)."""
 
     rows: list[dict[str, str]]
     lines: list[int]
@@ -43,14 +44,17 @@ def rows_in(text: str, columns: Sequence[str], name: str) -> Rows:
     reader = csv.DictReader(io.StringIO(text, newline=""))
     found = Rows(rows=[], lines=[])
     try:
-        _refuse_header(list(reader.fieldnames or ()), columns, name)
+        reader.fieldnames = next((header for header in reader.reader if header), [])
+        _refuse_header(list(reader.fieldnames), columns, name)
         for row in reader:
             inside = sum(value.count("\n") for value in row.values() if isinstance(value, str))
             found.rows.append(row)
             found.lines.append(reader.line_num - inside)
     except csv.Error as wrong:
         raise SpecError(
-            f"{name} is no CSV at line {reader.line_num}: {wrong}", expected="fields parted by commas", do="Correct it"
+            f"{name} is no CSV after line {reader.line_num}: {wrong}",
+            expected="fields parted by commas",
+            do="Correct it",
         ) from wrong
     if not found.rows:
         raise SpecError(f"{name} has a header and no rows", expected="a row for each measurement", do="Add them")
@@ -71,8 +75,9 @@ def _refuse_header(header: list[str], columns: Sequence[str], name: str) -> None
     spelt = {one.strip().lower(): one for one in header}
     otherwise = [repr(spelt[column]) for column in missing if column in spelt]
     if otherwise:
+        more = f" and {len(otherwise) - NAMES_TOLD} more" if len(otherwise) > NAMES_TOLD else ""
         raise SpecError(
-            f"{name} spells columns otherwise: {', '.join(otherwise)}",
+            f"{name} spells columns otherwise: {', '.join(otherwise[:NAMES_TOLD])}{more}",
             expected="names in lower case without spaces around them",
             do="Rename them in the header",
         )
