@@ -8,6 +8,7 @@ from typer.testing import CliRunner
 
 from breakeven.cli.app import app
 from breakeven.errors import BreakevenError
+from breakeven.performance.measured import doubts
 
 
 def run(*words):
@@ -154,7 +155,11 @@ def test_a_table_of_which_nothing_is_known_is_scored_and_says_why(tmp_path, runs
 def test_rows_that_the_calibration_was_fitted_on_are_counted(tmp_path, runs_csv):
     table = tmp_path / "table.csv"
     table.write_text(runs_csv({"id": "accelmark:s0"}, {}), encoding="utf-8")
-    assert "1 of these rows are ones that the calibration was fitted on" in run("accuracy", str(table))
+    assert "1 of 2 rows are ones that the calibration was fitted on" in run("accuracy", str(table))
+    repeated, unknown = [{"id": "accelmark:s0"}] * 3, {"id": "accelmark:s1", "gpu": "X"}
+    doubted = {"id": next(iter(doubts()))}
+    table.write_text(runs_csv(*repeated, unknown, doubted), encoding="utf-8")
+    assert json.loads(run("accuracy", str(table), "--json", "-"))["fitted_on"] == 3
 
 
 def test_accuracy_refuses_a_bad_row_by_number(tmp_path, runs_csv):
@@ -182,11 +187,12 @@ def test_a_measurement_of_my_own_moves_the_dollars_of_the_plan(tmp_path, runs_cs
 
 def test_measurements_that_change_nothing_are_told_by_their_row(tmp_path, runs_csv):
     mine = tmp_path / "mine.csv"
-    rows = {}, {"id": "mine:2", "model": "llama-9"}, {"id": "mine:3", "gpu": "H100-SXM", "ttft_s": "300"}
+    rows = {}, {"id": "mine:2", "model": "llama3-8bb"}, {"id": "mine:3", "gpu": "H100-SXM", "ttft_s": "300"}
     mine.write_text(runs_csv(*rows), encoding="utf-8")
     asked = ["predict", "--model", "llama3-8b", "--on", "H100-SXM", "--json", "-"]
     found = CliRunner().invoke(app, [*asked, "--measured", str(mine)])
     assert json.loads(found.stdout) != json.loads(run(*asked))
     assert "2 of 3 rows change nothing, or less than they say" in found.stderr
-    assert "row 3: no speeds of model llama-9 on GPU H100-SXM are predicted" in found.stderr
+    assert "row 3: no speeds of model llama3-8bb on GPU H100-SXM are predicted: " in found.stderr
+    assert "model 'llama3-8bb' is not known (did you mean llama3-8b?)" in found.stderr
     assert "row 4: ttft_s is 300, " in found.stderr

@@ -10,6 +10,7 @@ from breakeven.performance.accuracy import Banded, lies_above, regrets, score
 from breakeven.performance.ask import ask
 from breakeven.performance.band import EVIDENCE, WIDEST, evidence, half_widths
 from breakeven.performance.calibration import typical_parameters
+from breakeven.performance.known import not_covered
 from breakeven.performance.measured import TARGETS, shipped_measurements, table_of
 from breakeven.performance.posterior import counted, moved, once, remaining, unused, updated
 from breakeven.performance.question import Question
@@ -191,6 +192,15 @@ def test_a_table_that_tells_nothing_changes_nothing(mine):
     assert updated(P, strange) is P
     assert unused(silent, P) == {0: "it has none of output_tokens_per_s, ttft_s, tpot_s"}
     assert unused(strange, P) == {0: "no speeds of model nobody-knows-it on GPU H100-SXM are predicted"}
+
+
+def test_a_row_that_is_not_covered_is_told_by_every_name_that_is_not_known(mine, shipped):
+    slips = {}, {"gpu": "h100-sxm"}, {"model": "bert-base", "gpu": "X"}, {"model": "llama3-8B ", "gpu": "X"}
+    assert not_covered(mine(*slips), shipped) == {
+        1: "GPU 'h100-sxm' is not known (did you mean H100-SXM?)",
+        2: "model bert-base puts out no tokens; GPU 'X' is not known",
+        3: "model 'llama3-8B ' is not known (did you mean llama3-8b?); GPU 'X' is not known",
+    }
 
 
 def test_a_run_that_tells_no_ttft_leaves_the_band_of_ttft_alone(mine):

@@ -36,12 +36,15 @@ def parameters_with(measured: Path | None, catalogue: "Catalogue", *, tell: bool
 
     if measured is None:
         return typical_parameters()
+    from breakeven.performance.known import not_covered  # noqa: PLC0415
     from breakeven.performance.measured import read_table  # noqa: PLC0415
     from breakeven.performance.posterior import unused, updated  # noqa: PLC0415
     from breakeven.performance.rows import by_row  # noqa: PLC0415
 
     known, table = typical_parameters(), read_table(measured, catalogue)
     if tell and (less := unused(table, known)):
+        unknown = not_covered(table, catalogue)
+        less = {row: f"{why}: {unknown[row]}" if row in unknown else why for row, why in less.items()}
         count = f"{len(less)} of {len(table.runs.kind)} rows"
         typer.echo(f"{measured}: {count} change nothing, or less than they say. {by_row(less, table.lines)}", err=True)
     return updated(known, table)

@@ -131,9 +131,9 @@ def _shipped(catalogue: Catalogue, *names: str) -> Table:
 
 
 def fitted_ids() -> set[str]:
-    """The ids of the measurements on which the calibration rests."""
+    """The ids of the measurements on which the calibration rests; those that contradict each other are not fitted."""
     file = resources.files("breakeven.performance").joinpath("data", "measurements.csv")
-    return {row["id"] for row in csv.DictReader(file.read_text(encoding="utf-8").splitlines())}
+    return {row["id"] for row in csv.DictReader(file.read_text(encoding="utf-8").splitlines())} - doubts().keys()
 
 
 def doubts() -> dict[str, str]:

@@ -2,7 +2,7 @@
 
 import csv
 import io
-from collections.abc import Iterable
+from collections.abc import Mapping, Sequence
 
 import msgspec
 import numpy as np
@@ -12,11 +12,10 @@ from rich.markup import escape
 from rich.table import Table as Grid
 
 from breakeven.catalogue.load import Catalogue
-from breakeven.errors import near_matches
 from breakeven.performance.accuracy import Banded, Part, Regret, Score, lies_above, parts_of, regrets
 from breakeven.performance.band import half_widths
 from breakeven.performance.calibration import Parameters
-from breakeven.performance.hardware import measured_devices, measured_models
+from breakeven.performance.known import not_covered
 from breakeven.performance.measured import TARGETS, Table, fitted_ids
 from breakeven.performance.rows import REASONS_TOLD
 from breakeven.performance.table import predict_runs
@@ -45,7 +44,7 @@ class Scored(msgspec.Struct, frozen=True, kw_only=True):
     not_covered: tuple[NotCovered, ...]
     """Why rows have no prediction, the most frequent reason first."""
     fitted_on: int
-    """Rows by whose id the calibration was fitted: their errors are smaller than those of rows kept apart."""
+    """Covered rows by whose id the calibration was fitted: their errors are smaller than those of rows kept apart."""
     parts: tuple[Part, ...]
     dollar_regret: dict[str, Regret]
 
@@ -54,37 +53,26 @@ def scored(table: Table, catalogue: Catalogue, parameters: Parameters) -> tuple[
     """The scores of a table, and the prediction of every row."""
     predicted = banded_rows(table, parameters)
     rows, covered = len(table.runs.kind), int(table.runs.covered.sum())
-    prices = usd_per_device_hour(catalogue)
+    prices, fitted = usd_per_device_hour(catalogue), fitted_ids()
     found = Scored(
         rows=rows,
         covered=covered,
         coverage=covered / rows if rows else 0.0,
-        not_covered=not_covered(table, catalogue),
-        fitted_on=len(fitted_ids().intersection(table.texts["id"])),
+        not_covered=_grouped(not_covered(table, catalogue), table.lines),
+        fitted_on=sum(table.texts["id"][row] in fitted for row in np.flatnonzero(table.runs.covered)),
         parts=parts_of(table, predicted),
         dollar_regret=regrets(table, predicted["output_tokens_per_s"].mid, prices),
     )
     return found, predicted
 
 
-def not_covered(table: Table, catalogue: Catalogue) -> tuple[NotCovered, ...]:
-    """The reasons for which rows of a table are not predicted: a model or GPU that is not known, or an encoder."""
-    models, devices = measured_models(catalogue), measured_devices(catalogue)
+def _grouped(reasons: Mapping[int, str], lines: Sequence[int]) -> tuple[NotCovered, ...]:
+    """Reasons by row as reasons with their rows, the most frequent one first."""
     found: dict[str, list[int]] = {}
-    for row in np.flatnonzero(~table.runs.covered).tolist():
-        model, gpu = table.texts["model"][row], table.texts["gpu"][row]
-        told = [_unknown("model", model, models), _unknown("GPU", gpu, devices)]
-        why = "; ".join(filter(None, told)) or f"model {model} puts out no tokens"
-        found.setdefault(why, []).append(table.lines[row])
-    reasons = (NotCovered(reason=why, rows=len(rows), first_row=rows[0]) for why, rows in found.items())
-    return tuple(sorted(reasons, key=lambda one: -one.rows))
-
-
-def _unknown(kind: str, name: str, known: Iterable[str]) -> str:
-    if name in known:
-        return ""
-    near = near_matches(name.strip(), known)
-    return f"{kind} {name!r} is not known" + (f" (did you mean {near[0]}?)" if near else "")
+    for row, why in reasons.items():
+        found.setdefault(why, []).append(lines[row])
+    told = (NotCovered(reason=why, rows=len(rows), first_row=rows[0]) for why, rows in found.items())
+    return tuple(sorted(told, key=lambda one: -one.rows))
 
 
 def banded_rows(table: Table, parameters: Parameters) -> dict[str, Banded]:
@@ -138,10 +126,8 @@ def print_scores(found: Scored) -> None:
     if len(found.not_covered) > REASONS_TOLD:
         console.print(f"  and {len(found.not_covered) - REASONS_TOLD} more reasons (--json lists them)")
     if found.fitted_on:
-        console.print(
-            f"{found.fitted_on:,} of these rows are ones that the calibration was fitted on: their errors are smaller "
-            "than those of rows kept apart (docs/theory/accuracy.md)"
-        )
+        rows = f"{found.fitted_on:,} of {found.rows:,} rows are ones that the calibration was fitted on"
+        console.print(f"{rows}: their errors are smaller than those of rows kept apart (docs/theory/accuracy.md)")
     for target, head in HEADS.items():
         grid = Grid(box=box.SIMPLE_HEAD, title=head, title_justify="left", pad_edge=False, padding=(0, 1))
         grid.add_column("", no_wrap=True)
