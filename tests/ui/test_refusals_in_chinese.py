@@ -30,6 +30,7 @@ NO_PAGE = {
     "breakeven.logs.spark",
     "breakeven.logs.times",
     "breakeven.performance.measured",
+    "breakeven.performance.rows",
 }
 """They are imported, but what they refuse are flags of commands, writes to a gateway's books, and a missing package."""
 LETTERS = re.compile(r"[A-Za-z]{2}")
