@@ -74,7 +74,7 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
     basis: Basis
     nearest: tuple[Neighbour, ...]
     notices: tuple[str, ...]
-    """What of the question a plan would rule out, or was never measured."""
+    """What of the question a plan would rule out, or was never measured, and when a queue grows."""
 
 
 def ask(question: Question, catalogue: Catalogue, parameters: Parameters, table: Table) -> Answer:
@@ -99,6 +99,7 @@ def ask(question: Question, catalogue: Catalogue, parameters: Parameters, table:
     if carried < (question.rate_per_s or 0.0):
         raise _overrun(question, carried, machine)
     served = predict_runs(runs, parameters, ready)
+    estimates = _estimates(served, runs, parameters, carried)
     stack = runs.kinds.stacks[0].name
     return Answer(
         model=question.model,
@@ -112,12 +113,15 @@ def ask(question: Question, catalogue: Catalogue, parameters: Parameters, table:
         output_tokens=question.output_tokens,
         concurrency=question.concurrency,
         request_rate_per_s=question.rate_per_s,
-        **_estimates(served, runs, parameters, carried),
+        **estimates,
         **_largest(runs, parameters),
         bound_by=_bound_by(served, runs, ready, parameters),
         basis=bases(runs.kinds, parameters)[0],
         nearest=nearest(question, model, (device, stack, degree), table),
-        notices=notices(question, model, device, catalogue, parameters),
+        notices=(
+            *notices(question, model, device, catalogue, parameters),
+            *_queue(estimates["output_tokens_per_s"], question),
+        ),
     )
 
 
@@ -201,31 +205,38 @@ def _estimates(served: Served, runs: Runs, parameters: Parameters, carried: floa
 
 
 def _possible(found: dict[str, Estimate], runs: Runs) -> dict[str, Estimate]:
-    """The bands without what the datasheet rules out.
+    """The figures without what the datasheet rules out.
 
     No token comes before its weights are read once, no first one before the prompt is multiplied with them.
     """
-    kind = runs.kind
-    token = float(step_floor_s(runs.kinds, kind)[0])
-    first = float(np.fmax(prompt_floor_s(runs.kinds, kind, runs.input_tokens), token)[0])
-    for name, floor in (("tpot_s", token), ("ttft_s", first)):
-        one = found[name]
-        if one.low is not None:
-            found[name] = msgspec.structs.replace(one, low=min(max(one.low, floor), one.mid))
-    output, clients = found["output_tokens_per_s"], float(runs.concurrency[0])
-    if output.high is not None and not np.isfinite(runs.request_rate_per_s[0]):
-        found["output_tokens_per_s"] = msgspec.structs.replace(
-            output, high=max(min(output.high, clients / token), output.mid)
-        )
+    token = float(step_floor_s(runs.kinds, runs.kind)[0])
+    first = float(np.fmax(prompt_floor_s(runs.kinds, runs.kind, runs.input_tokens), token)[0])
+    found |= {"tpot_s": _kept(found["tpot_s"], token, np.inf), "ttft_s": _kept(found["ttft_s"], first, np.inf)}
+    if not np.isfinite(runs.request_rate_per_s[0]):
+        found["output_tokens_per_s"] = _kept(found["output_tokens_per_s"], 0.0, float(runs.concurrency[0]) / token)
     return found
+
+
+def _kept(one: Estimate, least: float, most: float) -> Estimate:
+    """An estimate within what is possible, its middle and the ends that it has."""
+    low, mid, high = (None if x is None else min(max(x, least), most) for x in (one.low, one.mid, one.high))
+    return msgspec.structs.replace(one, low=low, mid=mid, high=high)
 
 
 def _arriving(output: Estimate, runs: Runs, carried: float) -> Estimate:
     """Output under arrivals: all that is asked for, or as little as the low end of the band carries."""
     if output.low is None:
         return output
-    most = carried * float(runs.output_tokens[0])
-    return msgspec.structs.replace(output, low=min(output.mid, most * output.low / output.mid), high=output.mid)
+    slow = carried * float(runs.output_tokens[0]) * output.low / output.mid
+    return msgspec.structs.replace(output, low=min(output.mid, slow), high=output.mid)
+
+
+def _queue(output: Estimate, question: Question) -> tuple[str, ...]:
+    """Where the slow end of the band does not carry what arrives."""
+    if question.rate_per_s is None or output.low is None or output.low >= output.mid:
+        return ()
+    carried = output.low / question.output_tokens
+    return (f"at the slow end of the band it carries {carried:.3g} requests/s: a queue grows, and TTFT with it",)
 
 
 def _ready(runs: Runs, parameters: Parameters, overhead: Floats | float | None) -> Prepared:
@@ -260,11 +271,12 @@ def _no_room(question: Question, runs: Runs, ready: Prepared, machine: str) -> S
 
 
 def _overrun(question: Question, carried: float, machine: str) -> SpecError:
+    more = "take more --tensor-parallel, " if question.tensor_parallel else ""
     return SpecError(
         f"{question.rate_per_s:g} requests come a second, and {machine} carries {carried:.3g}: a queue would grow "
         "without end",
         expected="a rate that one replica carries",
-        do="Lower --rate, take more --tensor-parallel, or plan several replicas with `breakeven compare`",
+        do=f"Lower --rate, {more}or plan several replicas with `breakeven compare`",
     )
 
 

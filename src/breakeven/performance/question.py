@@ -1,13 +1,14 @@
 """What is asked of the predictor: one model on one machine under one load, checked before anything is worked out."""
 
-from collections.abc import Mapping, Sequence
+import difflib
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from breakeven.catalogue.load import Catalogue
 from breakeven.catalogue.schema import Engine, ModelSpec
-from breakeven.errors import SpecError, UnknownNameError, near_matches
+from breakeven.errors import SpecError, UnknownNameError
 from breakeven.options.hosted import heads_divide, heads_of
 from breakeven.performance.calibration import Parameters
 from breakeven.performance.engines import ENGINES, stack_of
@@ -15,6 +16,8 @@ from breakeven.performance.hardware import measured_devices, measured_models
 from breakeven.performance.kinds import MEASURED_AS
 from breakeven.performance.measured import COMPUTE
 
+NEARLY = 0.85
+"""From this likeness of two names on one is a slip of the other."""
 DEVICES_OF_A_GPU = 8
 """How many a question has where it names a GPU, not a machine."""
 FLAGS = {"rate_per_s": "--rate"}
@@ -56,14 +59,19 @@ def settled(question: Question, catalogue: Catalogue, parameters: Parameters) ->
         )
     _refuse_figures(question)
     engines = {*ENGINES, *parameters.overheads, *_engines(catalogue)}
-    if question.engine not in engines and (not question.engine or near_matches(question.engine, engines)):
+    if question.engine not in engines and (not question.engine or _slip(question.engine, engines)):
         raise UnknownNameError("engine", question.engine, engines)
     asked = question.number_format or native_format(model)
     number_format = MEASURED_AS.get(asked, asked)
     if number_format not in COMPUTE:
         raise SpecError(f"--format is {asked}", expected=f"one of {', '.join(COMPUTE)}", do="Choose one of them")
-    _refuse_context(question, catalogue)
+    _refuse_context(question, model, catalogue)
     return replace(question, number_format=number_format), model
+
+
+def _slip(name: str, known: Iterable[str]) -> bool:
+    """Whether a name is spelt nearly as a known one; others may be engines that nobody measured."""
+    return bool(difflib.get_close_matches(name.lower(), [each.lower() for each in known], cutoff=NEARLY))
 
 
 def _refuse_figures(question: Question) -> None:
@@ -76,13 +84,15 @@ def _refuse_figures(question: Question) -> None:
         raise SpecError("--concurrency and --rate are both given", expected="one of them", do="Leave one out")
 
 
-def _refuse_context(question: Question, catalogue: Catalogue) -> None:
+def _refuse_context(question: Question, model: ModelSpec, catalogue: Catalogue) -> None:
+    """An encoder and its decoder have a context each; elsewhere prompt and answer share one."""
     row = catalogue.models.get(question.model)
-    asked = question.input_tokens + question.output_tokens
+    both = (question.input_tokens, question.output_tokens)
+    asked = max(both) if model.kind == "encoder-decoder" else sum(both)
     if row is not None and row.max_context and asked > row.max_context:
         raise SpecError(
             f"{question.model} sees {row.max_context:,} tokens, and {asked:,.0f} are asked for",
-            expected="--input-tokens and --output-tokens that are no more together",
+            expected="--input-tokens and --output-tokens that it can hold",
             do="Lower them, or choose a model with a longer context",
         )
 
@@ -141,7 +151,7 @@ def degrees(question: Question, model: ModelSpec, count: int, catalogue: Catalog
     """The tensor-parallel degrees to try, smallest first: the one asked for, else those of a machine of ``count``.
 
     Raises:
-        SpecError: the machine has fewer devices, or the model's heads do not divide over so many.
+        SpecError: the machine has fewer devices.
     """
     asked = question.tensor_parallel
     if asked is None:
@@ -152,13 +162,6 @@ def degrees(question: Question, model: ModelSpec, count: int, catalogue: Catalog
             f"--tensor-parallel is {asked}, and {question.on} has {count} device{'s' if count > 1 else ''}",
             expected=f"{count} or fewer",
             do="Lower it, or choose a larger machine",
-        )
-    if not _divides(model, asked):
-        raise SpecError(
-            f"--tensor-parallel is {asked}, over which the attention heads of {question.model} do not divide "
-            f"({model.attention_heads}, and {model.kv_heads} for keys and values)",
-            expected="a degree that divides them",
-            do="Choose 1, 2, 4 or 8",
         )
     return [asked]
 
@@ -177,14 +180,22 @@ def notices(
     if question.engine not in {*ENGINES, *parameters.overheads, *engines}:
         found.append(f"{question.engine} was never measured: no overheads of its own, by datasheet and usual shares")
     named = [f for f in catalogue.tables.formats if MEASURED_AS.get(f.name, f.name) == question.number_format]
-    if named and not any(generation in f.generations for f in named):
-        found.append(f"no engine of the catalogue runs {question.number_format} on {device}; plans leave it out")
+    if named and not any(generation in f.generations and (model.experts or not f.experts_only) for f in named):
+        what = f"{question.model} in {question.number_format} on {device}"
+        found.append(f"no engine of the catalogue runs {what}; plans leave it out")
     stack = stack_of(overheads_of(question.engine, catalogue), question.engine_version)[0]
     known = parameters.evidence.get(("generation", "stack"), {}).get((generation, stack), 0) > 0
     serving = [row for row in catalogue.tables.engines if model.kind in row.serves and generation in row.generations]
-    fits = any(row.name == question.engine and row.overheads == stack for row in serving)
-    if question.engine in engines and not fits and not (known and model.kind == "decoder"):
+    fits = any(row.overheads == stack and question.engine in (row.name, stack) for row in serving)
+    told = question.engine in engines or any(row.overheads == stack for row in catalogue.tables.engines)
+    if told and not fits and not (known and model.kind == "decoder"):
         newest = {row.name: f"{row.name} {row.version}" for row in serving}
         instead = f"; known to: {', '.join(newest.values())}" if newest else ""
         found.append(f"{stack} is not known to run {question.model} on {device}{instead}")
+    if question.tensor_parallel and not _divides(model, question.tensor_parallel):
+        heads, kv_heads = heads_of(model)
+        found.append(
+            f"{heads} attention heads, {kv_heads} of them for keys and values, do not divide over "
+            f"{question.tensor_parallel} devices; plans leave it out"
+        )
     return tuple(found)
