@@ -20,7 +20,7 @@ from breakeven.units import MONTHS_PER_YEAR
 from breakeven.workload.policy import DEFAULT_SCALE
 
 CROSSING_OPTIONS = 6
-FINE, COARSE = (20, 24), (10, 12)
+FINE, COARSE = (20, 48), (10, 12)
 """Points of volume and steps of pace (to each side) of a table: if there is one class, and if there are several."""
 NOTHING = np.empty(0, dtype=np.int64)
 VARIANCES = ("user", "device", "own", "scatter")
