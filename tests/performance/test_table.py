@@ -41,6 +41,13 @@ def test_answers_are_stretched_by_those_that_the_engine_lets_in_not_by_clients_t
     assert crowd == pytest.approx(many, rel=0.001)
 
 
+def test_beyond_the_engines_own_limit_clients_wait_for_their_first_token_and_stretch_no_answer(predicted):
+    short = {"gpu": "H200", "input_tokens": "100", "output_tokens": "100"}
+    found = predicted(*rows_of("concurrency", [1024, 4096], **short))
+    assert found.tpot_s[1] == pytest.approx(found.tpot_s[0], rel=0.001)
+    assert found.ttft_s[1] > 10 * found.ttft_s[0]
+
+
 def test_how_long_the_first_of_unknown_many_requests_waits_is_unknown(predicted):
     bulk = {**FREE, "mode": "offline", "concurrency": ""}
     found = predicted({**bulk, "requests": ""}, {**bulk, "requests": "1000"})

@@ -137,9 +137,8 @@ def regrets(table: Table, tokens_per_s: Floats, usd_per_device_hour: dict[str, f
     price = np.array([usd_per_device_hour.get(gpu, np.nan) for gpu in table.texts["gpu"]])
     devices, on = np.full(len(price), np.nan), table.runs.covered
     kinds, kind = table.runs.kinds, table.runs.kind[on]
-    devices[on] = (kinds.tensor_parallel * kinds.data_parallel * kinds.pipeline_parallel)[kind] * table.runs.replicas[
-        on
-    ]
+    ranks = kinds.tensor_parallel * kinds.data_parallel * kinds.pipeline_parallel
+    devices[on] = ranks[kind] * table.runs.replicas[on]
     real = price * devices / table.observed["output_tokens_per_s"]
     told = price * devices / tokens_per_s
     usable = np.flatnonzero(np.isfinite(real) & np.isfinite(told))

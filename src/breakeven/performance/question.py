@@ -61,7 +61,7 @@ def settled(question: Question, catalogue: Catalogue, parameters: Parameters) ->
     engines = {*ENGINES, *parameters.overheads, *_engines(catalogue)}
     if question.engine not in engines and (not question.engine or _slip(question.engine, engines)):
         raise UnknownNameError("engine", question.engine, engines)
-    asked = question.number_format or native_format(model)
+    asked = question.number_format or model.native_format
     number_format = MEASURED_AS.get(asked, asked)
     if number_format not in COMPUTE:
         raise SpecError(f"--format is {asked}", expected=f"one of {', '.join(COMPUTE)}", do="Choose one of them")
@@ -95,11 +95,6 @@ def _refuse_context(question: Question, model: ModelSpec, catalogue: Catalogue) 
             expected="--input-tokens and --output-tokens that it can hold",
             do="Lower them, or choose a model with a longer context",
         )
-
-
-def native_format(model: ModelSpec) -> str:
-    """The number format in which a model's weights are published, as measurements name it."""
-    return {"fp8": "fp8", "mxfp4": "fp4", "int4-experts": "w4a16"}.get(model.native_format, "bf16")
 
 
 def _engines(catalogue: Catalogue) -> Mapping[str, Sequence[Engine]]:

@@ -139,7 +139,7 @@ def concurrency_at(requests_per_s: Floats, most: Floats, held_s: Callable[[Float
 def closed(
     replica: Replica,
     crowd: tuple[Floats, Floats],
-    most: Floats,
+    places: tuple[Floats, Floats],
     input_tokens: Floats,
     output_tokens: Floats,
     p: Parameters,
@@ -149,14 +149,15 @@ def closed(
     ttft = steady + wait for a place + (burst (N-1)/2 + cohort) t_p: the load generator's start, in which all come at
     once, and the clients of equal requests, who move together. What they are waited for then, decode does not lose
     again. An engine lets a request in when its prompt fits and evicts later, so the rest of the waiting stretches the
-    answer. ``crowd``: the clients, and the decode steps that each request is held back before it is read.
+    answer. ``crowd``: the clients, and the decode steps that each request is held back before it is read. ``places``:
+    how many requests fit, and how many the engine lets in beside each other (``entering_of``).
     """
     clients, held_back_steps = crowd
+    most, entering = places
     prompt = prompt_of(replica, input_tokens, p)
     in_flight = np.clip(clients, 1.0, most)
     found, ridden = _steady(replica, in_flight, output_tokens, prompt, p)
     waiting = found.response_s * np.maximum(clients / in_flight - 1, 0.0)
-    entering = entering_of(replica, most, input_tokens, output_tokens)
     before = np.minimum(found.response_s * np.maximum(clients - entering, 0.0) / in_flight, waiting)
     others = in_flight - 1
     before_mine = replica.burst * others / 2 + replica.cohort * np.minimum(others / FULL_COHORT, 1.0)
@@ -255,7 +256,7 @@ def limited(
 def arriving(
     replica: Replica,
     load: tuple[Floats, Floats],
-    most: Floats,
+    places: tuple[Floats, Floats],
     input_tokens: Floats,
     output_tokens: Floats,
     p: Parameters,
@@ -265,7 +266,7 @@ def arriving(
     The figures are those of the run's middle request, because such runs are published by their medians: it waits for
     the prompts before it, where they come faster than they are prefilled, and for a place.
     """
-    rate, requests = load
+    (rate, requests), (most, entering) = load, places
     prompt = prompt_of(replica, input_tokens, p)
 
     def at(in_flight: Floats) -> Latency:
@@ -273,7 +274,7 @@ def arriving(
 
     in_flight = concurrency_at(rate, most, lambda n: _met(rate * at(n).held_s, requests) / rate)
     found, carried = at(in_flight), carried_per_s(replica, most, input_tokens, output_tokens, p)
-    let_in = np.minimum(requests / 2, entering_of(replica, most, input_tokens, output_tokens))
+    let_in = np.minimum(requests / 2, entering)
     wait = (requests / 2 - let_in) * np.maximum(1 / carried - 1 / rate, 0.0)
     wait += let_in * np.maximum((prompt.compute_s + prompt.wire_s) * replica.pace - 1 / rate, 0.0)
     served = np.minimum(rate, carried) * output_tokens
@@ -286,10 +287,14 @@ def carried_per_s(replica: Replica, most: Floats, input_tokens: Floats, output_t
     return found
 
 
-def entering_of(replica: Replica, most: Floats, input_tokens: Floats, output_tokens: Floats) -> Floats:
-    """How many requests an engine lets in where ``most`` fit: one that evicts wants room for the prompt alone."""
+def entering_of(replica: Replica, most: Floats, limit: Floats, input_tokens: Floats, output_tokens: Floats) -> Floats:
+    """How many requests an engine lets in where ``most`` fit, up to its own ``limit``.
+
+    One that evicts wants room for the prompt and a part of the answer alone.
+    """
     share = np.where(replica.reserved >= 1, replica.reserved, ROOM_AT_START)
-    found: Floats = most * (input_tokens + replica.reserved * output_tokens) / (input_tokens + share * output_tokens)
+    more = (input_tokens + replica.reserved * output_tokens) / (input_tokens + share * output_tokens)
+    found: Floats = np.minimum(most * more, np.maximum(limit, most))
     return found
 
 

@@ -12,7 +12,7 @@ from breakeven.performance.measured import MODES, Runs
 from breakeven.performance.overhead import published_gib, usable_gib
 from breakeven.performance.replica import replicas
 from breakeven.performance.roofline import Replica
-from breakeven.performance.serving import Served, arriving, batch, bulk, closed, limited
+from breakeven.performance.serving import Served, arriving, batch, bulk, closed, entering_of, limited
 from breakeven.units import BYTES_PER_GIB
 
 ROWS_PER_BLOCK = 4096
@@ -87,9 +87,10 @@ def predict_runs(runs: Runs, parameters: Parameters | None = None, ready: Prepar
 def _served(mode: str, runs: Runs, ready: Prepared, p: Parameters) -> Served:
     replica, most = rows_of(runs, ready)
     size = (runs.input_tokens, runs.output_tokens)
+    places = (most, entering_of(replica, most, ready.batch_limit[runs.kind], *size))
     if mode == "closed":
         crowd = (runs.concurrency / runs.replicas, runs.held_back_steps)
-        part = closed(replica, crowd, most, *size, p)
+        part = closed(replica, crowd, places, *size, p)
     elif mode == "static":
         part = batch(replica, runs.concurrency / runs.replicas, most, *size, p)
     elif mode == "offline":
@@ -101,7 +102,7 @@ def _served(mode: str, runs: Runs, ready: Prepared, p: Parameters) -> Served:
     else:
         requests = np.where(np.isnan(runs.requests), 0.0, runs.requests)
         load = (runs.request_rate_per_s / runs.replicas, requests / runs.replicas)
-        part = arriving(replica, load, most, *size, p)
+        part = arriving(replica, load, places, *size, p)
     counted = part.output_tokens_per_s * runs.replicas * ready.counted[runs.kind]
     return Served(output_tokens_per_s=counted, ttft_s=part.ttft_s, tpot_s=part.tpot_s)
 
